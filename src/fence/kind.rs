@@ -1,0 +1,115 @@
+//! The kinds of reference, and the groups of kinds that a rule may name.
+
+use std::fmt;
+
+/// Which sort of reference to secret material.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// `env[].valueFrom.secretKeyRef`
+    SecretKeyRef,
+    /// `envFrom[].secretRef`
+    EnvFrom,
+    /// `env[].valueFrom.fileKeyRef`
+    FileKeyRef,
+    /// A member of a source that this version does not know.
+    UnknownSource,
+    /// `volumes[].secret` and `volumes[].projected.sources[].secret`
+    Volume,
+    /// A CSI volume of a driver that hands out secrets, or that names one.
+    Csi,
+    /// The Secret of a storage plugin older than CSI.
+    LegacyVolume,
+    /// `imagePullSecrets[]`
+    ImagePull,
+}
+
+impl Kind {
+    /// Every kind that this version finds, in the order in which they are documented.
+    pub const ALL: [Kind; 8] = [
+        Kind::SecretKeyRef,
+        Kind::EnvFrom,
+        Kind::FileKeyRef,
+        Kind::UnknownSource,
+        Kind::Volume,
+        Kind::Csi,
+        Kind::LegacyVolume,
+        Kind::ImagePull,
+    ];
+
+    /// The name as a policy file writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::SecretKeyRef => "secretKeyRef",
+            Kind::EnvFrom => "envFrom",
+            Kind::FileKeyRef => "fileKeyRef",
+            Kind::UnknownSource => "unknownSource",
+            Kind::Volume => "volume",
+            Kind::Csi => "csi",
+            Kind::LegacyVolume => "legacyVolume",
+            Kind::ImagePull => "imagePull",
+        }
+    }
+
+    /// Whether a reference of this kind can become a file at all.
+    pub fn has_swap(self) -> bool {
+        matches!(self, Kind::SecretKeyRef | Kind::EnvFrom)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A set of kinds.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct KindSet(u32);
+
+impl KindSet {
+    /// The empty set.
+    pub const NONE: KindSet = KindSet(0);
+    /// The group `env`: what ends in a container's environment.
+    pub const ENV: KindSet = KindSet::NONE.with(Kind::SecretKeyRef).with(Kind::EnvFrom).with(Kind::FileKeyRef);
+    /// The group `file`: what arrives as files.
+    pub const FILE: KindSet = KindSet::NONE.with(Kind::Volume).with(Kind::Csi).with(Kind::LegacyVolume);
+
+    /// The group `any`.
+    pub fn any() -> KindSet {
+        Kind::ALL.into_iter().fold(KindSet::NONE, KindSet::with)
+    }
+
+    /// This set and one kind more.
+    #[must_use]
+    pub const fn with(self, kind: Kind) -> KindSet {
+        KindSet(self.0 | 1 << kind as u8)
+    }
+
+    /// What is in either.
+    #[must_use]
+    pub const fn union(self, other: KindSet) -> KindSet {
+        KindSet(self.0 | other.0)
+    }
+
+    /// Whether the kind is in the set.
+    pub const fn contains(self, kind: Kind) -> bool {
+        self.0 & (1 << kind as u8) != 0
+    }
+
+    /// Whether the two share a kind.
+    pub const fn intersects(self, other: KindSet) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Its kinds, in documented order.
+    pub fn iter(self) -> impl Iterator<Item = Kind> {
+        Kind::ALL.into_iter().filter(move |kind| self.contains(*kind))
+    }
+}
+
+impl fmt::Debug for KindSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}

@@ -1,0 +1,1 @@
+//! The swap: plan, safety, catalogue, patch.
