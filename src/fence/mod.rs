@@ -11,4 +11,4 @@ pub mod swap;
 
 pub use facts::Facts;
 pub use kind::{Kind, KindSet};
-// pub use policy::PolicySet;
+pub use policy::PolicySet;
