@@ -1,0 +1,206 @@
+//! From YAML text to trees, over the parser's events.
+
+use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StructureStyle};
+
+use super::error::{MAX_DEPTH, MAX_DOCUMENT_BYTES, ManifestError, Problem};
+use super::scalar::Tag;
+use super::tree::{AnchorIds, Builder, Mark, Style};
+use super::{Manifest, template};
+
+/// Reads the documents of `source` into `manifest`, and returns the index of the next one.
+pub(super) fn read<'s>(
+    source: &'s str,
+    base_offset: usize,
+    base_line: usize,
+    first: usize,
+    manifest: &mut Manifest<'s>,
+) -> usize {
+    let mut reader = Reader {
+        source,
+        builder: Builder::new(source, base_offset, base_line),
+        anchors: AnchorIds::new(),
+        index: first,
+        start: Mark { line: 1, ..Mark::default() },
+        in_document: false,
+        manifest,
+    };
+    // Our own limit on nesting comes first; the parser's holds while it skips the rest of such a document.
+    let options = granit_parser::options! { emit_anchor_events: true, emit_comments: false };
+    let mut parser = Parser::new_from_str_with_options(source, options);
+    let mut failed_at = None;
+    while let Some(event) = parser.next_event() {
+        let (mark, problem) = match event {
+            Ok((event, span)) => match reader.take(event, span) {
+                Ok(()) => continue,
+                Err(flaw) => flaw,
+            },
+            Err(error) => (mark(*error.marker()), Problem::from(error.kind())),
+        };
+        reader.fail(mark, problem);
+        // The parser promises to get on; a file must not hang on that promise.
+        if failed_at.replace(mark.offset) == Some(mark.offset) || !matches!(parser.proceed_next_document(), Ok(true)) {
+            break;
+        }
+    }
+    reader.index
+}
+
+struct Reader<'s, 'm> {
+    source: &'s str,
+    builder: Builder<'s>,
+    anchors: AnchorIds,
+    index: usize,
+    /// Where the current document begins, or the last one ended.
+    start: Mark,
+    in_document: bool,
+    manifest: &'m mut Manifest<'s>,
+}
+
+impl Reader<'_, '_> {
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), (Mark, Problem)> {
+        let mark = mark(span.start);
+        let end = offset(span.end);
+        if (end.saturating_sub(self.start.offset)) as usize > MAX_DOCUMENT_BYTES && self.in_document {
+            return Err((self.start, Problem::TooLarge));
+        }
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                self.define(anchor);
+                // An absent value comes as a `~` that is not there.
+                let text = if mark.offset == end && tag.is_none() && style == ScalarStyle::Plain { "" } else { &*text };
+                self.builder.scalar(scalar_style(style), mark, end, text);
+                self.tag(tag.as_deref());
+            }
+            Event::MappingStart(style, anchor, tag) => {
+                let style = if style == StructureStyle::Block { Style::BlockMapping } else { Style::FlowMapping };
+                self.open(style, mark, anchor, tag.as_deref())?;
+            }
+            Event::SequenceStart(style, anchor, tag) => {
+                let style = if style == StructureStyle::Block { Style::BlockSequence } else { Style::FlowSequence };
+                self.open(style, mark, anchor, tag.as_deref())?;
+            }
+            Event::MappingEnd | Event::SequenceEnd => self.builder.close((end > mark.offset).then_some(end)),
+            Event::Alias(anchor) => {
+                let target = self.anchors.get(&anchor).copied().ok_or((mark, Problem::UnknownAnchor))?;
+                self.builder.alias(mark, end, target);
+            }
+            Event::Anchor(..) => self.builder.anchor(mark.offset, end),
+            Event::DocumentStart(..) => {
+                self.start = mark;
+                self.in_document = true;
+            }
+            Event::DocumentEnd => self.finish(mark),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn open(
+        &mut self,
+        style: Style,
+        mark: Mark,
+        anchor: usize,
+        tag: Option<&granit_parser::Tag>,
+    ) -> Result<(), (Mark, Problem)> {
+        if self.builder.depth() == MAX_DEPTH {
+            return Err((mark, Problem::TooDeep));
+        }
+        self.define(anchor);
+        self.builder.open(style, mark);
+        self.tag(tag);
+        Ok(())
+    }
+
+    fn define(&mut self, anchor: usize) {
+        if anchor > 0 {
+            self.anchors.insert(anchor, self.builder.next_id());
+        }
+    }
+
+    fn tag(&mut self, tag: Option<&granit_parser::Tag>) {
+        if let Some(tag) = tag {
+            self.builder.tag(Tag::from_parts(tag.handle(), tag.suffix()));
+        }
+    }
+
+    fn finish(&mut self, end: Mark) {
+        let text = self.source.get(self.start.offset as usize..end.offset as usize).unwrap_or_default();
+        if let Some((at, byte)) = control_character(text) {
+            let mark = self.mark_within(text, at);
+            self.builder.flaw(mark, Problem::ControlCharacter(byte));
+        }
+        match self.builder.finish(self.index) {
+            Ok(document) => self.manifest.documents.push(document),
+            Err(error) => self.manifest.errors.push(error),
+        }
+        self.next(end);
+    }
+
+    /// Gives the current document up.
+    fn fail(&mut self, mark: Mark, problem: Problem) {
+        let rest = self.source.get(self.start.offset as usize..).unwrap_or_default();
+        let broken_at = (mark.offset.saturating_sub(self.start.offset)) as usize;
+        let error = match template::find(rest, broken_at) {
+            Some(at) if !matches!(problem, Problem::TooLarge | Problem::TooDeep) => {
+                self.error(self.mark_within(rest, at), Problem::Template)
+            }
+            _ => self.error(mark, problem),
+        };
+        self.manifest.errors.push(error);
+        self.builder.clear();
+        self.next(mark);
+    }
+
+    fn next(&mut self, end: Mark) {
+        self.index += 1;
+        self.start = end;
+        self.in_document = false;
+        if !self.anchors.is_empty() {
+            self.anchors.clear();
+        }
+    }
+
+    fn error(&self, mark: Mark, problem: Problem) -> ManifestError {
+        self.builder.error(self.index, mark, problem)
+    }
+
+    /// The mark of byte `at` of `text`, which begins where the document does.
+    fn mark_within(&self, text: &str, at: usize) -> Mark {
+        let before = text.get(..at).unwrap_or_default();
+        let (lines, column) = super::lines_and_column(before);
+        let column = if lines == 0 { self.start.column as usize + column } else { column };
+        Mark {
+            offset: self.start.offset + at as u32,
+            line: self.start.line + lines as u32,
+            column: column as u32,
+        }
+    }
+}
+
+/// The first byte that no manifest may hold. go-yaml refuses these too.
+fn control_character(text: &str) -> Option<(usize, u8)> {
+    let control = |byte: u8| (byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')) || byte == 0x7f;
+    // Without an early end this is a few instructions for 32 bytes.
+    if !text.bytes().fold(false, |found, byte| found | control(byte)) {
+        return None;
+    }
+    text.bytes().enumerate().find(|(_, byte)| control(*byte))
+}
+
+fn offset(marker: Marker) -> u32 {
+    marker.byte_offset().unwrap_or_default() as u32
+}
+
+fn mark(marker: Marker) -> Mark {
+    Mark { offset: offset(marker), line: marker.line() as u32, column: marker.col() as u32 }
+}
+
+fn scalar_style(style: ScalarStyle) -> Style {
+    match style {
+        ScalarStyle::Plain => Style::Plain,
+        ScalarStyle::SingleQuoted => Style::SingleQuoted,
+        ScalarStyle::DoubleQuoted => Style::DoubleQuoted,
+        ScalarStyle::Literal => Style::Literal,
+        ScalarStyle::Folded => Style::Folded,
+    }
+}
