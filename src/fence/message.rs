@@ -69,10 +69,8 @@ impl fmt::Display for Key<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Keys::None | Keys::All => Ok(()),
-            Keys::Some(keys) => match keys.as_slice() {
-                [key] => write!(f, " key \"{}\"", Shown(key)),
-                keys => write!(f, " ({} keys)", keys.len()),
-            },
+            Keys::One(key) => write!(f, " key \"{}\"", Shown(key)),
+            Keys::Some(keys) => write!(f, " ({} keys)", keys.len()),
         }
     }
 }
@@ -200,6 +198,9 @@ struct OneLine<'t>(&'t str);
 
 impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.trim().chars().try_for_each(|character| f.write_char(if character.is_control() { ' ' } else { character }))
+        self.0
+            .trim()
+            .chars()
+            .try_for_each(|character| f.write_char(if character.is_control() { ' ' } else { character }))
     }
 }

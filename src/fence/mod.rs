@@ -4,19 +4,28 @@
 //! handed in as [`Facts`].
 
 pub mod answer;
+pub mod evaluate;
 pub mod facts;
+pub mod finding;
 pub mod kind;
-pub mod message;
+mod message;
 pub mod name;
-pub mod pod;
+mod pod;
 pub mod policy;
-pub mod reference;
+mod ratchet;
+mod reference;
 pub mod review;
-pub mod rules;
+mod rules;
 pub mod swap;
-pub mod verdict;
+mod verdict;
 pub mod workload;
 
+pub use answer::{Answer, Endpoint, Gate, answer};
+pub use evaluate::{Evaluation, Judgement, Question, evaluate};
 pub use facts::Facts;
+pub use finding::Finding;
 pub use kind::{Kind, KindSet};
 pub use policy::PolicySet;
+pub use review::ReviewError;
+pub use verdict::Outcome;
+pub use workload::ObjectError;

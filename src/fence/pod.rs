@@ -2,7 +2,7 @@
 //!
 //! Our own types, not the typed API: a typed `Pod` costs several times as much, and copies every string. What a newer API
 //! server adds is skipped, except in the places that can name a Secret: there the unknown member's name is kept.
-//! `tests/inventory.rs` holds these types against the typed API, field by field.
+//! The tests hold these types against the typed API, field by field.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -24,7 +24,8 @@ pub const SWAPPED_ANNOTATION: &str = "secretfence.dev/swapped";
 pub struct PodTemplate<'a> {
     #[serde(borrow)]
     pub metadata: Option<Metadata<'a>>,
-    pub spec: Option<PodSpec<'a>>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub spec: PodSpec<'a>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -121,8 +122,10 @@ pub struct Affinity<'a> {
 impl Affinity<'_> {
     /// Terms are alternatives: one that names Windows, or everything but Linux, is enough.
     fn may_choose_windows(&self) -> bool {
-        let required =
-            self.node_affinity.as_ref().and_then(|node| node.required_during_scheduling_ignored_during_execution.as_ref());
+        let required = self
+            .node_affinity
+            .as_ref()
+            .and_then(|node| node.required_during_scheduling_ignored_during_execution.as_ref());
         required.is_some_and(|selector| {
             selector.node_selector_terms.items.iter().flat_map(|term| &term.match_expressions.items).any(|expression| {
                 let named = |os| expression.values.items.iter().any(|value| value.as_str() == os);
@@ -614,6 +617,10 @@ pub const VOLUMES_WITHOUT_SECRET: [&str; 19] = [
     "quobyte",
     "vsphereVolume",
 ];
+
+fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
 
 /// Keeps the name of the first unknown member that is not null.
 fn note_unknown<'de: 'a, 'a, A: MapAccess<'de>>(

@@ -5,8 +5,6 @@
 
 use std::fmt::{self, Write};
 
-use smallvec::SmallVec;
-
 use super::kind::Kind;
 use super::name::Text;
 use super::pod::{Container, PodSpec, Volume};
@@ -34,12 +32,14 @@ pub struct Reference<'t> {
 }
 
 /// The keys that a reference takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Keys<'t> {
     /// It is not about keys.
     None,
+    /// This one.
+    One(&'t str),
     /// These.
-    Some(SmallVec<[&'t str; 1]>),
+    Some(Vec<&'t str>),
     /// All of the Secret's, and nothing in the pod tells which they are.
     All,
 }
@@ -48,7 +48,7 @@ impl<'t> Keys<'t> {
     /// The key, where it is exactly one.
     pub fn one(&self) -> Option<&'t str> {
         match self {
-            Keys::Some(keys) if keys.len() == 1 => keys.first().copied(),
+            Keys::One(key) => Some(key),
             _ => None,
         }
     }
@@ -202,7 +202,16 @@ pub fn inventory<'t>(spec: &'t PodSpec<'_>, secret_drivers: &[String]) -> Vec<Re
 impl<'t> Reference<'t> {
     /// A reference that names nothing yet.
     pub fn bare(kind: Kind, site: Site) -> Reference<'t> {
-        Reference { kind, site, secret: None, keys: Keys::None, variable: None, optional: false, volume: None, detail: "" }
+        Reference {
+            kind,
+            site,
+            secret: None,
+            keys: Keys::None,
+            variable: None,
+            optional: false,
+            volume: None,
+            detail: "",
+        }
     }
 }
 
@@ -297,11 +306,15 @@ fn volume_references<'t>(
 }
 
 fn one<'t>(key: &'t Text<'_>) -> Keys<'t> {
-    Keys::Some(SmallVec::from_buf([key.as_str()]))
+    Keys::One(key.as_str())
 }
 
 /// A Secret volume without `items` holds every key.
 fn items<'t>(keys: impl Iterator<Item = &'t str>) -> Keys<'t> {
-    let keys: SmallVec<_> = keys.collect();
-    if keys.is_empty() { Keys::All } else { Keys::Some(keys) }
+    let keys: Vec<_> = keys.collect();
+    match keys.as_slice() {
+        [] => Keys::All,
+        [key] => Keys::One(key),
+        _ => Keys::Some(keys),
+    }
 }

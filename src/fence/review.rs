@@ -2,6 +2,7 @@
 //!
 //! kube's `AdmissionResponse` writes the patch as an array of numbers and its request parses the object into a tree: both
 //! are what this file is there to avoid.
+#![expect(missing_docs, reason = "fields are those of admission.k8s.io/v1, by the same names")]
 
 use std::fmt;
 

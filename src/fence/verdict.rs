@@ -7,8 +7,7 @@ use smallvec::SmallVec;
 use super::facts::Facts;
 use super::kind::Kind;
 use super::policy::image::ImageName;
-use super::policy::scope::Subject;
-use super::policy::{Action, Mode, Mount, Policy, PolicySet, Rule, Templates, Variable};
+use super::policy::{Action, Mode, Mount, Policy, PolicySet, Rule, Subject, Templates, Variable};
 use super::reference::{ContainerAt, Keys, Reference, Site, VolumePart, inventory};
 use super::swap::catalogue;
 use super::swap::plan::{Plan, Pod};
@@ -154,8 +153,14 @@ pub struct Verdict<'t, 'p> {
     pub plan: Plan<'t>,
 }
 
-/// Judges a pod, or the pod of a template.
-pub fn judge<'t, 'p>(pod: Pod<'t>, place: &Place<'_>, policies: &'p PolicySet, facts: &Facts) -> Verdict<'t, 'p> {
+/// Judges a pod, or the pod of a template. With `all`, references are listed even where no rule could decide one.
+pub fn judge<'t, 'p>(
+    pod: Pod<'t>,
+    place: &Place<'_>,
+    policies: &'p PolicySet,
+    facts: &Facts,
+    all: bool,
+) -> Verdict<'t, 'p> {
     let service_account = pod.spec.service_account();
     let labels = pod.metadata.and_then(|metadata| metadata.labels.as_ref()).map_or(&[][..], |labels| &labels.0[..]);
     let matching = policies.matching(&Subject {
@@ -166,7 +171,7 @@ pub fn judge<'t, 'p>(pod: Pod<'t>, place: &Place<'_>, policies: &'p PolicySet, f
         kinds: place.kinds,
     });
     let active = Active::of(&matching, place, policies);
-    if active.is_empty() {
+    if active.is_empty() && !all {
         return Verdict::default();
     }
     let mut bench = Bench { pod, place, policies, facts, active, container: None };
@@ -274,9 +279,8 @@ impl<'t, 'p> Bench<'t, 'p, '_> {
             }
             decided = Some(active.policy.0);
             let slot = &mut best[active.mode as usize];
-            let stricter = |(now, _): &(Active<'_>, _)| {
-                active.rule.1.action.strictness() > now.rule.1.action.strictness()
-            };
+            let stricter =
+                |(now, _): &(Active<'_>, _)| active.rule.1.action.strictness() > now.rule.1.action.strictness();
             if slot.as_ref().is_none_or(stricter) {
                 let notes = ended.iter().filter(|(policy, _)| *policy == active.policy.0);
                 *slot = Some((*active, notes.map(|(_, note)| note.clone()).collect()));
@@ -445,14 +449,12 @@ impl<'t, 'p> Bench<'t, 'p, '_> {
         }
         let mount = if let Action::Mount(mount) = &rule.action { Some(mount) } else { None };
         if let Some(globs) = &selects.keys {
-            let some = |keys: &mut dyn Iterator<Item = &str>| {
-                if allows { keys.all(|key| globs.matches(key)) } else { keys.any(|key| globs.matches(key)) }
-            };
             let fits = match &reference.keys {
                 Keys::None => false,
-                Keys::Some(keys) => some(&mut keys.iter().copied()),
+                Keys::One(key) => globs.matches(key),
+                Keys::Some(keys) => some_or_all(allows, keys.iter().map(|key| globs.matches(key))),
                 Keys::All => match self.known_keys(reference, mount) {
-                    Some(keys) => some(&mut keys.iter().map(String::as_str)),
+                    Some(keys) => some_or_all(allows, keys.iter().map(|key| globs.matches(key))),
                     None => !allows || globs.is_everything(),
                 },
             };
@@ -465,8 +467,7 @@ impl<'t, 'p> Bench<'t, 'p, '_> {
                 Kind::EnvFrom => match self.known_keys(reference, mount) {
                     Some(keys) => {
                         let prefix = reference.variable.unwrap_or("");
-                        let mut names = keys.iter().map(|key| globs.matches(&format!("{prefix}{key}")));
-                        if allows { names.all(|fits| fits) } else { names.any(|fits| fits) }
+                        some_or_all(allows, keys.iter().map(|key| globs.matches(&format!("{prefix}{key}"))))
                     }
                     None => !allows || globs.is_everything(),
                 },
@@ -533,7 +534,7 @@ impl<'t, 'p> Bench<'t, 'p, '_> {
         self.container = at.and_then(|at| {
             let container = at.of(self.pod.spec)?;
             let image = container.image().map(ImageName::parse);
-            let rows = image.as_ref().map_or(&[][..], |image| catalogue::rows(image.repository()));
+            let rows = image.as_ref().map_or(&[][..], |image| catalogue::rows(&image.repository));
             let facts = ContainerFacts {
                 name: container.name.as_str(),
                 image,
@@ -544,6 +545,11 @@ impl<'t, 'p> Bench<'t, 'p, '_> {
             Some((at, facts))
         });
     }
+}
+
+/// Of several keys an `allow` must fit all; for anything stricter one is enough.
+fn some_or_all(all: bool, mut fits: impl Iterator<Item = bool>) -> bool {
+    if all { fits.all(|fits| fits) } else { fits.any(|fits| fits) }
 }
 
 fn slot<'j, 't, 'p>(judged: &'j mut Judged<'t, 'p>, mode: Mode) -> &'j mut Option<Decision<'p>> {
@@ -588,7 +594,8 @@ fn settle_safe(
         decision.notes.push(Note::OptionalFile);
     }
     let container = candidate.at.of(pod.spec);
-    if container.is_some_and(|container| container.env_from.items.len() > usize::from(reference.kind == Kind::EnvFrom)) {
+    if container.is_some_and(|container| container.env_from.items.len() > usize::from(reference.kind == Kind::EnvFrom))
+    {
         decision.notes.push(Note::BesideEnvFrom);
     }
     if reference.kind == Kind::EnvFrom {

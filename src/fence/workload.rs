@@ -58,7 +58,7 @@ impl<'p> Shape<'p> {
 #[derive(Debug, Default)]
 pub struct Workload<'a> {
     /// Of the object itself.
-    pub metadata: Metadata<'a>,
+    pub metadata: Option<Metadata<'a>>,
     /// Each with its JSON pointer.
     pub templates: Vec<(String, PodTemplate<'a>)>,
 }
@@ -115,7 +115,7 @@ impl ObjectError {
 
 /// What the error expected. Its text also says what it found, which may be a secret: only what follows the last
 /// `expected` is ours.
-fn expectation(error: &serde_json::Error) -> String {
+pub(super) fn expectation(error: &serde_json::Error) -> String {
     if !error.is_data() {
         return "well-formed JSON".to_owned();
     }
@@ -151,12 +151,19 @@ impl<'de> Visitor<'de> for RootVisitor<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut workload = Workload::default();
         let mut pod = PodTemplate::default();
+        let mut specified = false;
         let mut pointer = String::new();
         let paths = Paths::of(self.0);
         while let Some(key) = map.next_key::<Text<'de>>()? {
             match key.as_str() {
-                "metadata" => workload.metadata = map.next_value::<Option<Metadata<'de>>>()?.unwrap_or_default(),
-                "spec" if self.0.is_pod() => pod.spec = map.next_value::<Option<PodSpec<'de>>>()?,
+                "metadata" => workload.metadata = map.next_value()?,
+                "spec" if self.0.is_pod() => {
+                    // Two of them: which one counts is not ours to say.
+                    if std::mem::replace(&mut specified, true) {
+                        return Err(serde::de::Error::duplicate_field("spec"));
+                    }
+                    pod.spec = map.next_value::<Option<PodSpec<'de>>>()?.unwrap_or_default();
+                }
                 key => paths.follow_member(key, &mut map, &mut pointer, &mut workload.templates)?,
             }
         }

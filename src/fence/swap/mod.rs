@@ -5,10 +5,10 @@
 //! read files.
 
 pub mod catalogue;
-pub mod patch;
-pub mod plan;
-pub mod safety;
-pub mod volume;
+pub(super) mod patch;
+pub(super) mod plan;
+mod safety;
+mod volume;
 
 use std::borrow::Cow;
 use std::fmt;

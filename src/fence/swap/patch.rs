@@ -145,7 +145,14 @@ impl Patch<'_> {
     }
 
     /// Appends to a list of a container, or makes it: `add` on a member replaces a null.
-    fn append<T>(&mut self, written: bool, at: ContainerAt, field: &str, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
+    fn append<T>(
+        &mut self,
+        written: bool,
+        at: ContainerAt,
+        field: &str,
+        items: &[T],
+        write: impl Fn(&mut Vec<u8>, &T),
+    ) {
         if items.is_empty() {
             return;
         }

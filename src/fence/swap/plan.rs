@@ -249,7 +249,8 @@ impl<'c, 't, 'p> Room<'c, 't, 'p> {
             if names.go.of(new).is_some() {
                 return Some(Unsafe::VariableSet(new.clone()));
             }
-            if !is_variable_name(new) && !(candidate.kind == Kind::SecretKeyRef && new.contains(&*file.variable)) {
+            let grown = candidate.kind == Kind::SecretKeyRef && new.contains(&*file.variable);
+            if !grown && !is_variable_name(new) {
                 return Some(Unsafe::VariableName(new.clone()));
             }
             if names.come.of(new).is_some_and(|coming| coming.differ) {

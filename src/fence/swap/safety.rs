@@ -178,7 +178,8 @@ impl<'c, 'a> Entries<'c, 'a> {
         match self {
             Entries::Many(map) => map.get(name).copied(),
             Entries::Few(env) => {
-                let mut values = env.iter().filter(|entry| entry.name.as_str() == name).map(|entry| entry.value.as_str());
+                let mut values =
+                    env.iter().filter(|entry| entry.name.as_str() == name).map(|entry| entry.value.as_str());
                 let mut named = Named::first(values.next()?);
                 values.for_each(|value| named.add(value));
                 Some(named)
@@ -267,7 +268,8 @@ fn is_word_byte(byte: u8) -> bool {
 }
 
 fn words_of(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|character: char| !(character.is_ascii_alphanumeric() || character == '_')).filter(|word| !word.is_empty())
+    text.split(|character: char| !(character.is_ascii_alphanumeric() || character == '_'))
+        .filter(|word| !word.is_empty())
 }
 
 fn has_word(text: &str, name: &str) -> bool {
@@ -277,7 +279,8 @@ fn has_word(text: &str, name: &str) -> bool {
     let bytes = text.as_bytes();
     memmem::find_iter(bytes, name).any(|start| {
         let end = start + name.len();
-        !(start > 0 && is_word_byte(bytes[start - 1])) && !(end < bytes.len() && is_word_byte(bytes[end]))
+        let starts = start == 0 || !is_word_byte(bytes[start - 1]);
+        starts && (end == bytes.len() || !is_word_byte(bytes[end]))
     })
 }
 
