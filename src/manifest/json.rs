@@ -7,7 +7,15 @@ use super::tree::{Builder, Mark, Style};
 /// Reads one JSON object or array after the other. The place and kind of what is no JSON, with what was read before it.
 pub(super) fn read(source: &str) -> (Manifest<'_>, Result<(), usize>) {
     let mut manifest = Manifest::default();
-    let mut reader = Reader { source, bytes: source.as_bytes(), at: 0, line: 1, line_start: 0, wide: 0, builder: Builder::new(source, 0, 0) };
+    let mut reader = Reader {
+        source,
+        bytes: source.as_bytes(),
+        at: 0,
+        line: 1,
+        line_start: 0,
+        wide: 0,
+        builder: Builder::new(source, 0, 0),
+    };
     if source.starts_with('\u{feff}') {
         reader.at = 3;
         reader.line_start = 3;

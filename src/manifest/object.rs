@@ -26,7 +26,10 @@ pub struct Object {
 
 impl fmt::Debug for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Object").field("address", &self.address).field("bytes", &self.json.len()).finish_non_exhaustive()
+        f.debug_struct("Object")
+            .field("address", &self.address)
+            .field("bytes", &self.json.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -115,7 +115,9 @@ fn word(text: &str) -> Option<Scalar<'static>> {
 
 fn number(text: &str) -> Option<Scalar<'static>> {
     // No number has these first letters later on; most texts that begin with a digit are versions, times and sizes.
-    if !text.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'_' | b'.' | b'+' | b'-' | b'x' | b'X' | b'o' | b'O'))
+    if !text
+        .bytes()
+        .all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'_' | b'.' | b'+' | b'-' | b'x' | b'X' | b'o' | b'O'))
     {
         return None;
     }

@@ -28,7 +28,9 @@ pub(super) fn find(text: &str, broken_at: usize) -> Option<usize> {
 fn opens_block_scalar(line: &str) -> bool {
     let line = line.split(" #").next().unwrap_or(line).trim_end();
     let header = line.trim_end_matches(|character: char| character.is_ascii_digit() || matches!(character, '+' | '-'));
-    header.ends_with(['|', '>']) && line.len() - header.len() <= 2 && (header.len() == 1 || header[..header.len() - 1].ends_with(' '))
+    header.ends_with(['|', '>'])
+        && line.len() - header.len() <= 2
+        && (header.len() == 1 || header[..header.len() - 1].ends_with(' '))
 }
 
 fn find_in_line(line: &str) -> Option<usize> {

@@ -176,10 +176,12 @@ impl<'s> Tree<'s> {
     }
 
     pub(super) fn position(&self, id: NodeId) -> Position {
-        self.node(id).map_or(Position { line: self.base_line + 1, column: 1, offset: self.base_offset }, |node| Position {
-            line: node.line as usize + self.base_line,
-            column: node.column as usize + 1,
-            offset: node.start as usize + self.base_offset,
+        self.node(id).map_or(Position { line: self.base_line + 1, column: 1, offset: self.base_offset }, |node| {
+            Position {
+                line: node.line as usize + self.base_line,
+                column: node.column as usize + 1,
+                offset: node.start as usize + self.base_offset,
+            }
         })
     }
 

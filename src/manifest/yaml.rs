@@ -169,11 +169,7 @@ impl Reader<'_, '_> {
         let before = text.get(..at).unwrap_or_default();
         let (lines, column) = super::lines_and_column(before);
         let column = if lines == 0 { self.start.column as usize + column } else { column };
-        Mark {
-            offset: self.start.offset + at as u32,
-            line: self.start.line + lines as u32,
-            column: column as u32,
-        }
+        Mark { offset: self.start.offset + at as u32, line: self.start.line + lines as u32, column: column as u32 }
     }
 }
 
