@@ -118,7 +118,9 @@ pub fn compile(files: &[(PathBuf, Vec<u8>)]) -> Result<LoadedPolicies, LoadError
     for (number, (path, content)) in files.iter().enumerate() {
         let manifest = manifest::parse(content);
         faults.extend(manifest.errors.iter().map(|error| (number, broken(path, error))));
-        for document in manifest.documents.into_iter().filter(|document| !document.is_empty()) {
+        // For kubectl `on` is a boolean, and `off` too; a policy file is not for kubectl.
+        for document in manifest.documents.into_iter().filter(|document| !document.is_empty()).map(Document::with_words)
+        {
             match value(&document) {
                 Ok(value) => documents.push(PolicyDocument { source: sources.len(), value }),
                 Err(error) => faults.push((number, broken(path, &error))),
