@@ -1,1 +1,3 @@
 //! The swap: plan, safety, catalogue, patch.
+
+pub mod catalogue;
