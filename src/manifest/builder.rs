@@ -184,6 +184,7 @@ impl<'s> Builder<'s> {
             rare,
             base_offset: self.base_offset,
             base_line: self.base_line,
+            words_stand: false,
         }
     }
 
