@@ -100,9 +100,19 @@ impl<'de> Visitor<'de> for TextVisitor {
 #[derive(Clone, Copy)]
 pub struct Shown<'a>(pub &'a str);
 
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use fmt::Write;
+impl Shown<'_> {
+    /// Appends the name; the formatting machinery costs more than the name.
+    pub fn push_to(self, text: &mut String) {
+        // Nearly every name: nothing to escape, nothing to cut.
+        if self.0.len() <= SHOWN_CHARACTERS && self.0.bytes().all(is_plain) {
+            text.push_str(self.0);
+        } else {
+            // Writing to a String cannot fail.
+            let _ = self.escape(text);
+        }
+    }
+
+    fn escape(self, f: &mut impl fmt::Write) -> fmt::Result {
         for (count, character) in self.0.chars().enumerate() {
             if count == SHOWN_CHARACTERS {
                 return f.write_char('…');
@@ -120,6 +130,12 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.escape(f)
+    }
+}
+
 impl fmt::Debug for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{self}\"")
@@ -130,12 +146,33 @@ impl fmt::Debug for Shown<'_> {
 #[derive(Clone, Copy)]
 pub struct Bare<'a>(pub &'a str);
 
+impl Bare<'_> {
+    /// Appends the name.
+    pub fn push_to(self, text: &mut String) {
+        if self.is_usual() {
+            Shown(self.0).push_to(text);
+        } else {
+            text.push('"');
+            Shown(self.0).push_to(text);
+            text.push('"');
+        }
+    }
+
+    fn is_usual(self) -> bool {
+        !self.0.is_empty()
+            && self.0.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+    }
+}
+
 impl fmt::Display for Bare<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = !self.0.is_empty()
-            && self.0.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
-        if plain { write!(f, "{}", Shown(self.0)) } else { write!(f, "\"{}\"", Shown(self.0)) }
+        if self.is_usual() { write!(f, "{}", Shown(self.0)) } else { write!(f, "\"{}\"", Shown(self.0)) }
     }
+}
+
+/// Printable ASCII that needs no escape in quotes.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }
 
 /// Controls, line and paragraph separators, bidi marks and characters without width: what could move a cursor, forge a

@@ -52,8 +52,8 @@ pub struct Decision<'p> {
     pub reads: Option<Reads>,
     /// Why it is not swapped, where it was to be.
     pub reason: Option<Reason>,
-    /// The file that it becomes, where it is one, and the variable that names it.
-    pub file: Option<(String, Option<String>)>,
+    /// Where it becomes one file: the variable that names it, if one does.
+    pub variable: Option<Option<String>>,
     /// What else to say.
     pub notes: Vec<Note>,
 }
@@ -127,8 +127,13 @@ pub enum Note {
     BesideEnvFrom,
     /// Keys that `mount.keys` does not list are lost to the program.
     ListedKeys,
-    /// An `ENV` of that name in the image would show through.
-    ImageVariable,
+}
+
+impl Note {
+    /// Whether the decision is an exception that ends soon.
+    pub fn is_ending(&self) -> bool {
+        matches!(self, Note::ExceptionEnds(_))
+    }
 }
 
 /// What is decided of one reference.
@@ -305,7 +310,7 @@ impl<'t, 'p> Bench<'t, 'p, '_> {
                 Outcome::Allowed
             }
         };
-        Decision { policy: active.policy, rule: active.rule, outcome, reads: None, reason: None, file: None, notes }
+        Decision { policy: active.policy, rule: active.rule, outcome, reads: None, reason: None, variable: None, notes }
     }
 
     /// Plans the swap of one mode's references, and settles what comes of each.
@@ -582,14 +587,9 @@ fn settle_safe(
         return;
     }
     decision.outcome = Outcome::Swapped;
-    let key = candidate.files.first().filter(|_| candidate.files.len() == 1);
-    decision.file = Some(match key {
-        Some(file) => {
-            let path = super::swap::plan::file_path(&candidate.mount.path, candidate.secret, &file.key);
-            (path, file.names.clone())
-        }
-        None => (format!("{}/{}", candidate.mount.path, candidate.secret), None),
-    });
+    if reference.kind == Kind::SecretKeyRef {
+        decision.variable = candidate.files.first().map(|file| file.names.clone());
+    }
     if reference.optional {
         decision.notes.push(Note::OptionalFile);
     }
@@ -600,9 +600,6 @@ fn settle_safe(
     }
     if reference.kind == Kind::EnvFrom {
         decision.notes.push(Note::ListedKeys);
-    }
-    if !reads {
-        decision.notes.push(Note::ImageVariable);
     }
 }
 

@@ -110,7 +110,7 @@ impl<'t> OwnVolumes<'t> {
     }
 
     /// The mounts of ours in a container: index, clean path, volume name.
-    fn mounts<'c>(&self, container: &'c Container<'_>) -> Vec<(usize, String, &'c str)> {
+    fn mounts<'c>(&self, container: &'c Container<'_>) -> Vec<OwnMount<'c>> {
         if self.by_name.is_empty() {
             return Vec::new();
         }
@@ -124,13 +124,16 @@ impl<'t> OwnVolumes<'t> {
     }
 }
 
+/// A mount of ours in a container: index, clean path, volume name.
+type OwnMount<'c> = (usize, Cow<'c, str>, &'c str);
+
 /// One container, with its candidates.
 struct Room<'c, 't, 'p> {
     candidates: &'c [Candidate<'t, 'p>],
     /// Index of the first candidate among all.
     first: usize,
     container: &'c Container<'t>,
-    own_mounts: Vec<(usize, String, &'c str)>,
+    own_mounts: Vec<OwnMount<'c>>,
     own_files: HashSet<String>,
     beside_env_from: BesideEnvFrom,
 }
@@ -209,7 +212,7 @@ impl<'c, 't, 'p> Room<'c, 't, 'p> {
         }
         let mounts = self.container.volume_mounts.items.iter().enumerate();
         let devices = self.container.volume_devices.items.iter();
-        let present: Vec<(Option<usize>, &str, String)> = mounts
+        let present: SmallVec<[(Option<usize>, &str, Cow<'_, str>); 4]> = mounts
             .map(|(index, mount)| (Some(index), mount.mount_path.as_str()))
             .chain(devices.map(|device| (None, device.device_path.as_str())))
             .map(|(index, path)| (index, path, clean_path(path)))
@@ -452,13 +455,19 @@ impl<'t> Layout<'t> {
         Layout { wanted: named.collect() }
     }
 
-    /// A volume of a name that we want, with other content than ours.
+    /// A volume of a name that we want, with other content than ours: one that is there, or another that we want.
     fn taken_volume(&self, spec: &PodSpec<'_>, own: &OwnVolumes<'_>) -> Option<Taken> {
+        let ours = |name: &str| name.starts_with(NAME_PREFIX);
         let foreign: HashSet<&str> = (spec.volumes.items.iter())
             .map(|volume| volume.name.as_str())
-            .filter(|name| name.starts_with(NAME_PREFIX) && !own.by_name.contains_key(name))
+            .filter(|name| ours(name) && !own.by_name.contains_key(name))
             .collect();
-        let (name, _, wanted) = self.wanted.iter().find(|(name, _, _)| foreign.contains(name.as_str()))?;
+        let mut wanted: HashMap<&str, &Contents<'_>> = HashMap::new();
+        let (name, _, wanted) = self.wanted.iter().find(|(name, _, its)| {
+            let present = own.by_name.get(name.as_str()).map(|(_, contents, _)| contents);
+            let before = *wanted.entry(name).or_insert(present.unwrap_or(&its.contents));
+            foreign.contains(name.as_str()) || *before != its.contents
+        })?;
         Some(Taken { name: name.clone(), rooms: wanted.users.iter().filter_map(|user| user.room).collect() })
     }
 
@@ -562,7 +571,7 @@ fn join_present_users<'t>(
                     continue;
                 }
                 if let Some(its) = known.get(&(contents.clone(), None)) {
-                    wanted[*its].users.push(User { at, path, mount: Some(mount), room: None });
+                    wanted[*its].users.push(User { at, path: path.into_owned(), mount: Some(mount), room: None });
                 }
             }
         }
