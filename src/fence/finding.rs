@@ -101,7 +101,7 @@ impl Finding {
             Action::Allow(Some(exception)) => Some(exception),
             _ => None,
         });
-        let reason = decision.and_then(|decision| match &decision.reason {
+        let reason = decision.and_then(|decision| match decision.reason.as_deref() {
             Some(Reason::Unsafe(reason)) => Some(reason.to_string()),
             Some(Reason::NotSwapped) => Some("could be swapped but was not".to_owned()),
             None => exception.map(|exception| exception.reason.clone()),

@@ -107,7 +107,7 @@ fn advise(text: &mut String, decision: &Decision<'_>, reference: &Reference<'_>)
         Some(message) => push_line(text, message),
         None => text.push_str(help(reference.kind)),
     };
-    match (&decision.reason, decision.outcome) {
+    match (decision.reason.as_deref(), decision.outcome) {
         (Some(Reason::Unsafe(reason)), _) => {
             // Writing to a String cannot fail.
             let _ = write!(text, "cannot be swapped safely: {reason}; ");

@@ -264,7 +264,7 @@ impl Response<'_> {
         }
         if self.patch.is_some() {
             text.push_str(",\"patchType\":\"JSONPatch\",\"patch\":\"");
-            BASE64_STANDARD.encode_string(patch, &mut text);
+            text.push_str(&BASE64_STANDARD.encode(patch));
             text.push('"');
         }
         if !self.warnings.is_empty() {

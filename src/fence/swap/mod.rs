@@ -1,12 +1,14 @@
 //! The swap: references that become one read-only projected volume per container.
 //!
-//! [`plan`] decides what can be swapped and what the pod becomes, [`safety`] what would change for the program beyond the
-//! removed variable, [`volume`] what our volumes look like, [`patch`] writes it down, [`catalogue`] knows the images that
-//! read files.
+//! `plan` decides what the pod becomes: `room` which references of a container can go, by what `safety` finds in it,
+//! `layout` which volumes that takes, `volume` what each holds. `patch` writes it down. [`catalogue`] knows the images
+//! that read files.
 
 pub mod catalogue;
+mod layout;
 pub(super) mod patch;
 pub(super) mod plan;
+mod room;
 mod safety;
 mod volume;
 

@@ -28,7 +28,7 @@ pub fn write(pod: Pod<'_>, template: &str, candidates: &[Candidate<'_, '_>], pla
         patch.change_variables(pod, group);
     }
     for group in plan.mounts.chunk_by(|a, b| a.0 == b.0) {
-        patch.change_mounts(pod, group);
+        patch.change_mounts(pod, plan, group);
     }
     for index in plan.removed.iter().rev() {
         patch.operation("remove").push("/spec/volumes/").push(itoa::Buffer::new().format(*index)).push("\"");
@@ -76,12 +76,13 @@ impl Patch<'_> {
         }
         if pod.spec.volumes.written {
             for (name, mode, contents) in &plan.added {
-                volume(self.operation("add").push("/spec/volumes/-").value(), name, *mode, contents);
+                let text = self.operation("add").push("/spec/volumes/-").value();
+                volume(text, &plan.names[*name], *mode, contents);
             }
             return;
         }
         let text = self.operation("add").push("/spec/volumes").value();
-        list(text, &plan.added, |text, (name, mode, contents)| volume(text, name, *mode, contents));
+        list(text, &plan.added, |text, (name, mode, contents)| volume(text, &plan.names[*name], *mode, contents));
     }
 
     /// Entries are replaced in their place; those without a successor go last to first, so that indices hold; what was an
@@ -121,15 +122,16 @@ impl Patch<'_> {
         });
     }
 
-    fn change_mounts(&mut self, pod: Pod<'_>, changes: &[(ContainerAt, MountChange)]) {
+    fn change_mounts(&mut self, pod: Pod<'_>, plan: &Plan<'_>, changes: &[(ContainerAt, MountChange<'_>)]) {
         let Some(at) = changes.first().map(|(at, _)| *at) else { return };
         let mut added: SmallVec<[(&str, &str); 1]> = SmallVec::new();
         for (_, change) in changes {
             match change {
-                MountChange::Point(index, name) => {
-                    string(self.operation("replace").item(at, "/volumeMounts/", *index).push("/name").value(), name);
+                MountChange::Point { mount, volume } => {
+                    let text = self.operation("replace").item(at, "/volumeMounts/", *mount).push("/name").value();
+                    string(text, &plan.names[*volume]);
                 }
-                MountChange::Add(name, path) => added.push((name, path)),
+                MountChange::Add { volume, path } => added.push((&plan.names[*volume], path)),
             }
         }
         let written = at.of(pod.spec).is_some_and(|container| container.volume_mounts.written);

@@ -207,7 +207,8 @@ impl<'c> Named<'c> {
 /// Absolute, without `.`, `..`, empty segments, and with `/var/run` as `/run`, which it links to in most images.
 pub fn clean_path(path: &str) -> Cow<'_, str> {
     if is_clean(path) {
-        return Cow::Borrowed(path);
+        let below_run = path.strip_prefix("/var").filter(|rest| *rest == "/run" || rest.starts_with("/run/"));
+        return Cow::Borrowed(below_run.unwrap_or(path));
     }
     let mut segments: Vec<&str> = Vec::new();
     for segment in path.split('/') {
@@ -231,7 +232,6 @@ pub fn clean_path(path: &str) -> Cow<'_, str> {
 /// As nearly every path of a manifest is written. What is not surely clean is cleaned.
 fn is_clean(path: &str) -> bool {
     path.starts_with('/')
-        && !path.starts_with("/var/run")
         && !path.ends_with('/')
         && path.as_bytes().windows(2).all(|pair| pair[0] != b'/' || !matches!(pair[1], b'/' | b'.'))
 }

@@ -12,7 +12,7 @@ pub const MODE_ALL: u16 = 0o444;
 pub const MODE_GROUP: u16 = 0o440;
 
 /// One key of a Secret, as a file at `<secret>/<key>` of the volume.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SecretFile<'t> {
     pub secret: Cow<'t, str>,
     pub key: Cow<'t, str>,
@@ -20,10 +20,11 @@ pub struct SecretFile<'t> {
 }
 
 /// The files of one volume: one source per (Secret, optional), in stable order.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contents<'t> {
     /// Sorted by Secret, required before optional, then key.
     files: Vec<SecretFile<'t>>,
+    hash: u64,
 }
 
 /// FNV-1a, 64 bits. Nothing rests on its strength: a volume is recognised by what it holds, and two contents of one name
@@ -47,22 +48,25 @@ impl Fnv {
 impl<'t> Contents<'t> {
     /// Required where one asks for it so: the pod waits for that key anyway.
     pub fn of(mut files: Vec<SecretFile<'t>>) -> Contents<'t> {
-        files.sort_unstable();
-        files.dedup_by(|later, earlier| later.secret == earlier.secret && later.key == earlier.key);
-        files.sort_unstable_by(|a, b| (&a.secret, a.optional, &a.key).cmp(&(&b.secret, b.optional, &b.key)));
-        Contents { files }
-    }
-
-    /// The volume's name: every byte that distinguishes two volumes goes into it, the mode too.
-    pub fn name(&self, mode: u16) -> String {
+        if files.len() > 1 {
+            files.sort_unstable();
+            files.dedup_by(|later, earlier| later.secret == earlier.secret && later.key == earlier.key);
+            files.sort_unstable_by(|a, b| (&a.secret, a.optional, &a.key).cmp(&(&b.secret, b.optional, &b.key)));
+        }
         let mut hash = Fnv::default();
-        hash.update(&mode.to_be_bytes());
-        for file in &self.files {
+        for file in &files {
             hash.update(file.secret.as_bytes());
             hash.update(&[0, u8::from(file.optional)]);
             hash.update(file.key.as_bytes());
             hash.update(&[0]);
         }
+        Contents { files, hash: hash.0 }
+    }
+
+    /// The volume's name: every byte that distinguishes two volumes goes into it, the mode too.
+    pub fn name(&self, mode: u16) -> String {
+        let mut hash = Fnv(self.hash);
+        hash.update(&mode.to_be_bytes());
         let mut name = String::with_capacity(NAME_PREFIX.len() + 16);
         name.push_str(NAME_PREFIX);
         for shift in (0..16).rev() {
@@ -70,6 +74,11 @@ impl<'t> Contents<'t> {
             name.push(char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }));
         }
         name
+    }
+
+    /// Of what it holds, for looking up.
+    pub fn hash(&self) -> u64 {
+        self.hash
     }
 
     /// The files, grouped by source.
