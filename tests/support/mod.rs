@@ -87,7 +87,7 @@ pub fn try_policies(yaml: &str) -> Result<PolicySet, Vec<String>> {
         .iter()
         .map(|document| PolicyDocument {
             source: document.index,
-            value: serde_json::from_slice(&document.json().unwrap()).unwrap(),
+            value: serde_json::from_slice(&document.clone().with_words().json().unwrap()).unwrap(),
         })
         .collect();
     PolicySet::compile(&documents).map_err(|errors| errors.iter().map(ToString::to_string).collect())
