@@ -171,7 +171,7 @@ pub fn finding(reference: &Reference<'_>, decision: &Decision<'_>, spec: &PodSpe
     let advice = Advice { decision, kind: reference.kind };
     let (policy, rule) = decision.decided_by();
     // Writing to a String cannot fail.
-    let _ = write!(text, "{} ({})", Does { reference, spec }, Shown(&reference.site.pointer(template)));
+    let _ = write!(text, "{} ({})", Does { reference, spec }, reference.site.pointer(template));
     let room = FINDING_BYTES.saturating_sub(text.len() + policy.len() + rule.len() + 8).max(64);
     let mut advice = advice.to_string();
     cut(&mut advice, room);
