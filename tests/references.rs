@@ -100,17 +100,17 @@ fn pod_fixtures(add: &mut dyn FnMut(Kind, Value, &'static [&'static str])) {
     add(
         Kind::Csi,
         csi(json!({"volumeAttributes": {"secretName": "blob"}})),
-        &["/volumes/1/csi/volumeAttributes/secretName"],
+        &["/volumes/1/csi/volumeAttributes"],
     );
     add(
         Kind::Csi,
         csi(json!({"volumeAttributes": {"sharedSecret": "blob"}})),
-        &["/volumes/1/csi/volumeAttributes/sharedSecret"],
+        &["/volumes/1/csi/volumeAttributes"],
     );
     add(
         Kind::Csi,
         csi(json!({"volumeAttributes": {"secretNamespace": "vault"}})),
-        &["/volumes/1/csi/volumeAttributes/secretNamespace"],
+        &["/volumes/1/csi/volumeAttributes"],
     );
     add(Kind::Csi, csi(json!({})), NONE);
     add(Kind::Csi, csi(json!({"nodePublishSecretRef": null, "volumeAttributes": null})), NONE);
