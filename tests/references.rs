@@ -33,7 +33,8 @@ fn fixtures() -> Vec<Fixture> {
 const NONE: &[&str] = &[];
 
 fn container_fixtures(add: &mut dyn FnMut(Kind, Value, &'static [&'static str])) {
-    let env = |value_from: Value| json!({"env": [{"name": "FIRST", "value": "1"}, {"name": "A", "valueFrom": value_from}]});
+    let env =
+        |value_from: Value| json!({"env": [{"name": "FIRST", "value": "1"}, {"name": "A", "valueFrom": value_from}]});
 
     add(Kind::SecretKeyRef, env(json!({"secretKeyRef": {"name": "db", "key": "password"}})), &["/env/1"]);
     add(Kind::SecretKeyRef, env(json!({"secretKeyRef": {"name": "db", "key": "k", "optional": true}})), &["/env/1"]);
@@ -87,7 +88,8 @@ fn pod_fixtures(add: &mut dyn FnMut(Kind, Value, &'static [&'static str])) {
         add(Kind::UnknownSource, projected(source), NONE);
     }
 
-    for driver in ["secrets-store.csi.k8s.io", "csi.sharedresource.openshift.io", "csi.cert-manager.io", "csi.spiffe.io"]
+    for driver in
+        ["secrets-store.csi.k8s.io", "csi.sharedresource.openshift.io", "csi.cert-manager.io", "csi.spiffe.io"]
     {
         add(Kind::Csi, volume(json!({"csi": {"driver": driver, "readOnly": true}})), &["/volumes/1/csi"]);
     }
@@ -97,16 +99,8 @@ fn pod_fixtures(add: &mut dyn FnMut(Kind, Value, &'static [&'static str])) {
         volume(json!({"csi": csi}))
     };
     add(Kind::Csi, csi(json!({"nodePublishSecretRef": {"name": "nfs"}})), &["/volumes/1/csi/nodePublishSecretRef"]);
-    add(
-        Kind::Csi,
-        csi(json!({"volumeAttributes": {"secretName": "blob"}})),
-        &["/volumes/1/csi/volumeAttributes"],
-    );
-    add(
-        Kind::Csi,
-        csi(json!({"volumeAttributes": {"sharedSecret": "blob"}})),
-        &["/volumes/1/csi/volumeAttributes"],
-    );
+    add(Kind::Csi, csi(json!({"volumeAttributes": {"secretName": "blob"}})), &["/volumes/1/csi/volumeAttributes"]);
+    add(Kind::Csi, csi(json!({"volumeAttributes": {"sharedSecret": "blob"}})), &["/volumes/1/csi/volumeAttributes"]);
     add(
         Kind::Csi,
         csi(json!({"volumeAttributes": {"secretNamespace": "vault"}})),
@@ -145,10 +139,33 @@ fn pod_fixtures(add: &mut dyn FnMut(Kind, Value, &'static [&'static str])) {
     add(Kind::UnknownSource, volume(json!({"vault": {"path": "secret/db"}})), &["/volumes/1"]);
     add(Kind::UnknownSource, projected(json!({"vault": {"path": "db"}})), &["/volumes/1/projected/sources/1"]);
     for source in [
-        "awsElasticBlockStore", "azureDisk", "azureFile", "cephfs", "cinder", "configMap", "downwardAPI", "emptyDir",
-        "ephemeral", "fc", "flexVolume", "flocker", "gcePersistentDisk", "gitRepo", "glusterfs", "hostPath", "image",
-        "iscsi", "nfs", "persistentVolumeClaim", "photonPersistentDisk", "portworxVolume", "quobyte", "rbd", "scaleIO",
-        "storageos", "vsphereVolume",
+        "awsElasticBlockStore",
+        "azureDisk",
+        "azureFile",
+        "cephfs",
+        "cinder",
+        "configMap",
+        "downwardAPI",
+        "emptyDir",
+        "ephemeral",
+        "fc",
+        "flexVolume",
+        "flocker",
+        "gcePersistentDisk",
+        "gitRepo",
+        "glusterfs",
+        "hostPath",
+        "image",
+        "iscsi",
+        "nfs",
+        "persistentVolumeClaim",
+        "photonPersistentDisk",
+        "portworxVolume",
+        "quobyte",
+        "rbd",
+        "scaleIO",
+        "storageos",
+        "vsphereVolume",
     ] {
         add(Kind::UnknownSource, volume(json!({source: {}})), NONE);
     }
