@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::facts::Facts;
 use super::message;
-use super::name::Shown;
+use super::name::{Shown, acts_on_a_terminal};
 use super::policy::{Mode, PolicySet, Templates};
 use super::ratchet::{Forgiven, any_denied};
 use super::review::{Object, Request, Response, ReviewError, Status};
@@ -459,9 +459,9 @@ impl<'c> Case<'c> {
     fn foretell(&mut self, patch: &[u8]) {
         let hash: String = Sha256::digest(patch).iter().map(|byte| format!("{byte:02x}")).collect();
         let key = format!("patch-{}", &hash[..10]);
-        let whole = String::from_utf8_lossy(patch);
+        let whole = without_marks(&String::from_utf8_lossy(patch));
         if whole.len() <= AUDIT_BYTES {
-            return self.audit(&key, whole.into_owned());
+            return self.audit(&key, whole);
         }
         let mut text = Bounded::new(AUDIT_BYTES);
         text.add("", || format!("{} bytes, sha256 {hash}, at", patch.len()));
@@ -469,6 +469,22 @@ impl<'c> Case<'c> {
         paths.by_ref().for_each(|path| text.add(" ", || path.to_owned()));
         self.audit(&key, text.finish());
     }
+}
+
+/// JSON with the characters escaped that act on a terminal: they can only stand within strings.
+fn without_marks(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if acts_on_a_terminal(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        } else {
+            text.push(character);
+        }
+    }
+    text
 }
 
 /// Whether the decision refuses the object: of a template, only where its policy enforces on templates.

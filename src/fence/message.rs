@@ -11,6 +11,8 @@ use super::verdict::{Decision, Note, Outcome, Reads, Reason};
 
 /// The longest that one finding gets, in bytes: names and messages are cut before it is.
 pub const FINDING_BYTES: usize = 800;
+/// What is left of them for the way out, however long the names are.
+const ADVICE_BYTES: usize = 64;
 
 /// What a reference does: the part of a message before the pointer.
 #[derive(Clone, Copy)]
@@ -170,12 +172,15 @@ pub fn finding(reference: &Reference<'_>, decision: &Decision<'_>, spec: &PodSpe
     let mut text = String::with_capacity(192);
     let advice = Advice { decision, kind: reference.kind };
     let (policy, rule) = decision.decided_by();
+    let pointer = reference.site.pointer(template);
+    let room = FINDING_BYTES.saturating_sub(pointer.len() + policy.len() + rule.len() + 9);
     // Writing to a String cannot fail.
-    let _ = write!(text, "{} ({})", Does { reference, spec }, reference.site.pointer(template));
-    let room = FINDING_BYTES.saturating_sub(text.len() + policy.len() + rule.len() + 8).max(64);
+    let _ = write!(text, "{}", Does { reference, spec });
+    // Escaped names may fill all of it, and then they are what is cut: not the place, nor the rule.
+    cut(&mut text, room.saturating_sub(ADVICE_BYTES).max(ADVICE_BYTES));
     let mut advice = advice.to_string();
-    cut(&mut advice, room);
-    let _ = write!(text, ": {advice} [{policy}/{rule}]");
+    cut(&mut advice, room.saturating_sub(text.len()).max(ADVICE_BYTES));
+    let _ = write!(text, " ({pointer}): {advice} [{policy}/{rule}]");
     cut(&mut text, FINDING_BYTES);
     text
 }
