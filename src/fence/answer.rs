@@ -14,7 +14,7 @@ use super::ratchet::{Forgiven, any_denied};
 use super::review::{Object, Request, Response, ReviewError, Status};
 use super::swap::patch;
 use super::swap::plan::Pod;
-use super::verdict::{Decision, Judged, Outcome, Place, Reads, Stage, Verdict, judge};
+use super::verdict::{Decision, Judged, Outcome, Place, Reads, Stage, UNWRITTEN_RULE, Verdict, judge};
 use super::workload::{Shape, Workload};
 
 /// A denial names at most so many findings, within so many bytes.
@@ -347,6 +347,9 @@ impl<'c> Case<'c> {
     fn count(&mut self, verdict: &Verdict<'_, '_>, counts: impl Fn(&Decision<'_>) -> bool) {
         for (mode, decision) in decisions(&verdict.judged).filter(|(_, decision)| counts(decision)) {
             let (policy, rule) = (decision.policy.0, decision.rule.0);
+            if rule == UNWRITTEN_RULE {
+                continue;
+            }
             let mode = match mode {
                 Mode::Enforce => "enforce",
                 Mode::DryRun => "dryRun",
