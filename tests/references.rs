@@ -370,6 +370,8 @@ fn an_unknown_source_is_a_warning_unless_a_rule_says_otherwise() {
     assert!(response.allowed());
     assert_eq!(response.warnings().len(), 1, "{:?}", response.warnings());
     assert!(response.warnings()[0].contains("vaultKeyRef"));
+    assert!(response.warnings()[0].ends_with("[files-only/unknown-source]"), "{:?}", response.warnings());
+    assert!(validate(&pod, &PolicySet::default()).warnings().is_empty(), "no policy is about the pod");
 
     let denied = rules(&["{name: unknown, on: [unknownSource], action: deny}"]);
     assert!(!admits(&denied, &pod));

@@ -617,6 +617,29 @@ fn below_the_dry_run_path_nothing_is_denied_or_changed_and_everything_is_said() 
     assert!(response.patch().is_none());
 }
 
+#[test]
+fn below_the_dry_run_path_a_policy_in_dry_run_foretells_its_patch_too() {
+    let response = send(&create(&pod_with_secret()), DRY_MUTATE, &dry_run("{name: m, on: [env], action: mount}"));
+    assert!(response.annotations().iter().any(|(key, _)| key.starts_with("patch-")), "{:?}", response.annotations());
+}
+
+#[test]
+fn offline_a_policy_in_dry_run_keeps_its_outcome_beside_the_enforcing_one() {
+    let yaml = policy("a", &format!("mode: dryRun\nrules:\n- {DENY}"))
+        + &policy_of_rules("b", &["{name: w, on: [env], action: warn}"]);
+    let findings = judge(&pod_with_secret(), &policies(&yaml)).findings;
+    let said: Vec<_> = findings.iter().map(|its| (its.policy.as_deref().unwrap(), its.outcome)).collect();
+    assert_eq!(said, [("b", Outcome::Warned), ("a", Outcome::Denied)]);
+}
+
+#[test]
+fn offline_an_outcome_is_that_of_the_pods_once_made() {
+    assert_eq!(outcome(&deployment(), &on_templates("warn", DENY)), Outcome::Denied);
+    assert_eq!(outcome(&deployment(), &on_templates("ignore", DENY)), Outcome::Allowed);
+    let pods = policies(&policy("p", &format!("match: {{kinds: [Pod]}}\nrules:\n- {DENY}")));
+    assert_eq!(outcome(&deployment(), &pods), Outcome::Denied);
+}
+
 // Mount, in its four situations.
 
 #[test]
