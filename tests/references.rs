@@ -1,5 +1,7 @@
 //! Every place in which a pod names a Secret is found, whatever holds the pod, and what looks alike is not.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
+
 mod support;
 
 use secretfence::fence::{Evaluation, Kind, PolicySet, Question, evaluate};

@@ -1,5 +1,7 @@
 //! The swap: which references become files, the exact patch, and every situation in which it is not safe.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
+
 mod support;
 
 use secretfence::fence::{Facts, Finding, Outcome, PolicySet};
@@ -338,14 +340,11 @@ fn the_path_is_absolute_clean_and_away_from_the_service_account_token() {
 #[test]
 fn mentioned_in_command_args_probe_hook_another_env_or_sub_path_expr() {
     let exec = |text: &str| json!({"exec": {"command": ["sh", "-c", text]}});
-    let places: &[(&str, fn(Value) -> Value)] =
-        &[("command", |text| json!([text])), ("args", |text| json!(["--x", text]))];
     for text in
         ["$(DB_PASSWORD)", "echo $DB_PASSWORD", "${DB_PASSWORD}", "DB_PASSWORD", "a,DB_PASSWORD;b", "$$(DB_PASSWORD)"]
     {
-        for (field, value) in places {
-            assert_unsafe(&container(field, value(json!(text))));
-        }
+        assert_unsafe(&container("command", json!([text])));
+        assert_unsafe(&container("args", json!(["--x", text])));
         for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
             assert_unsafe(&container(probe, exec(text)));
         }

@@ -1,5 +1,6 @@
 //! What the tests of the engine share: a minimal pod, ways to change one thing in it, and reviews through the engine.
 #![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
