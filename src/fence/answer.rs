@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::facts::Facts;
 use super::message;
-use super::name::Shown;
+use super::name::{Shown, acts_on_a_terminal};
 use super::pod::PodSpec;
 use super::policy::{Mode, PolicySet, Templates};
 use super::ratchet::{Forgiven, any_denied};
@@ -15,7 +15,7 @@ use super::reference::Reference;
 use super::review::{Object, Request, Response, ReviewError, Status};
 use super::swap::patch;
 use super::swap::plan::Pod;
-use super::verdict::{Decision, Judged, Note, Outcome, Place, Reads, Stage, Verdict, judge};
+use super::verdict::{Decision, Judged, Note, Outcome, Place, Reads, Stage, UNWRITTEN_RULE, Verdict, judge};
 use super::workload::{Shape, Workload};
 
 /// A denial names at most so many findings, within so many bytes.
@@ -343,6 +343,9 @@ impl<'c> Case<'c> {
     fn count(&mut self, said: &[Said<'_>]) {
         for Said { mode, decision, .. } in said {
             let (policy, rule) = (decision.policy.0, decision.rule.0);
+            if rule == UNWRITTEN_RULE {
+                continue;
+            }
             let mode = match mode {
                 Mode::Enforce => "enforce",
                 Mode::DryRun => "dryRun",
@@ -429,9 +432,9 @@ impl<'c> Case<'c> {
     fn foretell(&mut self, patch: &[u8]) {
         let hash: String = Sha256::digest(patch).iter().map(|byte| format!("{byte:02x}")).collect();
         let key = format!("patch-{}", &hash[..10]);
-        let whole = String::from_utf8_lossy(patch);
+        let whole = without_marks(&String::from_utf8_lossy(patch));
         if whole.len() <= AUDIT_BYTES {
-            return self.audit(&key, whole.into_owned());
+            return self.audit(&key, whole);
         }
         let mut text = Bounded::new(AUDIT_BYTES);
         let length = format!("{} bytes, sha256 {hash}, at", patch.len());
@@ -440,6 +443,22 @@ impl<'c> Case<'c> {
         paths.for_each(|path| text.add(" ", || path));
         self.audit(&key, text.finish());
     }
+}
+
+/// JSON with the characters escaped that act on a terminal: they can only stand within strings.
+fn without_marks(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if acts_on_a_terminal(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        } else {
+            text.push(character);
+        }
+    }
+    text
 }
 
 /// One decision, and its text, written when it is first asked for: logs, warnings and audit say the same.

@@ -95,8 +95,7 @@ impl Finding {
         let shown = |name: Option<&str>| name.map(|name| Shown(name).to_string());
         let decision = decided.map(|(_, decision)| decision);
         let container = reference.site.container().and_then(|at| at.of(spec)).map(|container| container.name.as_str());
-        let mut pointer = String::new();
-        message::push_pointer(&mut pointer, &reference.site.pointer(template));
+        let pointer = reference.site.pointer(template);
         let exception = decision.and_then(|decision| match &decision.rule.1.action {
             Action::Allow(Some(exception)) => Some(exception),
             _ => None,

@@ -11,6 +11,8 @@ use super::verdict::{Decision, Note, Outcome, Reads, Reason};
 
 /// The longest that one finding gets, in bytes: names and messages are cut before it is.
 pub const FINDING_BYTES: usize = 800;
+/// What is left of them for the way out, however long the names are.
+const ADVICE_BYTES: usize = 64;
 
 /// Appends what a reference does: the part of a message before the pointer.
 pub fn describe(text: &mut String, reference: &Reference<'_>, spec: &PodSpec<'_>) {
@@ -170,29 +172,23 @@ impl fmt::Display for Note {
 pub fn finding(reference: &Reference<'_>, decision: &Decision<'_>, spec: &PodSpec<'_>, template: &str) -> String {
     let mut text = String::with_capacity(320);
     let (policy, rule) = decision.decided_by();
+    let pointer = reference.site.pointer(template);
+    let room = FINDING_BYTES.saturating_sub(pointer.len() + policy.len() + rule.len() + 9);
     describe(&mut text, reference, spec);
-    text.push_str(" (");
-    push_pointer(&mut text, &reference.site.pointer(template));
-    text.push_str("): ");
-    // What to do is cut before the names are: they say where to look.
-    let room = FINDING_BYTES.saturating_sub(text.len() + policy.len() + rule.len() + 4).max(64);
+    // Escaped names may fill all of it, and then they are what is cut: not the place, nor the rule.
+    cut(&mut text, room.saturating_sub(ADVICE_BYTES).max(ADVICE_BYTES));
+    let left = room.saturating_sub(text.len()).max(ADVICE_BYTES);
+    for part in [" (", &pointer, "): "] {
+        text.push_str(part);
+    }
     let start = text.len();
     advise(&mut text, decision, reference);
-    cut(&mut text, start + room);
+    cut(&mut text, start + left);
     for part in [" [", policy, "/", rule, "]"] {
         text.push_str(part);
     }
     cut(&mut text, FINDING_BYTES);
     text
-}
-
-/// Appends a pointer: ours, but for the keys of a custom resource on the way to a template.
-pub fn push_pointer(text: &mut String, pointer: &str) {
-    if pointer.bytes().all(|byte| byte.is_ascii_graphic()) && pointer.len() < 256 {
-        text.push_str(pointer);
-    } else {
-        Shown(pointer).push_to(text);
-    }
 }
 
 /// Cuts a text to so many bytes, at a character's end, with a mark.

@@ -177,7 +177,7 @@ fn is_plain(byte: u8) -> bool {
 
 /// Controls, line and paragraph separators, bidi marks and characters without width: what could move a cursor, forge a
 /// line or reorder what a person reads.
-fn acts_on_a_terminal(character: char) -> bool {
+pub(super) fn acts_on_a_terminal(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::sync::LazyLock;
 
 use smallvec::SmallVec;
 
 use super::facts::Facts;
-use super::kind::Kind;
+use super::kind::{Kind, KindSet};
 use super::policy::image::ImageName;
-use super::policy::{Action, Mode, Mount, Policy, PolicySet, Rule, Subject, Templates, Variable};
+use super::policy::{Action, Mode, Mount, Policy, PolicySet, Rule, Subject, Templates, Variable, Where};
 use super::reference::{ContainerAt, Keys, Reference, Site, VolumePart, inventory};
 use super::swap::catalogue;
 use super::swap::plan::{Plan, Pod};
@@ -245,6 +246,19 @@ impl<'p> Active<'p> {
     }
 }
 
+/// The index of a rule that no policy file holds.
+pub const UNWRITTEN_RULE: u32 = u32::MAX;
+
+/// What decides a source that is unknown to this version where no rule does: a newer API server may take secrets from
+/// it, and nobody would know. The first policy that matches says it.
+static WARN_OF_UNKNOWN: LazyLock<Rule> = LazyLock::new(|| Rule {
+    name: "unknown-source".to_owned(),
+    on: KindSet::NONE.with(Kind::UnknownSource),
+    selects: Where::default(),
+    action: Action::Warn,
+    message: None,
+});
+
 /// What stays the same over the references of one pod.
 struct Bench<'t, 'p, 's> {
     pod: Pod<'t>,
@@ -310,6 +324,13 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
             if slot.as_ref().is_none_or(stricter) {
                 let notes = ended.iter().filter(|(policy, _)| *policy == active.policy.0);
                 *slot = Some((*active, notes.map(|(_, note)| note.clone()).collect()));
+            }
+        }
+        if reference.kind == Kind::UnknownSource && best.iter().all(Option::is_none) {
+            let first = |mode| self.active.iter().find(|active| active.mode == mode);
+            if let Some(active) = first(Mode::Enforce).or_else(|| first(Mode::DryRun)) {
+                let rule = (UNWRITTEN_RULE, &*WARN_OF_UNKNOWN);
+                best[active.mode as usize] = Some((Active { rule, ..*active }, Vec::new()));
             }
         }
         let [enforced, dry_run] = best;

@@ -79,6 +79,8 @@ pub enum Unsafe {
     KeyName(String),
     /// Both `value` and `valueFrom`.
     ValueBeside,
+    /// More than one source in one entry.
+    SourceBeside,
     /// The new variable's name would not be accepted by every API server.
     VariableName(String),
     /// The old name is a word of some text that the container gets.
@@ -128,6 +130,7 @@ impl fmt::Display for Unsafe {
             Unsafe::SecretName => f.write_str("the Secret's name is no DNS subdomain"),
             Unsafe::KeyName(key) => write!(f, "\"{}\" is no valid key of a Secret", Shown(key)),
             Unsafe::ValueBeside => f.write_str("the entry has both a value and a valueFrom"),
+            Unsafe::SourceBeside => f.write_str("the entry has another source beside the Secret"),
             Unsafe::VariableName(name) => write!(f, "{} is not accepted as a variable's name everywhere", Bare(name)),
             Unsafe::Mentioned { variable, place } => write!(f, "{} is mentioned in {place}", Bare(variable)),
             Unsafe::WouldResolve { variable, place } => {

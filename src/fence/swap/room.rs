@@ -10,7 +10,7 @@ use super::safety::{Entries, Mentions, Tally, clean_path, overlaps};
 use super::volume::{Contents, MODE_ALL, MODE_GROUP, SecretFile};
 use super::{Candidate, Unsafe};
 use crate::fence::kind::Kind;
-use crate::fence::pod::Container;
+use crate::fence::pod::{Container, EnvVarSource};
 use crate::fence::policy::{BesideEnvFrom, FileMode};
 use crate::fence::reference::{ContainerAt, ContainerList, Site};
 
@@ -83,9 +83,18 @@ impl<'c, 't, 'p> Room<'c, 't, 'p> {
         if let Some(file) = candidate.files.iter().find(|file| !is_secret_key(&file.key)) {
             return Some(Unsafe::KeyName(file.key.clone().into_owned()));
         }
-        let Site::Env(_, index) = candidate.site else { return None };
-        let entry = self.container.env.items.get(index)?;
-        (!entry.value.as_str().is_empty()).then_some(Unsafe::ValueBeside)
+        let alone = match candidate.site {
+            Site::Env(_, index) => {
+                let entry = self.container.env.items.get(index)?;
+                if !entry.value.as_str().is_empty() {
+                    return Some(Unsafe::ValueBeside);
+                }
+                entry.value_from.as_ref().is_some_and(EnvVarSource::is_secret_alone)
+            }
+            Site::EnvFrom(_, index) => self.container.env_from.items.get(index)?.is_secret_alone(),
+            _ => true,
+        };
+        (!alone).then_some(Unsafe::SourceBeside)
     }
 
     /// The targets of this container that something is mounted at, above or below, ours apart; and those of several
@@ -134,6 +143,10 @@ impl<'c, 't, 'p> Room<'c, 't, 'p> {
             // The removed name would resolve to the file of another.
             if names.come.of(&file.variable).is_some() {
                 return Some(Unsafe::VariableTaken(file.variable.clone().into_owned()));
+            }
+            // What the API server would refuse must not become a name that it accepts.
+            if file.variable.is_empty() {
+                return Some(Unsafe::VariableName(String::new()));
             }
             let Some(new) = &file.names else { continue };
             if names.go.of(new).is_some() {
