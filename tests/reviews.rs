@@ -121,7 +121,6 @@ fn a_broken_object_is_denied_at_validate_and_let_through_with_a_warning_elsewher
 }
 
 #[test]
-#[ignore = "a list in place of an object is read as its fields in order"]
 fn a_list_in_place_of_an_object_is_broken() {
     for object in pods_with_lists_for_objects() {
         let review = with(create(&pod()), "/request/object", object.clone());

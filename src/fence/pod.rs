@@ -7,7 +7,10 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use serde_json::value::RawValue;
 
 use super::name::{Hidden, Text};
 
@@ -20,7 +23,7 @@ pub const SWAPPED_ANNOTATION: &str = "secretfence.dev/swapped";
 
 /// A pod, or the pod template of a workload.
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 pub struct PodTemplate<'a> {
     #[serde(borrow)]
     pub metadata: Option<Metadata<'a>>,
@@ -29,7 +32,7 @@ pub struct PodTemplate<'a> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct Metadata<'a> {
     #[serde(borrow)]
     pub name: Text<'a>,
@@ -48,7 +51,7 @@ impl<'a> Metadata<'a> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct OwnerReference<'a> {
     #[serde(borrow)]
     pub kind: Text<'a>,
@@ -63,12 +66,14 @@ pub struct Labels<'a>(pub Vec<(Text<'a>, Text<'a>)>);
 /// What the fence reads of the annotations; the others are skipped unread.
 #[derive(Debug, Default)]
 pub struct Annotations<'a> {
+    /// How long all of them are as JSON: at least as long as the API server counts them.
+    pub bytes: usize,
     pub mirror: bool,
     pub swapped: Option<Hidden<'a>>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct PodSpec<'a> {
     #[serde(borrow)]
     pub containers: List<Container<'a>>,
@@ -106,14 +111,14 @@ impl PodSpec<'_> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 pub struct OperatingSystem<'a> {
     #[serde(borrow)]
     pub name: Text<'a>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct Affinity<'a> {
     #[serde(borrow)]
     pub node_affinity: Option<NodeAffinity<'a>>,
@@ -141,28 +146,28 @@ impl Affinity<'_> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct NodeAffinity<'a> {
     #[serde(borrow)]
     pub required_during_scheduling_ignored_during_execution: Option<NodeSelector<'a>>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct NodeSelector<'a> {
     #[serde(borrow)]
     pub node_selector_terms: List<NodeSelectorTerm<'a>>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct NodeSelectorTerm<'a> {
     #[serde(borrow)]
     pub match_expressions: List<NodeSelectorRequirement<'a>>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 pub struct NodeSelectorRequirement<'a> {
     #[serde(borrow)]
     pub key: Text<'a>,
@@ -180,7 +185,7 @@ pub struct SecurityContext {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct Container<'a> {
     #[serde(borrow)]
     pub name: Text<'a>,
@@ -221,7 +226,7 @@ impl<'a> Container<'a> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct Lifecycle<'a> {
     #[serde(borrow)]
     pub post_start: Option<Handler<'a>>,
@@ -229,21 +234,21 @@ pub struct Lifecycle<'a> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 pub struct Handler<'a> {
     #[serde(borrow)]
     pub exec: Option<Exec<'a>>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 pub struct Exec<'a> {
     #[serde(borrow)]
     pub command: List<Hidden<'a>>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct VolumeMount<'a> {
     #[serde(borrow)]
     pub name: Text<'a>,
@@ -254,14 +259,14 @@ pub struct VolumeMount<'a> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct VolumeDevice<'a> {
     #[serde(borrow)]
     pub device_path: Text<'a>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct EnvVar<'a> {
     #[serde(borrow)]
     pub name: Text<'a>,
@@ -287,7 +292,7 @@ impl EnvVarSource<'_> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 pub struct SecretKeySelector<'a> {
     #[serde(borrow)]
     pub name: Text<'a>,
@@ -296,7 +301,7 @@ pub struct SecretKeySelector<'a> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct FileKeySelector<'a> {
     #[serde(borrow)]
     pub volume_name: Text<'a>,
@@ -323,7 +328,7 @@ impl EnvFromSource<'_> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 pub struct SecretEnvSource<'a> {
     #[serde(borrow)]
     pub name: Text<'a>,
@@ -332,7 +337,7 @@ pub struct SecretEnvSource<'a> {
 
 /// A `LocalObjectReference` or a `SecretReference`.
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 pub struct SecretName<'a> {
     #[serde(borrow)]
     pub name: Text<'a>,
@@ -387,7 +392,7 @@ impl LegacyPlugin {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct SecretVolume<'a> {
     #[serde(borrow)]
     pub secret_name: Text<'a>,
@@ -396,7 +401,7 @@ pub struct SecretVolume<'a> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 pub struct KeyToPath<'a> {
     #[serde(borrow)]
     pub key: Text<'a>,
@@ -405,7 +410,7 @@ pub struct KeyToPath<'a> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct Projected<'a> {
     #[serde(borrow)]
     pub sources: List<ProjectedSource<'a>>,
@@ -422,7 +427,7 @@ pub struct ProjectedSource<'a> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 pub struct SecretProjection<'a> {
     #[serde(borrow)]
     pub name: Text<'a>,
@@ -431,7 +436,7 @@ pub struct SecretProjection<'a> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct CsiVolume<'a> {
     #[serde(borrow)]
     pub driver: Text<'a>,
@@ -440,7 +445,7 @@ pub struct CsiVolume<'a> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 struct LegacySource<'a> {
     #[serde(borrow)]
     secret_ref: Option<SecretName<'a>>,
@@ -489,6 +494,41 @@ impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for List<T> {
     }
 }
 
+/// Objects are objects: what serde derives takes a list for one, too, field by field, and so would read what the API
+/// server refuses.
+macro_rules! objects_only {
+    ($($type:ident)*) => { $(
+        impl<'de: 'a, 'a> Deserialize<'de> for $type<'a> {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct ObjectVisitor<'a>(PhantomData<&'a ()>);
+
+                impl<'de: 'a, 'a> Visitor<'de> for ObjectVisitor<'a> {
+                    type Value = $type<'a>;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("an object")
+                    }
+
+                    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                        // The derived function, not this one: an inherent function goes first.
+                        <$type<'a>>::deserialize(MapAccessDeserializer::new(map))
+                    }
+                }
+
+                deserializer.deserialize_map(ObjectVisitor(PhantomData))
+            }
+        }
+    )* };
+}
+
+objects_only! {
+    PodTemplate Metadata OwnerReference PodSpec OperatingSystem Affinity
+    NodeAffinity NodeSelector NodeSelectorTerm NodeSelectorRequirement Container Lifecycle
+    Handler Exec VolumeMount VolumeDevice EnvVar SecretKeySelector
+    FileKeySelector SecretEnvSource SecretName SecretVolume KeyToPath Projected
+    SecretProjection CsiVolume LegacySource
+}
+
 /// Deserializes an object member by member: `$visit` takes the member's name and the map.
 macro_rules! deserialize_members {
     ($type:ident, $expecting:literal, |$value:ident, $key:ident, $map:ident| $body:block) => {
@@ -524,13 +564,16 @@ deserialize_members!(Labels, "an object of strings", |labels, key, map| {
 });
 
 deserialize_members!(Annotations, "an object of strings", |annotations, key, map| {
+    annotations.bytes += key.as_str().len();
     match key.as_str() {
-        MIRROR_ANNOTATION => {
-            map.next_value::<IgnoredAny>()?;
-            annotations.mirror = true;
+        SWAPPED_ANNOTATION => {
+            annotations.swapped = map.next_value::<Option<Hidden<'a>>>()?;
+            annotations.bytes += annotations.swapped.as_ref().map_or(0, |text| text.as_str().len());
         }
-        SWAPPED_ANNOTATION => annotations.swapped = map.next_value()?,
-        _ => drop(map.next_value::<IgnoredAny>()?),
+        name => {
+            annotations.mirror |= name == MIRROR_ANNOTATION;
+            annotations.bytes += map.next_value::<&RawValue>()?.get().len();
+        }
     }
 });
 

@@ -15,6 +15,8 @@ use crate::fence::reference::{ContainerAt, Site};
 
 /// How much of the annotation is ours: what is more is counted.
 const ANNOTATION_BYTES: usize = 4096;
+/// All annotations of an object, keys and values.
+const ANNOTATIONS_LIMIT: usize = 256 * 1024;
 
 /// The patch of a plan; empty where nothing is swapped. `template` is the pointer of the pod template, empty for a pod.
 pub fn write(pod: Pod<'_>, template: &str, candidates: &[Candidate<'_, '_>], plan: &Plan<'_>) -> Vec<u8> {
@@ -165,6 +167,11 @@ impl Patch<'_> {
         let annotations = pod.metadata.and_then(|metadata| metadata.annotations.as_ref());
         let before = annotations.and_then(|annotations| annotations.swapped.as_ref()).map_or("", |text| text.as_str());
         let note = annotation(before, pod, swapped);
+        // The API server refuses a pod with more (`TotalAnnotationSizeLimitB`); the note is not worth that.
+        let full = annotations.map_or(0, |annotations| annotations.bytes) + SWAPPED_ANNOTATION.len() + note.len();
+        if full > ANNOTATIONS_LIMIT {
+            return;
+        }
         self.operation("add");
         if annotations.is_some() {
             return string(self.push("/metadata/annotations/secretfence.dev~1swapped").value(), &note);
