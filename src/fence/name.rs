@@ -104,7 +104,7 @@ impl Shown<'_> {
     /// Appends the name; the formatting machinery costs more than the name.
     pub fn push_to(self, text: &mut String) {
         // Nearly every name: nothing to escape, nothing to cut.
-        if self.0.len() <= SHOWN_CHARACTERS && self.0.bytes().all(is_plain) {
+        if self.0.len() <= SHOWN_CHARACTERS && self.0.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
             text.push_str(self.0);
         } else {
             // Writing to a String cannot fail.
@@ -172,7 +172,7 @@ impl fmt::Display for Bare<'_> {
 
 /// Printable ASCII that needs no escape in quotes.
 fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
+    (byte >= b' ') & (byte <= b'~') & (byte != b'"') & (byte != b'\\')
 }
 
 /// Controls, line and paragraph separators, bidi marks and characters without width: what could move a cursor, forge a

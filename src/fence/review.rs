@@ -6,8 +6,7 @@
 
 use std::fmt;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use base64_simd::STANDARD;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -264,7 +263,7 @@ impl Response<'_> {
         }
         if self.patch.is_some() {
             text.push_str(",\"patchType\":\"JSONPatch\",\"patch\":\"");
-            text.push_str(&BASE64_STANDARD.encode(patch));
+            STANDARD.encode_append(patch, &mut text);
             text.push('"');
         }
         if !self.warnings.is_empty() {

@@ -47,7 +47,7 @@ fn texts<'c>(container: &'c Container<'_>) -> impl Iterator<Item = (Place, &'c s
 
 /// Where names of variables occur in the texts of one container.
 pub struct Mentions<'c> {
-    texts: Vec<(Place, &'c str)>,
+    texts: SmallVec<[(Place, &'c str); 24]>,
     /// Where each word occurs first; made only when needed.
     words: Option<HashMap<&'c str, Place>>,
     /// `$(NAME)`, in the order of the texts.
@@ -57,7 +57,7 @@ pub struct Mentions<'c> {
 impl<'c> Mentions<'c> {
     /// `skip` tells the values that we put there ourselves.
     pub fn of(container: &'c Container<'_>, names: usize, skip: impl Fn(&str) -> bool) -> Mentions<'c> {
-        let texts: Vec<_> = texts(container).filter(|(_, text)| !text.is_empty() && !skip(text)).collect();
+        let texts: SmallVec<[_; 24]> = texts(container).filter(|(_, text)| !text.is_empty() && !skip(text)).collect();
         let expansions = texts
             .iter()
             .filter(|(_, text)| memchr::memchr(b'$', text.as_bytes()).is_some())
