@@ -384,6 +384,7 @@ pub struct KeyToPath<'a> {
     pub key: Text<'a>,
     pub path: Text<'a>,
     pub mode: Option<i64>,
+    pub user: Option<i64>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -392,6 +393,7 @@ pub struct Projected<'a> {
     #[serde(borrow)]
     pub sources: List<ProjectedSource<'a>>,
     pub default_mode: Option<i64>,
+    pub default_user: Option<i64>,
 }
 
 /// `volumes[].projected.sources[]`
