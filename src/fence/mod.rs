@@ -18,6 +18,8 @@ mod reference;
 pub mod review;
 mod rules;
 pub mod swap;
+#[cfg(test)]
+mod tests;
 mod verdict;
 pub mod workload;
 

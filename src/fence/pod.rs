@@ -407,6 +407,7 @@ pub struct KeyToPath<'a> {
     pub key: Text<'a>,
     pub path: Text<'a>,
     pub mode: Option<i64>,
+    pub user: Option<i64>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -415,6 +416,7 @@ pub struct Projected<'a> {
     #[serde(borrow)]
     pub sources: List<ProjectedSource<'a>>,
     pub default_mode: Option<i64>,
+    pub default_user: Option<i64>,
 }
 
 /// `volumes[].projected.sources[]`
@@ -441,8 +443,12 @@ pub struct CsiVolume<'a> {
     #[serde(borrow)]
     pub driver: Text<'a>,
     pub node_publish_secret_ref: Option<SecretName<'a>>,
-    pub volume_attributes: Option<Labels<'a>>,
+    pub volume_attributes: Option<Attributes<'a>>,
 }
+
+/// What a CSI driver is told, in the order written. A value may be a credential in clear.
+#[derive(Debug, Default)]
+pub struct Attributes<'a>(pub Vec<(Text<'a>, Hidden<'a>)>);
 
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase", remote = "Self")]
@@ -561,6 +567,11 @@ macro_rules! deserialize_members {
 deserialize_members!(Labels, "an object of strings", |labels, key, map| {
     let value = map.next_value::<Text<'a>>()?;
     labels.0.push((key, value));
+});
+
+deserialize_members!(Attributes, "an object of strings", |attributes, key, map| {
+    let value = map.next_value::<Hidden<'a>>()?;
+    attributes.0.push((key, value));
 });
 
 deserialize_members!(Annotations, "an object of strings", |annotations, key, map| {

@@ -35,7 +35,7 @@ pub enum ReviewError {
 }
 
 /// The request of a review.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Request<'a> {
     pub uid: Text<'a>,
     pub kind: GroupVersionKind<'a>,
@@ -48,7 +48,7 @@ pub struct Request<'a> {
 }
 
 /// The object of a request.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub enum Object<'a> {
     /// Absent or null.
     #[default]
@@ -124,6 +124,34 @@ impl<'a> Request<'a> {
     /// Where its pods are, if it is of a kind that some table names.
     pub fn shape<'p>(&self, policies: &'p PolicySet) -> Option<Shape<'p>> {
         Shape::of(self.kind.group.as_str(), self.kind.version.as_str(), self.kind.kind.as_str(), policies)
+    }
+}
+
+/// Objects that were not read are not shown either: nobody has looked for what is secret in them.
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Request { uid, kind, sub_resource, name, namespace, operation, object, old_object } = self;
+        f.debug_struct("Request")
+            .field("uid", uid)
+            .field("kind", kind)
+            .field("sub_resource", sub_resource)
+            .field("name", name)
+            .field("namespace", namespace)
+            .field("operation", operation)
+            .field("object", object)
+            .field("old_object", &old_object.map(|raw| raw.get().len()))
+            .finish()
+    }
+}
+
+impl fmt::Debug for Object<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Object::None => f.write_str("None"),
+            Object::Raw(raw) => f.debug_tuple("Raw").field(&raw.get().len()).finish(),
+            Object::Read(workload) => f.debug_tuple("Read").field(workload).finish(),
+            Object::Broken(error) => f.debug_tuple("Broken").field(error).finish(),
+        }
     }
 }
 

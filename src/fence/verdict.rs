@@ -293,12 +293,22 @@ impl<'t> ContainerFacts<'t> {
 type Best<'p> = Option<(Active<'p>, Vec<Note>)>;
 
 impl<'t, 'p: 't> Bench<'t, 'p, '_> {
-    /// The strictest of the policies, by mode: within a policy the first rule that fits decides.
+    /// The strictest over the keys, by mode. Key by key, so that a volume that the swap makes of several is judged as
+    /// each of them was: a rule that lets one key through says nothing of the others.
     fn decide(&mut self, reference: &Reference<'t>) -> (Option<Decision<'p>>, Option<Decision<'p>>) {
         self.enter(reference.site);
-        self.weigh(reference)
+        let Keys::Some(keys) = &reference.keys else { return self.weigh(reference) };
+        let Reference { kind, site, secret, variable, optional, volume, detail, .. } = *reference;
+        let decided = keys.iter().map(|key| {
+            let keys = Keys::One(key);
+            self.weigh(&Reference { kind, site, secret, keys, variable, optional, volume, detail })
+        });
+        decided.fold((None, None), |(enforced, dry_run), (its_enforced, its_dry_run)| {
+            (stricter(enforced, its_enforced), stricter(dry_run, its_dry_run))
+        })
     }
 
+    /// The strictest of the policies, by mode: within a policy the first rule that fits decides.
     fn weigh(&self, reference: &Reference<'t>) -> (Option<Decision<'p>>, Option<Decision<'p>>) {
         let mut best: [Best<'p>; 2] = [None, None];
         let mut decided = None;
@@ -588,6 +598,11 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
             Some((at, facts))
         });
     }
+}
+
+fn stricter<'p>(first: Option<Decision<'p>>, second: Option<Decision<'p>>) -> Option<Decision<'p>> {
+    let strictness = |decision: &Option<Decision<'_>>| decision.as_ref().map(|its| its.rule.1.action.strictness());
+    if strictness(&second) > strictness(&first) { second } else { first }
 }
 
 /// Of several keys an `allow` must fit all; for anything stricter one is enough.

@@ -96,6 +96,9 @@ impl<'t> Contents<'t> {
         let name = volume.name.as_str();
         let projected = volume.projected.as_ref().filter(|_| name.starts_with(NAME_PREFIX) && volume.sources == 1)?;
         let mode = u16::try_from(projected.default_mode?).ok()?;
+        if projected.default_user.is_some() {
+            return None;
+        }
         let mut files = Vec::new();
         for source in &projected.sources.items {
             let secret = source.secret.as_ref().filter(|_| !source.other && source.unknown.is_none())?;
@@ -105,7 +108,7 @@ impl<'t> Contents<'t> {
             for item in &secret.items.items {
                 let path = item.path.as_str();
                 let key = path.strip_prefix(secret.name.as_str()).and_then(|rest| rest.strip_prefix('/'));
-                if key != Some(item.key.as_str()) || item.mode.is_some() {
+                if key != Some(item.key.as_str()) || item.mode.is_some() || item.user.is_some() {
                     return None;
                 }
                 files.push(SecretFile {
@@ -118,5 +121,44 @@ impl<'t> Contents<'t> {
         let count = files.len();
         let contents = Contents::of(files);
         (contents.files.len() == count && contents.name(mode) == name).then_some((contents, mode))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Ours, as the patch writes it.
+    fn ours() -> Value {
+        let (secret, key) = (Cow::Borrowed("db"), Cow::Borrowed("password"));
+        let contents = Contents::of(vec![SecretFile { secret, key, optional: false }]);
+        json!({"name": contents.name(MODE_ALL), "projected": {"defaultMode": MODE_ALL, "sources": [
+            {"secret": {"name": "db", "items": [{"key": "password", "path": "db/password"}]}}]}})
+    }
+
+    fn is_ours(volume: &Value) -> bool {
+        Contents::recognise(&serde_json::from_str(&volume.to_string()).unwrap()).is_some()
+    }
+
+    #[test]
+    fn recognises_what_it_wrote() {
+        assert!(is_ours(&ours()));
+    }
+
+    #[test]
+    fn files_of_another_mode_or_owner_are_not_ours() {
+        for (pointer, member) in [
+            ("/projected", "defaultUser"),
+            ("/projected/sources/0/secret/items/0", "user"),
+            ("/projected/sources/0/secret/items/0", "mode"),
+        ] {
+            let mut volume = ours();
+            volume.pointer_mut(pointer).unwrap()[member] = json!(256);
+            assert!(!is_ours(&volume), "{pointer}/{member}");
+            volume.pointer_mut(pointer).unwrap()[member] = Value::Null;
+            assert!(is_ours(&volume), "{pointer}/{member}");
+        }
     }
 }
