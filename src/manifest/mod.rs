@@ -51,6 +51,14 @@ pub struct Position {
 }
 
 impl Document<'_> {
+    /// The same document with `on`, `off`, `yes`, `no`, `y` and `n` as words, keys and values, as YAML 1.2 has them. For
+    /// files of our own, which kubectl does not read: there `on` is a field.
+    #[must_use]
+    pub fn with_words(mut self) -> Self {
+        self.tree.words_stand = true;
+        self
+    }
+
     /// Whether the document is null: nothing between two `---`, or only comments.
     pub fn is_empty(&self) -> bool {
         self.tree.node(0).is_none_or(|node| {

@@ -77,6 +77,11 @@ pub(super) fn resolve(text: &str) -> Scalar<'_> {
     .unwrap_or(Scalar::Text(Cow::Borrowed(text)))
 }
 
+/// Whether YAML 1.2 (core schema, 10.3.2) has it for a boolean as YAML 1.1 does.
+pub(super) fn is_boolean_of_yaml_1_2(text: &str) -> bool {
+    matches!(text, "true" | "True" | "TRUE" | "false" | "False" | "FALSE")
+}
+
 /// The value of a scalar with an explicit tag, in whatever quotes.
 pub(super) fn resolve_tagged(tag: Tag, text: &str) -> Result<Scalar<'_>, Problem> {
     let value = match tag {

@@ -105,6 +105,8 @@ pub(super) struct Tree<'s> {
     /// Where `source` begins in the file, and how many lines are before it.
     base_offset: usize,
     base_line: usize,
+    /// Whether `on` and `off`, `yes` and `no` are words, as in YAML 1.2.
+    pub(super) words_stand: bool,
 }
 
 impl<'s> Tree<'s> {
@@ -147,7 +149,12 @@ impl<'s> Tree<'s> {
     pub(super) fn scalar(&self, id: NodeId, node: &Node) -> Result<Scalar<'_>, Problem> {
         let text = self.text(node);
         match self.tag(id, node) {
-            None if matches!(node.style, Style::Plain | Style::JsonToken) => Ok(scalar::resolve(text)),
+            None if matches!(node.style, Style::Plain | Style::JsonToken) => match scalar::resolve(text) {
+                Scalar::Bool(_) if self.words_stand && !scalar::is_boolean_of_yaml_1_2(text) => {
+                    Ok(Scalar::Text(text.into()))
+                }
+                value => Ok(value),
+            },
             None => Ok(Scalar::Text(text.into())),
             Some(tag) => scalar::resolve_tagged(tag, text),
         }
@@ -366,6 +373,7 @@ impl<'s> Builder<'s> {
             rare,
             base_offset: self.base_offset,
             base_line: self.base_line,
+            words_stand: false,
         }
     }
 

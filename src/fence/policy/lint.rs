@@ -142,3 +142,133 @@ fn may_share_a_namespace(a: &Policy, b: &Policy) -> bool {
         _ => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::fence::policy::PolicyDocument;
+
+    /// The warnings of policies, each given as its spec and named `a`, `b`, …
+    fn warnings(specs: Vec<Value>) -> Vec<String> {
+        let document = |(source, spec): (usize, Value)| {
+            let name = char::from(b'a' + source as u8).to_string();
+            let value = json!({
+                "apiVersion": "secretfence.dev/v1alpha1",
+                "kind": "SecretPolicy",
+                "metadata": {"name": name},
+                "spec": spec,
+            });
+            PolicyDocument { source, value }
+        };
+        let documents: Vec<_> = specs.into_iter().enumerate().map(document).collect();
+        let set = PolicySet::compile(&documents).unwrap();
+        set.warnings(date(2026, 11, 21)).iter().map(ToString::to_string).collect()
+    }
+
+    fn rule(action: &str, more: Value) -> Value {
+        let mut rule = json!({"name": "r", "on": ["env"], "action": action});
+        for (key, value) in more.as_object().unwrap() {
+            rule[key] = value.clone();
+        }
+        rule
+    }
+
+    fn allow(selects: Value) -> Vec<String> {
+        warnings(vec![json!({"rules": [rule("allow", json!({"where": selects}))]})])
+    }
+
+    fn mount(path: &str, on: &str) -> Value {
+        rule("mount", json!({"on": [on], "mount": {"path": path}}))
+    }
+
+    #[test]
+    fn a_plain_denial_is_not_warned_of() {
+        assert!(warnings(vec![json!({"rules": [rule("deny", json!({}))]})]).is_empty());
+    }
+
+    #[test]
+    fn warns_of_an_allow_that_only_a_tenants_choice_bounds() {
+        for selects in [
+            json!({}),
+            json!({"containers": ["ledger"], "variables": ["LEDGER_*"]}),
+            json!({"namespaces": ["*"]}),
+            json!({"namespaces": ["!kube-system"]}),
+            json!({"namespaces": ["a", "*"]}),
+            json!({"secrets": ["*"]}),
+            json!({"images": ["vendor/*"]}),
+            json!({"images": ["*/vendor/*"]}),
+            json!({"images": ["registry.example.com/a", "nginx"]}),
+            json!({"images": ["!registry.example.com/a"]}),
+        ] {
+            let said = allow(selects.clone());
+            assert_eq!(said.len(), 1, "{selects}");
+            assert!(said[0].starts_with("a/r: nothing that a tenant cannot choose bounds this allow"), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn a_namespace_a_secret_or_an_image_of_a_registry_bounds_an_allow() {
+        for selects in [
+            json!({"namespaces": ["team-*"]}),
+            json!({"secrets": ["public-*"]}),
+            json!({"images": ["registry.example.com/vendor/*"]}),
+        ] {
+            assert!(allow(selects.clone()).is_empty(), "{selects}");
+        }
+        let rules = json!([rule("allow", json!({}))]);
+        assert!(warnings(vec![json!({"match": {"namespaces": ["team-*"]}, "rules": rules})]).is_empty());
+        let by_label = json!({"namespaceSelector": {"matchLabels": {"tier": "test"}}});
+        let said = warnings(vec![json!({"match": by_label, "rules": rules})]);
+        assert!(said.len() == 1 && said[0].contains("needs a watch"), "{said:?}");
+    }
+
+    #[test]
+    fn warns_of_exceptions_that_have_ended_or_soon_will() {
+        let ending = |expires: &str| {
+            let more = json!({"where": {"namespaces": ["a"]}, "reason": "because", "expires": expires});
+            warnings(vec![json!({"rules": [rule("allow", more)]})])
+        };
+        assert!(ending("2026-11-20")[0].contains("the exception ended on 2026-11-20"));
+        assert!(ending("2026-11-21")[0].contains("the exception ends on 2026-11-21"));
+        assert!(ending("2026-12-05")[0].contains("the exception ends on 2026-12-05"));
+        assert!(ending("2026-12-06").is_empty());
+    }
+
+    #[test]
+    fn warns_of_two_policies_that_swap_differently() {
+        let said =
+            warnings(vec![json!({"rules": [mount("/a", "env")]}), json!({"rules": [mount("/b", "secretKeyRef")]})]);
+        assert_eq!(
+            said,
+            ["b/r: swaps differently than policy \"a\": where both match a pod, the first policy by name wins"]
+        );
+    }
+
+    #[test]
+    fn does_not_warn_of_swaps_that_cannot_meet() {
+        let pair = |first: Value, second: Value| warnings(vec![first, second]);
+        let a = || json!({"rules": [mount("/a", "secretKeyRef")]});
+        assert!(pair(a(), a()).is_empty());
+        assert!(pair(a(), json!({"rules": [mount("/b", "envFrom")]})).is_empty());
+        assert!(pair(a(), json!({"mode": "dryRun", "rules": [mount("/b", "env")]})).is_empty());
+        let named =
+            |namespace: &str, path: &str| json!({"match": {"namespaces": [namespace]}, "rules": [mount(path, "env")]});
+        assert!(pair(named("x", "/a"), named("y", "/b")).is_empty());
+        assert_eq!(pair(named("x", "/a"), named("x*", "/b")).len(), 1);
+    }
+
+    #[test]
+    fn warns_of_a_mount_that_denies_files_through_a_group() {
+        let said = warnings(vec![json!({"rules": [mount("/a", "any")]})]);
+        assert_eq!(
+            said,
+            [
+                "a/r: unknownSource, volume, csi, legacyVolume, imagePull cannot be swapped and would be denied as unsafe: \
+              use on: [env]"
+            ]
+        );
+    }
+}
