@@ -6,7 +6,7 @@ use super::name::Shown;
 use super::policy::PolicySet;
 use super::swap::patch;
 use super::swap::plan::Pod;
-use super::verdict::{Place, Stage, judge};
+use super::verdict::{Judged, Outcome, Place, Stage, judge};
 use super::workload::{ObjectError, Shape, Workload};
 
 /// What is asked of an object.
@@ -46,6 +46,9 @@ pub struct Judgement {
     pub findings: Vec<Finding>,
     /// How many references there are.
     pub references: usize,
+    /// How many of them no enforcing policy denies, swaps or warns of: those that a rule allows, that no rule fits, and
+    /// that only policies in dry run decide.
+    pub allowed: usize,
     /// RFC 6902: what the enforcing policies swap. Empty where nothing is, or where it was not asked for.
     pub patch: Vec<u8>,
 }
@@ -107,8 +110,10 @@ pub fn evaluate(
         ..Judgement::default()
     };
     for (template, pod) in workload.pods() {
-        let verdict = judge(pod, &place, policies, facts, question.all);
+        let verdict = judge(pod, &place, policies, facts, true);
         judgement.references += verdict.judged.len();
+        let stands = |its: &&Judged<'_, '_>| its.enforced.as_ref().is_none_or(|by| by.outcome == Outcome::Allowed);
+        judgement.allowed += verdict.judged.iter().filter(stands).count();
         let findings =
             verdict.judged.iter().flat_map(|its| Finding::of(its, pod.spec, template, subject, question.all));
         judgement.findings.extend(findings);

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
 use super::message;
-use super::name::Shown;
+use super::name::{Shown, ShownPointer};
 use super::pod::PodSpec;
 use super::policy::{Action, Mode};
 use super::reference::Reference;
@@ -13,7 +13,7 @@ use super::verdict::{Decision, Judged, Outcome, Reason};
 /// One reference, and what one mode's policies decided of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// JSON pointer within the object.
+    /// JSON pointer within the object: exact, and so not safe to show where keys of a custom resource are on the way.
     pub pointer: String,
     /// The kind of reference.
     pub kind: &'static str,
@@ -95,7 +95,7 @@ impl Finding {
         let shown = |name: Option<&str>| name.map(|name| Shown(name).to_string());
         let decision = decided.map(|(_, decision)| decision);
         let container = reference.site.container().and_then(|at| at.of(spec)).map(|container| container.name.as_str());
-        let pointer = Shown(&reference.site.pointer(template)).to_string();
+        let pointer = reference.site.pointer(template);
         let exception = decision.and_then(|decision| match &decision.rule.1.action {
             Action::Allow(Some(exception)) => Some(exception),
             _ => None,
@@ -107,7 +107,7 @@ impl Finding {
         });
         let message = match decision {
             Some(decision) => message::finding(reference, decision, spec, template),
-            None => format!("{} ({pointer}): no rule is about it", message::Does { reference, spec }),
+            None => format!("{} ({}): no rule is about it", message::Does { reference, spec }, ShownPointer(&pointer)),
         };
         let decided_by = decision.map(Decision::decided_by);
         Finding {

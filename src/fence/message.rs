@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::kind::Kind;
-use super::name::{Bare, Shown};
+use super::name::{Bare, Shown, ShownPointer};
 use super::pod::PodSpec;
 use super::policy::Action;
 use super::reference::{Keys, Reference, Site};
@@ -171,7 +171,7 @@ pub fn finding(reference: &Reference<'_>, decision: &Decision<'_>, spec: &PodSpe
     let advice = Advice { decision, kind: reference.kind };
     let (policy, rule) = decision.decided_by();
     // Writing to a String cannot fail.
-    let _ = write!(text, "{} ({})", Does { reference, spec }, Shown(&reference.site.pointer(template)));
+    let _ = write!(text, "{} ({})", Does { reference, spec }, ShownPointer(&reference.site.pointer(template)));
     let room = FINDING_BYTES.saturating_sub(text.len() + policy.len() + rule.len() + 8).max(64);
     let mut advice = advice.to_string();
     cut(&mut advice, room);

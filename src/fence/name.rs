@@ -102,27 +102,26 @@ pub struct Shown<'a>(pub &'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use fmt::Write;
-        for (count, character) in self.0.chars().enumerate() {
-            if count == SHOWN_CHARACTERS {
-                return f.write_char('…');
-            }
-            match character {
-                '"' | '\\' => {
-                    f.write_char('\\')?;
-                    f.write_char(character)?;
-                }
-                _ if acts_on_a_terminal(character) => write!(f, "\\u{{{:x}}}", u32::from(character))?,
-                _ => f.write_char(character)?,
-            }
-        }
-        Ok(())
+        show(self.0, SHOWN_CHARACTERS, f)
     }
 }
 
 impl fmt::Debug for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{self}\"")
+    }
+}
+
+/// How many characters of a JSON pointer are shown: below every built-in path, with indices, there is room to spare.
+const SHOWN_POINTER_CHARACTERS: usize = 256;
+
+/// A JSON pointer as messages show it: escaped as names are, and longer. The keys of a custom resource may be in it.
+#[derive(Clone, Copy)]
+pub struct ShownPointer<'a>(pub &'a str);
+
+impl fmt::Display for ShownPointer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show(self.0, SHOWN_POINTER_CHARACTERS, f)
     }
 }
 
@@ -138,9 +137,27 @@ impl fmt::Display for Bare<'_> {
     }
 }
 
+fn show(text: &str, characters: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    use fmt::Write;
+    for (count, character) in text.chars().enumerate() {
+        if count == characters {
+            return f.write_char('…');
+        }
+        match character {
+            '"' | '\\' => {
+                f.write_char('\\')?;
+                f.write_char(character)?;
+            }
+            _ if acts_on_a_terminal(character) => write!(f, "\\u{{{:x}}}", u32::from(character))?,
+            _ => f.write_char(character)?,
+        }
+    }
+    Ok(())
+}
+
 /// Controls, line and paragraph separators, bidi marks and characters without width: what could move a cursor, forge a
 /// line or reorder what a person reads.
-fn acts_on_a_terminal(character: char) -> bool {
+pub fn acts_on_a_terminal(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
