@@ -2,7 +2,8 @@
 
 use super::facts::Facts;
 use super::finding::{Finding, Subject};
-use super::name::Shown;
+use super::name::in_full;
+use super::pod::Metadata;
 use super::policy::PolicySet;
 use super::swap::patch;
 use super::swap::plan::Pod;
@@ -29,7 +30,8 @@ pub struct Question<'s> {
 pub enum Evaluation {
     /// Of a kind that no table names: it has no pods that we know of.
     NotAWorkload,
-    /// It is made by another object, which is judged instead.
+    /// It is made by another workload, which is judged instead. What a custom resource makes of which no table tells
+    /// where its pods are is judged itself: nothing else here would be.
     Owned,
     /// Judged.
     Judged(Judgement),
@@ -87,10 +89,10 @@ pub fn evaluate(
     policies: &PolicySet,
     facts: &Facts,
 ) -> Result<Evaluation, ObjectError> {
-    let (group, version) = question.api_version.rsplit_once('/').unwrap_or(("", question.api_version));
+    let (group, version) = group_and_version(question.api_version);
     let Some(shape) = Shape::of(group, version, question.kind, policies) else { return Ok(Evaluation::NotAWorkload) };
     let workload = Workload::parse(object, shape)?;
-    if !shape.is_pod() && workload.is_controlled() {
+    if !shape.is_pod() && workload.is_made_by_a_workload(policies) {
         return Ok(Evaluation::Owned);
     }
     let namespace = Some(workload.namespace()).filter(|own| !own.is_empty()).unwrap_or(question.namespace);
@@ -105,8 +107,8 @@ pub fn evaluate(
     };
     let subject = Subject { kind: question.kind, namespace, name: workload.name() };
     let mut judgement = Judgement {
-        namespace: Shown(namespace).to_string(),
-        name: Shown(workload.name()).to_string(),
+        namespace: in_full(namespace),
+        name: in_full(workload.name()),
         ..Judgement::default()
     };
     for (template, pod) in workload.pods() {
@@ -122,6 +124,10 @@ pub fn evaluate(
         }
     }
     Ok(Evaluation::Judged(judgement))
+}
+
+fn group_and_version(api_version: &str) -> (&str, &str) {
+    api_version.rsplit_once('/').unwrap_or(("", api_version))
 }
 
 /// Joins two JSON arrays, either of which may be empty text.
@@ -162,5 +168,13 @@ impl<'a> Workload<'a> {
     /// Whether another object controls it: a Deployment's ReplicaSet, a CronJob's Job.
     pub fn is_controlled(&self) -> bool {
         self.metadata.as_ref().is_some_and(|metadata| metadata.controller().is_some())
+    }
+
+    /// Whether that object has a pod template of its own.
+    fn is_made_by_a_workload(&self, policies: &PolicySet) -> bool {
+        self.metadata.as_ref().and_then(Metadata::controller).is_some_and(|owner| {
+            let (group, version) = group_and_version(owner.api_version.as_str());
+            Shape::of(group, version, owner.kind.as_str(), policies).is_some()
+        })
     }
 }

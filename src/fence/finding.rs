@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
 use super::message;
-use super::name::{Shown, ShownPointer};
+use super::name::{ShownPointer, in_full};
 use super::pod::PodSpec;
 use super::policy::{Action, Mode};
 use super::reference::Reference;
@@ -92,7 +92,7 @@ impl Finding {
         template: &str,
         subject: Subject<'_>,
     ) -> Finding {
-        let shown = |name: Option<&str>| name.map(|name| Shown(name).to_string());
+        let shown = |name: Option<&str>| name.map(in_full);
         let decision = decided.map(|(_, decision)| decision);
         let container = reference.site.container().and_then(|at| at.of(spec)).map(|container| container.name.as_str());
         let pointer = reference.site.pointer(template);

@@ -112,6 +112,16 @@ impl fmt::Debug for Shown<'_> {
     }
 }
 
+/// The longest name that the API server takes for anything (a DNS subdomain, and the key of a Secret).
+const VALID_NAME_BYTES: usize = 253;
+
+/// A name as machines compare it: whole where it could be the name of something, else as [`Shown`]. Safe to show.
+pub fn in_full(name: &str) -> String {
+    let valid = name.len() <= VALID_NAME_BYTES
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+    if valid { name.to_owned() } else { Shown(name).to_string() }
+}
+
 /// How many characters of a JSON pointer are shown: below every built-in path, with indices, there is room to spare.
 const SHOWN_POINTER_CHARACTERS: usize = 256;
 

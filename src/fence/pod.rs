@@ -51,6 +51,7 @@ impl<'a> Metadata<'a> {
 #[serde(default, rename_all = "camelCase")]
 pub struct OwnerReference<'a> {
     #[serde(borrow)]
+    pub api_version: Text<'a>,
     pub kind: Text<'a>,
     pub name: Text<'a>,
     pub controller: Option<bool>,

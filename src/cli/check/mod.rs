@@ -157,10 +157,12 @@ fn judge_input(judge: &Judge<'_>, input: &Input) -> judge::JudgedFile {
 }
 
 fn not_judged(counts: &Counts) -> Vec<String> {
-    let one = (counts.owned == 1).then_some("1 object that another one controls".to_owned());
-    let owned = one.unwrap_or_else(|| format!("{} objects that others control", counts.owned));
-    let owned = format!("{owned} (as a Deployment does its ReplicaSets): the pods of what controls them are judged");
-    if counts.owned == 0 { Vec::new() } else { vec![owned] }
+    let objects = match counts.owned {
+        0 => return Vec::new(),
+        1 => "1 object that another workload made".to_owned(),
+        count => format!("{count} objects that other workloads made"),
+    };
+    vec![format!("{objects} (as a Deployment makes ReplicaSets): what made them is to be judged instead")]
 }
 
 fn load(paths: &[PathBuf]) -> anyhow::Result<PolicySet> {
