@@ -68,9 +68,9 @@ pub enum Problem {
     /// A mapping or a sequence as a key.
     #[error("a mapping or a list as a key: JSON has no such keys; quote it if it is a string")]
     ComplexKey,
-    /// A key that is null.
-    #[error("a key that is null: quote it if it is a string")]
-    NullKey,
+    /// A null, or a number that Go's `int64` does not hold, as a key.
+    #[error("a key that is null or too large a number: quote it if it is a string")]
+    UnfitKey,
     /// `<<` with something other than mappings.
     #[error("a merge key (<<) takes a mapping, or a list of mappings: correct its value, or quote the key")]
     Merge,
@@ -106,11 +106,15 @@ impl From<&ErrorKind> for Problem {
             ErrorKind::TabNotAllowed
             | ErrorKind::TabInBlockIndentation
             | ErrorKind::TabInIndentation
+            | ErrorKind::TabInPlainScalar
             | ErrorKind::TabAtBlockScalarStart => Problem::Tab,
             ErrorKind::UnknownAnchor => Problem::UnknownAnchor,
             ErrorKind::RecursionLimitExceeded => Problem::TooDeep,
+            ErrorKind::UnexpectedCharacter { character: '\t' } => Problem::Tab,
+            ErrorKind::UnexpectedCharacter { character } if character.is_ascii_control() => {
+                Problem::ControlCharacter(*character as u8)
+            }
             // The parser's own sentence would show the character.
-            ErrorKind::UnexpectedCharacter { character: '\0' } => Problem::ControlCharacter(0),
             ErrorKind::UnexpectedCharacter { .. } => Problem::Syntax("a character that cannot begin a value".into()),
             other => Problem::Syntax(other.to_string()),
         }

@@ -1,11 +1,12 @@
 //! From JSON text to trees: JSON is nearly YAML, but not where tabs, long keys or one value after the other are concerned.
 
 use super::Manifest;
+use super::builder::{Builder, Mark};
 use super::error::{MAX_DEPTH, MAX_DOCUMENT_BYTES, Problem};
-use super::tree::{Builder, Mark, Style};
+use super::tree::Style;
 
-/// Reads one JSON object or array after the other. The place and kind of what is no JSON, with what was read before it.
-pub(super) fn read(source: &str) -> (Manifest<'_>, Result<(), usize>) {
+/// Reads one JSON object or array after the other, and says whether all of the source is such.
+pub(super) fn read(source: &str) -> (Manifest<'_>, bool) {
     let mut manifest = Manifest::default();
     let mut reader = Reader {
         source,
@@ -23,14 +24,14 @@ pub(super) fn read(source: &str) -> (Manifest<'_>, Result<(), usize>) {
     loop {
         reader.space();
         if reader.at == reader.bytes.len() {
-            return (manifest, Ok(()));
+            return (manifest, true);
         }
         let index = manifest.documents.len() + manifest.errors.len();
         let start = reader.mark();
         if let Err(problem) = reader.document() {
             let mark = reader.mark();
             manifest.errors.push(reader.builder.error(index, mark, problem));
-            return (manifest, Err(reader.at));
+            return (manifest, false);
         }
         if reader.at - start.offset as usize > MAX_DOCUMENT_BYTES {
             reader.builder.flaw(Mark { offset: 0, ..start }, Problem::TooLarge);

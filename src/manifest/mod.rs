@@ -5,6 +5,7 @@
 //! (sigs.k8s.io/yaml on go-yaml v2), so that what is judged is what would be applied. Where kubectl is lenient, we are
 //! not: duplicate keys, of which it would take one, are an error.
 
+mod builder;
 mod error;
 mod json;
 mod locate;
@@ -112,15 +113,16 @@ fn looks_like_json(text: &str) -> bool {
     text.starts_with('[') || (text.starts_with('{') && !text.starts_with("{{"))
 }
 
-/// What is no JSON may still be YAML. If it is neither, the reading that got further has the better message.
+/// What is no JSON may still be YAML. What is neither is called broken YAML, unless YAML minds only what JSON allows.
 fn parse_json(text: &str) -> Manifest<'_> {
-    let (as_json, broken_at) = json::read(text);
-    let Err(broken_at) = broken_at else { return as_json };
+    let (as_json, whole) = json::read(text);
+    if whole {
+        return as_json;
+    }
     let mut as_yaml = Manifest::default();
     yaml::read(text, 0, 0, 0, &mut as_yaml);
-    let yaml_breaks_first = as_yaml.errors.first().is_some_and(|error| error.offset < broken_at);
-    let template = as_yaml.errors.iter().any(|error| error.problem == Problem::Template);
-    if yaml_breaks_first && !template { as_json } else { as_yaml }
+    let minds_tabs = as_yaml.errors.first().is_some_and(|error| error.problem == Problem::Tab);
+    if minds_tabs { as_json } else { as_yaml }
 }
 
 /// A document with bytes that are no UTF-8 is an error; reading goes on at the next `---` line.
@@ -161,3 +163,6 @@ fn lines_and_column(text: &str) -> (usize, usize) {
     let last = text.rfind('\n').and_then(|at| text.get(at + 1..)).unwrap_or(text);
     (lines, last.chars().count())
 }
+
+#[cfg(test)]
+mod tests;

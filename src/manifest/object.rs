@@ -42,7 +42,8 @@ impl Document<'_> {
     /// A value that JSON cannot hold, or aliases that expand to more than the limits allow.
     pub fn objects(&self) -> Result<Vec<Object>, ManifestError> {
         let mut found = Found { document: self, budget: Budget::new(), objects: Vec::new() };
-        found.object(0, Path { address: self.index.to_string(), pointer: String::new() }, None, 0)?;
+        let path = Path { address: self.index.to_string(), pointer: String::new(), shared: false, depth: 0 };
+        found.object(0, path, None)?;
         Ok(found.objects)
     }
 }
@@ -50,6 +51,9 @@ impl Document<'_> {
 struct Path {
     address: String,
     pointer: String,
+    /// Whether it passed through an alias: what is found then may be found again and again.
+    shared: bool,
+    depth: usize,
 }
 
 struct Found<'d, 's> {
@@ -59,21 +63,18 @@ struct Found<'d, 's> {
 }
 
 impl Found<'_, '_> {
-    fn object(
-        &mut self,
-        id: NodeId,
-        path: Path,
-        inherited: Option<(&str, &str)>,
-        depth: usize,
-    ) -> Result<(), ManifestError> {
+    fn object(&mut self, id: NodeId, mut path: Path, inherited: Option<(&str, &str)>) -> Result<(), ManifestError> {
         let document = self.document;
         let tree = &document.tree;
         let fail = |problem| ManifestError::at(document.index, tree.position(id), problem);
-        self.budget.visit().map_err(fail)?;
-        if depth == MAX_DEPTH {
+        let target = tree.target(id);
+        path.shared |= target != id;
+        if path.shared {
+            self.budget.keep(path.address.len() + path.pointer.len()).map_err(fail)?;
+        }
+        if path.depth == MAX_DEPTH {
             return Err(fail(Problem::TooDeep));
         }
-        let target = tree.target(id);
         if !tree.node(target).is_some_and(|node| node.style.is_mapping()) {
             return Ok(());
         }
@@ -89,7 +90,7 @@ impl Found<'_, '_> {
             for (index, item) in tree.children(items).enumerate() {
                 let address = format!("{}.items.{index}", path.address);
                 let pointer = format!("{}/items/{index}", path.pointer);
-                self.object(item, Path { address, pointer }, inherited, depth + 1)?;
+                self.object(item, Path { address, pointer, shared: path.shared, depth: path.depth + 1 }, inherited)?;
             }
             return Ok(());
         }
@@ -99,7 +100,7 @@ impl Found<'_, '_> {
             json = with_header(&api_version, &kind, &json);
         }
         let (api_version, kind) = (api_version.into_owned(), kind.into_owned());
-        let Path { address, pointer } = path;
+        let Path { address, pointer, .. } = path;
         self.objects.push(Object { address, pointer, api_version, kind, json });
         Ok(())
     }

@@ -22,6 +22,12 @@ impl Budget {
         Budget { revisits: MAX_REVISITS, bytes: MAX_DOCUMENT_BYTES }
     }
 
+    /// So many bytes more of what is kept of the document.
+    pub(super) fn keep(&mut self, bytes: usize) -> Result<(), Problem> {
+        self.bytes = self.bytes.checked_sub(bytes).ok_or(Problem::AliasBudget)?;
+        Ok(())
+    }
+
     /// One more node that was perhaps visited before.
     pub(super) fn visit(&mut self) -> Result<(), Problem> {
         self.revisits = self.revisits.checked_sub(1).ok_or(Problem::AliasBudget)?;
@@ -153,7 +159,7 @@ impl Tree<'_> {
     pub(super) fn key(&self, id: NodeId) -> Result<Cow<'_, str>, Problem> {
         let id = self.target(id);
         let node = self.node(id).ok_or(Problem::ComplexKey)?;
-        self.scalar(id, node)?.into_key().ok_or(Problem::NullKey)
+        self.scalar(id, node)?.into_key().ok_or(Problem::UnfitKey)
     }
 
     /// The keys and values of a mapping with its merge keys carried out in the order written, later ones over earlier

@@ -18,13 +18,12 @@ pub(super) enum Scalar<'t> {
 }
 
 impl<'t> Scalar<'t> {
-    /// The JSON key that sigs.k8s.io/yaml makes of it; none for null.
+    /// The JSON key that sigs.k8s.io/yaml makes of it; none for null and for what is over the range of `int64`.
     pub(super) fn into_key(self) -> Option<Cow<'t, str>> {
         match self {
-            Scalar::Null => None,
+            Scalar::Null | Scalar::Unsigned(_) => None,
             Scalar::Bool(value) => Some(Cow::Borrowed(if value { "true" } else { "false" })),
             Scalar::Signed(value) => Some(Cow::Owned(value.to_string())),
-            Scalar::Unsigned(value) => Some(Cow::Owned(value.to_string())),
             Scalar::Float(value) => Some(Cow::Owned(float_key(value))),
             Scalar::Text(text) => Some(text),
         }
@@ -40,8 +39,9 @@ pub(super) enum Tag {
     Float,
     Null,
     Binary,
+    Timestamp,
     Merge,
-    /// A bare `!`: go-yaml takes it as no tag, quotes or not.
+    /// A bare `!`: the text stands, but it leaves a merge key a merge key.
     NonSpecific,
     /// Any other: the text stands.
     Other,
@@ -58,6 +58,7 @@ impl Tag {
             Some("float") => Tag::Float,
             Some("null") => Tag::Null,
             Some("binary") => Tag::Binary,
+            Some("timestamp") => Tag::Timestamp,
             Some("merge") => Tag::Merge,
             None if full == "!" => Tag::NonSpecific,
             _ => Tag::Other,
@@ -70,7 +71,7 @@ pub(super) fn resolve(text: &str) -> Scalar<'_> {
     let Some(first) = text.as_bytes().first() else { return Scalar::Null };
     match first {
         b'0'..=b'9' | b'+' | b'-' => word(text).or_else(|| number(text)),
-        b'.' => word(text).or_else(|| float(text).map(Scalar::Float)),
+        b'.' => word(text).or_else(|| fraction(text).map(Scalar::Float)),
         b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~' => word(text),
         _ => None,
     }
@@ -85,8 +86,8 @@ pub(super) fn is_boolean_of_yaml_1_2(text: &str) -> bool {
 /// The value of a scalar with an explicit tag, in whatever quotes.
 pub(super) fn resolve_tagged(tag: Tag, text: &str) -> Result<Scalar<'_>, Problem> {
     let value = match tag {
-        Tag::Text | Tag::Merge | Tag::Other => return Ok(Scalar::Text(Cow::Borrowed(text))),
-        Tag::NonSpecific => return Ok(resolve(text)),
+        Tag::Text | Tag::Merge | Tag::NonSpecific | Tag::Other => return Ok(Scalar::Text(Cow::Borrowed(text))),
+        Tag::Timestamp => return timestamp(text),
         Tag::Binary => return binary(text),
         Tag::Bool | Tag::Int | Tag::Float | Tag::Null => resolve(text),
     };
@@ -182,11 +183,37 @@ fn float(text: &str) -> Option<f64> {
     text.parse().ok().filter(|value: &f64| value.is_finite())
 }
 
+/// What begins with a point goes to Go's `strconv.ParseFloat` as it is, which takes underscores between digits.
+fn fraction(text: &str) -> Option<f64> {
+    if !text.contains('_') {
+        return float(text);
+    }
+    let digit = |at: Option<usize>| at.and_then(|at| text.as_bytes().get(at)).is_some_and(u8::is_ascii_digit);
+    let between = text.match_indices('_').all(|(at, _)| digit(at.checked_sub(1)) && digit(Some(at + 1)));
+    if between { float(&text.replace('_', "")) } else { None }
+}
+
+/// A date stays as it is written. Of one that is none only the first part is looked at.
+fn timestamp(text: &str) -> Result<Scalar<'_>, Problem> {
+    let year = text.split_once('-').map_or("", |(year, _)| year);
+    if year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(Scalar::Text(Cow::Borrowed(text)))
+    } else {
+        Err(Problem::Tag("timestamp"))
+    }
+}
+
 fn binary(text: &str) -> Result<Scalar<'_>, Problem> {
     // Go's decoder passes over line breaks.
     let joined: String = text.chars().filter(|character| !matches!(character, '\n' | '\r')).collect();
     let bytes = base64::engine::general_purpose::STANDARD.decode(joined).map_err(|_| Problem::Tag("binary"))?;
-    Ok(Scalar::Text(Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())))
+    // Go's JSON has one replacement character for every byte that is no UTF-8.
+    let mut decoded = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        decoded.push_str(chunk.valid());
+        decoded.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    Ok(Scalar::Text(Cow::Owned(decoded)))
 }
 
 /// Go's `strconv.FormatFloat(value, 'g', -1, 32)`, with YAML's names for what is not finite.

@@ -1,10 +1,11 @@
 //! From YAML text to trees, over the parser's events.
 
-use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StructureStyle};
+use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, Span, StructureStyle};
 
+use super::builder::{AnchorIds, Builder, Mark};
 use super::error::{MAX_DEPTH, MAX_DOCUMENT_BYTES, ManifestError, Problem};
 use super::scalar::Tag;
-use super::tree::{AnchorIds, Builder, Mark, Style};
+use super::tree::Style;
 use super::{Manifest, template};
 
 /// Reads the documents of `source` into `manifest`, and returns the index of the next one.
@@ -20,7 +21,9 @@ pub(super) fn read<'s>(
         builder: Builder::new(source, base_offset, base_line),
         anchors: AnchorIds::new(),
         index: first,
+        first,
         start: Mark { line: 1, ..Mark::default() },
+        started_before: Mark { line: 1, ..Mark::default() },
         in_document: false,
         manifest,
     };
@@ -34,7 +37,12 @@ pub(super) fn read<'s>(
                 Ok(()) => continue,
                 Err(flaw) => flaw,
             },
-            Err(error) => (mark(*error.marker()), Problem::from(error.kind())),
+            Err(error) => {
+                if *error.kind() == ErrorKind::ExpectedDocumentStart {
+                    reader.take_up_again();
+                }
+                (mark(*error.marker()), Problem::from(error.kind()))
+            }
         };
         reader.fail(mark, problem);
         // The parser promises to get on; a file must not hang on that promise.
@@ -50,8 +58,12 @@ struct Reader<'s, 'm> {
     builder: Builder<'s>,
     anchors: AnchorIds,
     index: usize,
+    /// The index of the first document of this text.
+    first: usize,
     /// Where the current document begins, or the last one ended.
     start: Mark,
+    /// Where the document before that begins.
+    started_before: Mark,
     in_document: bool,
     manifest: &'m mut Manifest<'s>,
 }
@@ -67,7 +79,8 @@ impl Reader<'_, '_> {
             Event::Scalar(text, style, anchor, tag) => {
                 self.define(anchor);
                 // An absent value comes as a `~` that is not there.
-                let text = if mark.offset == end && tag.is_none() && style == ScalarStyle::Plain { "" } else { &*text };
+                let absent = mark.offset == end && tag.is_none() && style == ScalarStyle::Plain;
+                let text = if absent { "" } else { self.without_added_break(&text, style, end) };
                 self.builder.scalar(scalar_style(style), mark, end, text);
                 self.tag(tag.as_deref());
             }
@@ -76,7 +89,9 @@ impl Reader<'_, '_> {
                 self.open(style, mark, anchor, tag.as_deref())?;
             }
             Event::SequenceStart(style, anchor, tag) => {
-                let style = if style == StructureStyle::Block { Style::BlockSequence } else { Style::FlowSequence };
+                let block = style == StructureStyle::Block;
+                let mark = if block && self.builder.is_in_block_mapping() { self.at_dash(mark) } else { mark };
+                let style = if block { Style::BlockSequence } else { Style::FlowSequence };
                 self.open(style, mark, anchor, tag.as_deref())?;
             }
             Event::MappingEnd | Event::SequenceEnd => self.builder.close((end > mark.offset).then_some(end)),
@@ -111,6 +126,27 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
+    /// The parser ends a block scalar with a line break though the file ends without one; go-yaml does not.
+    fn without_added_break<'t>(&self, text: &'t str, style: ScalarStyle, end: u32) -> &'t str {
+        let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        if block && end as usize == self.source.len() && !self.source.ends_with(['\n', '\r']) {
+            return text.strip_suffix('\n').unwrap_or(text);
+        }
+        text
+    }
+
+    /// A sequence that is not indented below its key begins, for the parser, after its first dash.
+    fn at_dash(&self, mark: Mark) -> Mark {
+        let before = self.source.get(..mark.offset as usize).unwrap_or_default().trim_end_matches([' ', '\t']);
+        match before.strip_suffix('-') {
+            Some(indent) => {
+                let back = mark.offset - indent.len() as u32;
+                Mark { offset: mark.offset - back, column: mark.column.saturating_sub(back), ..mark }
+            }
+            None => mark,
+        }
+    }
+
     fn define(&mut self, anchor: usize) {
         if anchor > 0 {
             self.anchors.insert(anchor, self.builder.next_id());
@@ -136,6 +172,18 @@ impl Reader<'_, '_> {
         self.next(end);
     }
 
+    /// What follows a document without a `---` belongs to that document, which the parser took for complete.
+    fn take_up_again(&mut self) {
+        if self.in_document || self.index == self.first {
+            return;
+        }
+        self.index -= 1;
+        let index = self.index;
+        self.manifest.documents.pop_if(|document| document.index == index);
+        self.manifest.errors.pop_if(|error| error.document == index);
+        self.start = self.started_before;
+    }
+
     /// Gives the current document up.
     fn fail(&mut self, mark: Mark, problem: Problem) {
         let rest = self.source.get(self.start.offset as usize..).unwrap_or_default();
@@ -144,15 +192,36 @@ impl Reader<'_, '_> {
             Some(at) if !matches!(problem, Problem::TooLarge | Problem::TooDeep) => {
                 self.error(self.mark_within(rest, at), Problem::Template)
             }
-            _ => self.error(mark, problem),
+            _ => {
+                let mark = if problem == Problem::Tab { self.tab_near(mark) } else { mark };
+                self.error(mark, problem)
+            }
         };
         self.manifest.errors.push(error);
         self.builder.clear();
         self.next(mark);
     }
 
+    /// The tab that the parser minds: it may stop after it, or at the scalar before it.
+    fn tab_near(&self, mark: Mark) -> Mark {
+        let before = self.source.get(..mark.offset as usize).unwrap_or_default();
+        let mut at = before.rfind('\n').map_or(0, |at| at + 1);
+        let line_start = Mark { offset: at as u32, line: mark.line, column: 0 };
+        let rest = self.source.get(at..).unwrap_or_default();
+        for line in rest.split_inclusive('\n').take_while(|line| !template::ends_document(line)) {
+            let indent = line.len() - line.trim_start_matches(' ').len();
+            if line.as_bytes().get(indent) == Some(&b'\t') {
+                let within = self.source.get(line_start.offset as usize..at + indent).unwrap_or_default();
+                return Mark::after(line_start, within);
+            }
+            at += line.len();
+        }
+        mark
+    }
+
     fn next(&mut self, end: Mark) {
         self.index += 1;
+        self.started_before = self.start;
         self.start = end;
         self.in_document = false;
         if !self.anchors.is_empty() {
@@ -166,10 +235,7 @@ impl Reader<'_, '_> {
 
     /// The mark of byte `at` of `text`, which begins where the document does.
     fn mark_within(&self, text: &str, at: usize) -> Mark {
-        let before = text.get(..at).unwrap_or_default();
-        let (lines, column) = super::lines_and_column(before);
-        let column = if lines == 0 { self.start.column as usize + column } else { column };
-        Mark { offset: self.start.offset + at as u32, line: self.start.line + lines as u32, column: column as u32 }
+        Mark::after(self.start, text.get(..at).unwrap_or_default())
     }
 }
 
