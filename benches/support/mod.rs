@@ -15,12 +15,7 @@ pub const VALIDATE: Endpoint = Endpoint { gate: Gate::Validate, dry_run: false }
 
 /// Name and bytes of each body.
 pub fn bodies() -> Vec<(&'static str, Vec<u8>)> {
-    vec![
-        ("4KB", SMALL.to_vec()),
-        ("13KB", TYPICAL.to_vec()),
-        ("225KB", BIG.to_vec()),
-        ("13KB-escaped", escaped()),
-    ]
+    vec![("4KB", SMALL.to_vec()), ("13KB", TYPICAL.to_vec()), ("225KB", BIG.to_vec()), ("13KB-escaped", escaped())]
 }
 
 /// The typical body with every slash of a URL as the API server writes `&`, `<` and `>`: no string with one is borrowed.
@@ -72,8 +67,7 @@ fn policy(name: &str, matches: Value, rules: Value) -> Value {
 }
 
 fn compile(documents: impl Iterator<Item = Value>) -> PolicySet {
-    let documents: Vec<_> =
-        documents.enumerate().map(|(source, value)| PolicyDocument { source, value }).collect();
+    let documents: Vec<_> = documents.enumerate().map(|(source, value)| PolicyDocument { source, value }).collect();
     match PolicySet::compile(&documents) {
         Ok(set) => set,
         Err(errors) => panic!("{errors:?}"),

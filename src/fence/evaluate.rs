@@ -106,11 +106,8 @@ pub fn evaluate(
         dry_run: false,
     };
     let subject = Subject { kind: question.kind, namespace, name: workload.name() };
-    let mut judgement = Judgement {
-        namespace: in_full(namespace),
-        name: in_full(workload.name()),
-        ..Judgement::default()
-    };
+    let mut judgement =
+        Judgement { namespace: in_full(namespace), name: in_full(workload.name()), ..Judgement::default() };
     for (template, pod) in workload.pods() {
         let verdict = judge(pod, &place, policies, facts, true);
         judgement.references += verdict.judged.len();
