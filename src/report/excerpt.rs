@@ -38,7 +38,10 @@ impl Excerpt {
     /// The lines of a reference: of a kind, at a pointer of the document, which is at a position of the file.
     pub fn of(document: &Document<'_>, source: &[u8], kind: &str, pointer: &str, at: Position) -> Excerpt {
         let tokens = tokens(document, source, kind, pointer);
-        let mut lines = Vec::new();
+        if tokens.is_empty() {
+            return Excerpt { lines: vec![Line::hidden(at)] };
+        }
+        let mut lines: Vec<Line> = Vec::new();
         let mut rest = tokens.as_slice();
         while let Some(first) = rest.first() {
             let whole = line_around(source, first.start);
@@ -47,26 +50,35 @@ impl Excerpt {
             rest = more;
             lines.push(Line::masked(source, whole, own, at));
         }
-        // Of a reference that is spread over the file by aliases, what is next to its place counts.
-        let place = lines.iter().position(|line: &Line| line.number >= at.line).unwrap_or(0);
-        let skipped = place.min(lines.len().saturating_sub(MAX_LINES));
-        lines.drain(..skipped);
+        // Aliases can spread a reference over the file: what stands at its place counts.
+        let place = lines.iter().position(|line| line.marked.is_some()).unwrap_or(0);
+        lines.iter_mut().skip(place + 1).for_each(|line| line.marked = None);
+        lines.drain(..place.min(lines.len().saturating_sub(MAX_LINES)));
         lines.truncate(MAX_LINES);
         Excerpt { lines }
     }
 }
 
 impl Line {
+    /// A line of which nothing is known to be harmless.
+    fn hidden(at: Position) -> Line {
+        Line { number: at.line, text: "…".to_owned(), marked: Some(0..1) }
+    }
+
+    /// The tokens of a line, from the place on marked.
     fn masked(source: &[u8], whole: Range<usize>, tokens: &[Range<usize>], at: Position) -> Line {
         let mut text = String::new();
         let mut cursor = whole.start;
         let mut marked = None;
         for token in tokens {
             write_gap(&mut text, &source[cursor..token.start]);
+            if text.ends_with('…') {
+                text.push(' ');
+            }
             let start = text.chars().count();
             write_token(&mut text, &source[token.clone()]);
             cursor = token.end;
-            if whole.contains(&at.offset) && token.start >= at.offset {
+            if token.start >= at.offset {
                 let first = marked.map_or(start, |marked: Range<usize>| marked.start);
                 marked = Some(first..text.chars().count());
             }
@@ -144,20 +156,21 @@ fn line_number(source: &[u8], start: usize, at: Position) -> usize {
     }
 }
 
-/// Punctuation of YAML and JSON as it is; anything else is masked. Indentation stays either way.
+/// Punctuation of YAML and JSON as it is; anything else is masked. Indentation stays either way, and what ends a token.
 fn write_gap(text: &mut String, gap: &[u8]) {
-    let indentation = gap.iter().take_while(|byte| **byte == b' ').count();
     let is_punctuation = gap.iter().all(|byte| b" -:{}[],".contains(byte));
     if is_punctuation && gap.len() <= GAP_CHARACTERS {
         text.extend(gap.iter().map(|byte| char::from(*byte)));
         return;
     }
-    let before = if text.is_empty() { indentation.min(GAP_CHARACTERS) } else { 1 };
-    text.extend(std::iter::repeat_n(' ', before));
-    text.push('…');
-    if gap.last() == Some(&b' ') {
+    if text.is_empty() {
+        let indentation = gap.iter().take_while(|byte| **byte == b' ').count();
+        text.extend(std::iter::repeat_n(' ', indentation.min(GAP_CHARACTERS)));
+    } else {
+        text.extend(gap.first().filter(|byte| b":,".contains(byte)).map(|byte| char::from(*byte)));
         text.push(' ');
     }
+    text.push('…');
 }
 
 fn write_token(text: &mut String, token: &[u8]) {

@@ -60,7 +60,7 @@ fn write_finding(located: &LocatedFinding, out: &mut dyn Write) -> io::Result<()
     if let Some(help) = help_beyond_message(finding) {
         writeln!(out, "{edge} help: {help}")?;
     }
-    for note in &finding.notes {
+    for note in finding.notes.iter().filter(|note| !finding.message.contains(&**note)) {
         writeln!(out, "{edge} note: {note}")?;
     }
     writeln!(out)

@@ -14,18 +14,39 @@ fn a_day_that_is_none_is_an_error_that_says_what_is_expected() {
 
 #[test]
 fn a_format_that_is_not_there_yet_is_an_error() {
-    assert_snapshot!(Folder::with(CLEAN).run(&["check", "--format", "sarif", "pod.yaml"]));
+    assert_snapshot!(Folder::with(CLEAN).run(&["check", "--format", "sarif", "pod.yaml"]), @"
+    exit: 2
+    --- stderr
+    error: invalid value 'sarif' for '--format <FORMAT>'
+      [possible values: text, json]
+
+    For more information, try '--help'.
+    ");
 }
 
 #[test]
 fn without_a_path_there_is_a_usage_error() {
-    assert_snapshot!(Folder::new().run(&["check"]));
+    assert_snapshot!(Folder::new().run(&["check"]), @"
+    exit: 2
+    --- stderr
+    error: the following required arguments were not provided:
+      <PATH>...
+
+    Usage: secretfence check <PATH>...
+
+    For more information, try '--help'.
+    ");
 }
 
 #[test]
 fn policies_that_cannot_be_used_judge_nothing() {
     let folder = Folder::with(POD).rules("[{name: no, on: [env], action: denny}]");
-    assert_snapshot!(folder.check(&["pod.yaml"]));
+    assert_snapshot!(folder.check(&["pod.yaml"]), @r#"
+    exit: 2
+    --- stderr
+    error: the policies cannot be used, so nothing was judged:
+    policy.yaml:5:41: spec.rules[0].action: "denny" is not known here: did you mean "deny"?; expected one of allow, warn, mount, deny
+    "#);
 }
 
 #[test]

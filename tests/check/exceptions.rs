@@ -13,13 +13,38 @@ fn on(day: &str) -> String {
 
 #[test]
 fn an_exception_allows_until_its_last_day() {
-    assert_snapshot!(on("2027-03-01"));
-    assert_snapshot!(on("2027-03-31"));
+    assert_snapshot!(on("2027-03-01"), @"
+    exit: 0
+    --- stdout
+    1 file, 1 workload: 0 denied, 0 warned, 0 swapped, 1 allowed
+    ");
+    assert_snapshot!(on("2027-03-31"), @"
+    exit: 0
+    --- stdout
+    exception test/vendor ends on 2027-03-31: end the need, or renew it
+    1 file, 1 workload: 0 denied, 0 warned, 0 swapped, 1 allowed
+    ");
 }
 
 #[test]
 fn an_exception_past_its_date_allows_nothing_and_is_reported() {
-    assert_snapshot!(on("2027-04-01"));
+    assert_snapshot!(on("2027-04-01"), @r#"
+    exit: 1
+    --- stdout
+    pod.yaml:10:11: Pod default/web
+       |
+    10 |         - name: DB_PASSWORD
+       |           ^^^^^^^^^^^^^^^^^
+    11 |           valueFrom:
+    12 |             secretKeyRef:
+    13 |               name: db
+    14 |               key: password
+       |
+       = denied: container "api" takes Secret "db" key "password" as env DB_PASSWORD (/spec/containers/0/env/0): mount it as a file; the exception test/vendor ended on 2027-03-31 [test/no]
+
+    exception test/vendor ended on 2027-03-31: it allows nothing any more
+    1 file, 1 workload: 1 denied, 0 warned, 0 swapped, 0 allowed
+    "#);
 }
 
 #[test]

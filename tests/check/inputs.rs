@@ -6,18 +6,45 @@ use crate::{CLEAN, Folder, POD};
 
 #[test]
 fn standard_input_is_the_file_dash() {
-    assert_snapshot!(Folder::new().piped(&["check", "-"], POD));
+    assert_snapshot!(Folder::new().piped(&["check", "-"], POD), @r#"
+    exit: 1
+    --- stdout
+    -:10:11: Pod default/web
+       |
+    10 |         - name: DB_PASSWORD
+       |           ^^^^^^^^^^^^^^^^^
+    11 |           valueFrom:
+    12 |             secretKeyRef:
+    13 |               name: db
+    14 |               key: password
+       |
+       = denied: container "api" takes Secret "db" key "password" as env DB_PASSWORD (/spec/containers/0/env/0): mount the Secret as a read-only volume, and let the program read the file [baseline/no-secrets-in-env]
+
+    1 file, 1 workload: 1 denied, 0 warned, 0 swapped, 0 allowed
+    "#);
 }
 
 #[test]
 fn empty_standard_input_is_an_error_for_the_command_before_the_pipe_may_have_failed() {
-    assert_snapshot!(Folder::new().piped(&["check", "-"], "\n"));
+    assert_snapshot!(Folder::new().piped(&["check", "-"], "\n"), @"
+    exit: 2
+    --- stdout
+    0 files, 0 workloads: 0 denied, 0 warned, 0 swapped, 0 allowed; 1 error
+    --- stderr
+    error: -: standard input is empty: did the command before the pipe fail?
+    ");
 }
 
 #[test]
 fn a_folder_without_manifests_is_an_error() {
     let folder = Folder::new().file("README.md", "a: [");
-    assert_snapshot!(folder.run(&["check", "."]));
+    assert_snapshot!(folder.run(&["check", "."]), @"
+    exit: 2
+    --- stdout
+    0 files, 0 workloads: 0 denied, 0 warned, 0 swapped, 0 allowed; 1 error
+    --- stderr
+    error: .: no manifest here: name a file, or a folder that holds *.yaml, *.yml or *.json
+    ");
 }
 
 #[test]
@@ -67,7 +94,11 @@ fn what_is_no_kubernetes_object_is_passed_by() {
         .file("list.yaml", "- 1\n- 2\n")
         .file("empty.yaml", "# nothing\n")
         .file("pod.yaml", CLEAN);
-    assert_snapshot!(folder.run(&["check", "."]));
+    assert_snapshot!(folder.run(&["check", "."]), @"
+    exit: 0
+    --- stdout
+    4 files, 1 workload: 0 denied, 0 warned, 0 swapped, 0 allowed
+    ");
     assert_eq!(folder.json(&["."])["summary"]["documents"], 3);
 }
 

@@ -7,7 +7,74 @@ use crate::{Folder, POD};
 #[test]
 fn the_whole_object() {
     let folder = Folder::with(POD).rules("[{name: no, on: [env], action: deny, message: see the wiki}]");
-    assert_snapshot!(folder.check(&["--format", "json", "pod.yaml"]));
+    assert_snapshot!(folder.check(&["--format", "json", "pod.yaml"]), @r#"
+    exit: 1
+    --- stdout
+    {
+      "formatVersion": 1,
+      "tool": {
+        "name": "secretfence",
+        "version": "0.1.0"
+      },
+      "policies": {
+        "revision": "5c88ac9f5899",
+        "count": 1
+      },
+      "summary": {
+        "files": 1,
+        "documents": 1,
+        "workloads": 1,
+        "denied": 1,
+        "warned": 0,
+        "swapped": 0,
+        "allowed": 0,
+        "dryRun": 0,
+        "ignored": 0,
+        "baseline": 0,
+        "errors": 0,
+        "notJudged": []
+      },
+      "findings": [
+        {
+          "file": "pod.yaml",
+          "document": "0",
+          "line": 10,
+          "column": 11,
+          "object": {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "namespace": "default",
+            "name": "web"
+          },
+          "pointer": "/spec/containers/0/env/0",
+          "kind": "secretKeyRef",
+          "container": "api",
+          "secret": "db",
+          "key": "password",
+          "variable": "DB_PASSWORD",
+          "action": "deny",
+          "outcome": "denied",
+          "reads": null,
+          "reason": null,
+          "policy": "test",
+          "rule": "no",
+          "mode": "enforce",
+          "message": "container \"api\" takes Secret \"db\" key \"password\" as env DB_PASSWORD (/spec/containers/0/env/0): see the wiki [test/no]",
+          "help": "see the wiki",
+          "path": null,
+          "from": null,
+          "chain": null,
+          "expires": null,
+          "notes": [],
+          "fingerprint": "37783e2c186343d6"
+        }
+      ],
+      "exceptions": [],
+      "ignored": [],
+      "gone": [],
+      "errors": []
+    }
+    "#);
 }
 
 #[test]
