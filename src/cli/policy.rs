@@ -13,6 +13,7 @@ use crate::policy_dir;
 /// Look after policy files
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
+    /// Read them, and say everything that is wrong.
     Check(PolicyCheckArguments),
 }
 

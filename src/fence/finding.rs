@@ -8,7 +8,7 @@ use super::name::{ShownPointer, in_full};
 use super::pod::PodSpec;
 use super::policy::{Action, Mode};
 use super::reference::Reference;
-use super::verdict::{Decision, Judged, Outcome, Reason};
+use super::verdict::{Decision, Judged, Outcome, Reads, Reason};
 
 /// One reference, and what one mode's policies decided of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,14 +100,18 @@ impl Finding {
             Action::Allow(Some(exception)) => Some(exception),
             _ => None,
         });
-        let reason = decision.and_then(|decision| match &decision.reason {
+        let reason = decision.and_then(|decision| match decision.reason.as_deref() {
             Some(Reason::Unsafe(reason)) => Some(reason.to_string()),
             Some(Reason::NotSwapped) => Some("could be swapped but was not".to_owned()),
             None => exception.map(|exception| exception.reason.clone()),
         });
         let message = match decision {
             Some(decision) => message::finding(reference, decision, spec, template),
-            None => format!("{} ({}): no rule is about it", message::Does { reference, spec }, ShownPointer(&pointer)),
+            None => {
+                let mut text = String::new();
+                message::describe(&mut text, reference, spec);
+                text + " (" + &ShownPointer(&pointer).text() + "): no rule is about it"
+            }
         };
         let decided_by = decision.map(Decision::decided_by);
         Finding {
@@ -119,7 +123,7 @@ impl Finding {
             variable: shown(reference.variable),
             action: decision.map(|decision| decision.rule.1.action.name()),
             outcome: decision.map_or(Outcome::Allowed, |decision| decision.outcome),
-            reads: decision.and_then(|decision| decision.reads).map(super::verdict::Reads::name),
+            reads: decision.and_then(|decision| decision.reads).map(Reads::name),
             policy: decided_by.map(|(policy, _)| policy.to_owned()),
             rule: decided_by.map(|(_, rule)| rule.to_owned()),
             mode: decided.map(|(mode, _)| mode),
@@ -127,12 +131,20 @@ impl Finding {
                 decision.rule.1.message.clone().unwrap_or_else(|| message::help(reference.kind).to_owned())
             }),
             expires: exception.map(|exception| exception.expires),
-            notes: decision.map_or(Vec::new(), |decision| decision.notes.iter().map(ToString::to_string).collect()),
+            notes: decision.map_or(Vec::new(), notes),
             reason,
             pointer,
             message,
         }
     }
+}
+
+fn notes(decision: &Decision<'_>) -> Vec<String> {
+    let mut notes: Vec<String> = decision.notes.iter().map(ToString::to_string).collect();
+    if decision.outcome == Outcome::Swapped && decision.reads == Some(Reads::MustBeTold) {
+        notes.push("an ENV of the same name in the image itself would show through".to_owned());
+    }
+    notes
 }
 
 /// Of the names themselves, uncut: two that are shown alike stay two.

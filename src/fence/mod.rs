@@ -7,6 +7,7 @@ pub mod answer;
 pub mod evaluate;
 pub mod facts;
 pub mod finding;
+mod json;
 pub mod kind;
 mod message;
 pub mod name;

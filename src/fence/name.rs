@@ -100,9 +100,22 @@ impl<'de> Visitor<'de> for TextVisitor {
 #[derive(Clone, Copy)]
 pub struct Shown<'a>(pub &'a str);
 
+impl Shown<'_> {
+    /// Appends the name; the formatting machinery costs more than the name.
+    pub fn push_to(self, text: &mut String) {
+        // Nearly every name: nothing to escape, nothing to cut.
+        if self.0.len() <= SHOWN_CHARACTERS && self.0.bytes().all(is_plain) {
+            text.push_str(self.0);
+        } else {
+            // Writing to a String cannot fail.
+            let _ = escape(self.0, SHOWN_CHARACTERS, text);
+        }
+    }
+}
+
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show(self.0, SHOWN_CHARACTERS, f)
+        escape(self.0, SHOWN_CHARACTERS, f)
     }
 }
 
@@ -122,16 +135,27 @@ pub fn in_full(name: &str) -> String {
     if valid { name.to_owned() } else { Shown(name).to_string() }
 }
 
-/// How many characters of a JSON pointer are shown: below every built-in path, with indices, there is room to spare.
+/// How many characters of a JSON pointer are shown: for every built-in path, with its indices, there is room to spare.
 const SHOWN_POINTER_CHARACTERS: usize = 256;
 
 /// A JSON pointer as messages show it: escaped as names are, and longer. The keys of a custom resource may be in it.
 #[derive(Clone, Copy)]
 pub struct ShownPointer<'a>(pub &'a str);
 
+impl<'a> ShownPointer<'a> {
+    /// The text, borrowed where nothing has to be escaped.
+    pub fn text(self) -> Cow<'a, str> {
+        if self.0.len() <= SHOWN_POINTER_CHARACTERS && self.0.bytes().all(is_plain) {
+            Cow::Borrowed(self.0)
+        } else {
+            Cow::Owned(self.to_string())
+        }
+    }
+}
+
 impl fmt::Display for ShownPointer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show(self.0, SHOWN_POINTER_CHARACTERS, f)
+        escape(self.0, SHOWN_POINTER_CHARACTERS, f)
     }
 }
 
@@ -139,16 +163,36 @@ impl fmt::Display for ShownPointer<'_> {
 #[derive(Clone, Copy)]
 pub struct Bare<'a>(pub &'a str);
 
-impl fmt::Display for Bare<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = !self.0.is_empty()
-            && self.0.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
-        if plain { write!(f, "{}", Shown(self.0)) } else { write!(f, "\"{}\"", Shown(self.0)) }
+impl Bare<'_> {
+    /// Appends the name.
+    pub fn push_to(self, text: &mut String) {
+        if self.is_usual() {
+            Shown(self.0).push_to(text);
+        } else {
+            text.push('"');
+            Shown(self.0).push_to(text);
+            text.push('"');
+        }
+    }
+
+    fn is_usual(self) -> bool {
+        !self.0.is_empty()
+            && self.0.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
     }
 }
 
-fn show(text: &str, characters: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    use fmt::Write;
+impl fmt::Display for Bare<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_usual() { write!(f, "{}", Shown(self.0)) } else { write!(f, "\"{}\"", Shown(self.0)) }
+    }
+}
+
+/// Printable ASCII that needs no escape in quotes.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
+}
+
+fn escape(text: &str, characters: usize, f: &mut impl fmt::Write) -> fmt::Result {
     for (count, character) in text.chars().enumerate() {
         if count == characters {
             return f.write_char('…');

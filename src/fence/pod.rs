@@ -275,7 +275,16 @@ pub struct EnvVar<'a> {
 pub struct EnvVarSource<'a> {
     pub secret_key_ref: Option<SecretKeySelector<'a>>,
     pub file_key_ref: Option<FileKeySelector<'a>>,
+    /// Whether it has a source that is about no Secret.
+    pub other: bool,
     pub unknown: Option<Text<'a>>,
+}
+
+impl EnvVarSource<'_> {
+    /// Whether a Secret's key is all that it names. The API server refuses two sources, but only after `/mutate`.
+    pub fn is_secret_alone(&self) -> bool {
+        !self.other && self.file_key_ref.is_none() && self.unknown.is_none()
+    }
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -302,7 +311,16 @@ pub struct FileKeySelector<'a> {
 pub struct EnvFromSource<'a> {
     pub prefix: Text<'a>,
     pub secret_ref: Option<SecretEnvSource<'a>>,
+    /// Whether it has a source that is about no Secret.
+    pub other: bool,
     pub unknown: Option<Text<'a>>,
+}
+
+impl EnvFromSource<'_> {
+    /// Whether a Secret is all that it names. The API server refuses two sources, but only after `/mutate`.
+    pub fn is_secret_alone(&self) -> bool {
+        !self.other && self.unknown.is_none()
+    }
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -521,7 +539,9 @@ deserialize_members!(EnvVarSource, "an env var source", |source, key, map| {
     match key.as_str() {
         "secretKeyRef" => source.secret_key_ref = map.next_value()?,
         "fileKeyRef" => source.file_key_ref = map.next_value()?,
-        "fieldRef" | "resourceFieldRef" | "configMapKeyRef" => drop(map.next_value::<IgnoredAny>()?),
+        "fieldRef" | "resourceFieldRef" | "configMapKeyRef" => {
+            source.other |= map.next_value::<Option<IgnoredAny>>()?.is_some();
+        }
         _ => note_unknown(&mut source.unknown, key, &mut map)?,
     }
 });
@@ -530,7 +550,7 @@ deserialize_members!(EnvFromSource, "an envFrom source", |source, key, map| {
     match key.as_str() {
         "prefix" => source.prefix = map.next_value()?,
         "secretRef" => source.secret_ref = map.next_value()?,
-        "configMapRef" => drop(map.next_value::<IgnoredAny>()?),
+        "configMapRef" => source.other |= map.next_value::<Option<IgnoredAny>>()?.is_some(),
         _ => note_unknown(&mut source.unknown, key, &mut map)?,
     }
 });

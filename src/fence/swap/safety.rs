@@ -1,9 +1,9 @@
 //! What in a container would change for the program beyond the variable that goes.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
-use memchr::memmem;
 use smallvec::SmallVec;
 
 use crate::fence::pod::{Container, EnvVar};
@@ -205,7 +205,11 @@ impl<'c> Named<'c> {
 }
 
 /// Absolute, without `.`, `..`, empty segments, and with `/var/run` as `/run`, which it links to in most images.
-pub fn clean_path(path: &str) -> String {
+pub fn clean_path(path: &str) -> Cow<'_, str> {
+    if is_clean(path) {
+        let below_run = path.strip_prefix("/var").filter(|rest| *rest == "/run" || rest.starts_with("/run/"));
+        return Cow::Borrowed(below_run.unwrap_or(path));
+    }
     let mut segments: Vec<&str> = Vec::new();
     for segment in path.split('/') {
         match segment {
@@ -222,7 +226,14 @@ pub fn clean_path(path: &str) -> String {
         clean.push('/');
         clean.push_str(segment);
     }
-    if clean.is_empty() { "/".to_owned() } else { clean }
+    if clean.is_empty() { Cow::Borrowed("/") } else { Cow::Owned(clean) }
+}
+
+/// As nearly every path of a manifest is written. What is not surely clean is cleaned.
+fn is_clean(path: &str) -> bool {
+    path.starts_with('/')
+        && !path.ends_with('/')
+        && path.as_bytes().windows(2).all(|pair| pair[0] != b'/' || !matches!(pair[1], b'/' | b'.'))
 }
 
 /// Whether one clean path is the other, above it or below it. `/var` holds `/var/run`, and so `/run`.
@@ -276,9 +287,14 @@ fn has_word(text: &str, name: &str) -> bool {
     if text.len() < name.len() {
         return false;
     }
-    let bytes = text.as_bytes();
-    memmem::find_iter(bytes, name).any(|start| {
+    let (bytes, name) = (text.as_bytes(), name.as_bytes());
+    let Some(&first) = name.first() else { return false };
+    // Texts are short, and the first letter of a variable is rare in them: no searcher is worth its making.
+    memchr::memchr_iter(first, &bytes[..=bytes.len() - name.len()]).any(|start| {
         let end = start + name.len();
+        if &bytes[start..end] != name {
+            return false;
+        }
         let starts = start == 0 || !is_word_byte(bytes[start - 1]);
         starts && (end == bytes.len() || !is_word_byte(bytes[end]))
     })

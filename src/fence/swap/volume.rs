@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use sha2::{Digest, Sha256};
-
 use crate::fence::pod::Volume;
 
 /// How the names of our volumes begin.
@@ -14,7 +12,7 @@ pub const MODE_ALL: u16 = 0o444;
 pub const MODE_GROUP: u16 = 0o440;
 
 /// One key of a Secret, as a file at `<secret>/<key>` of the volume.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SecretFile<'t> {
     pub secret: Cow<'t, str>,
     pub key: Cow<'t, str>,
@@ -22,40 +20,65 @@ pub struct SecretFile<'t> {
 }
 
 /// The files of one volume: one source per (Secret, optional), in stable order.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contents<'t> {
     /// Sorted by Secret, required before optional, then key.
     files: Vec<SecretFile<'t>>,
+    hash: u64,
+}
+
+/// FNV-1a, 64 bits. Nothing rests on its strength: a volume is recognised by what it holds, and two contents of one name
+/// in one pod are both left alone.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Fnv {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    fn update(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
 }
 
 impl<'t> Contents<'t> {
     /// Required where one asks for it so: the pod waits for that key anyway.
     pub fn of(mut files: Vec<SecretFile<'t>>) -> Contents<'t> {
-        files.sort_unstable();
-        files.dedup_by(|later, earlier| later.secret == earlier.secret && later.key == earlier.key);
-        files.sort_unstable_by(|a, b| (&a.secret, a.optional, &a.key).cmp(&(&b.secret, b.optional, &b.key)));
-        Contents { files }
+        if files.len() > 1 {
+            files.sort_unstable();
+            files.dedup_by(|later, earlier| later.secret == earlier.secret && later.key == earlier.key);
+            files.sort_unstable_by(|a, b| (&a.secret, a.optional, &a.key).cmp(&(&b.secret, b.optional, &b.key)));
+        }
+        let mut hash = Fnv::default();
+        for file in &files {
+            hash.update(file.secret.as_bytes());
+            hash.update(&[0, u8::from(file.optional)]);
+            hash.update(file.key.as_bytes());
+            hash.update(&[0]);
+        }
+        Contents { files, hash: hash.0 }
     }
 
     /// The volume's name: every byte that distinguishes two volumes goes into it, the mode too.
     pub fn name(&self, mode: u16) -> String {
-        let mut hash = Sha256::new();
-        hash.update(mode.to_be_bytes());
-        for file in &self.files {
-            hash.update(file.secret.as_bytes());
-            hash.update([0, u8::from(file.optional)]);
-            hash.update(file.key.as_bytes());
-            hash.update([0]);
-        }
-        let digest = hash.finalize();
+        let mut hash = Fnv(self.hash);
+        hash.update(&mode.to_be_bytes());
         let mut name = String::with_capacity(NAME_PREFIX.len() + 16);
         name.push_str(NAME_PREFIX);
-        for byte in digest.iter().take(8) {
-            for nibble in [byte >> 4, byte & 15] {
-                name.push(char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }));
-            }
+        for shift in (0..16).rev() {
+            let nibble = (hash.0 >> (4 * shift)) as u8 & 15;
+            name.push(char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }));
         }
         name
+    }
+
+    /// Of what it holds, for looking up.
+    pub fn hash(&self) -> u64 {
+        self.hash
     }
 
     /// The files, grouped by source.
