@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
 use super::message;
-use super::name::Shown;
+use super::name::{ShownPointer, in_full};
 use super::pod::PodSpec;
 use super::policy::{Action, Mode};
 use super::reference::Reference;
@@ -13,7 +13,7 @@ use super::verdict::{Decision, Judged, Outcome, Reads, Reason};
 /// One reference, and what one mode's policies decided of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// JSON pointer within the object.
+    /// JSON pointer within the object: exact, and so not safe to show where keys of a custom resource are on the way.
     pub pointer: String,
     /// The kind of reference.
     pub kind: &'static str,
@@ -92,7 +92,7 @@ impl Finding {
         template: &str,
         subject: Subject<'_>,
     ) -> Finding {
-        let shown = |name: Option<&str>| name.map(|name| Shown(name).to_string());
+        let shown = |name: Option<&str>| name.map(in_full);
         let decision = decided.map(|(_, decision)| decision);
         let container = reference.site.container().and_then(|at| at.of(spec)).map(|container| container.name.as_str());
         let pointer = reference.site.pointer(template);
@@ -110,7 +110,7 @@ impl Finding {
             None => {
                 let mut text = String::new();
                 message::describe(&mut text, reference, spec);
-                text + " (" + &pointer + "): no rule is about it"
+                text + " (" + &ShownPointer(&pointer).text() + "): no rule is about it"
             }
         };
         let decided_by = decision.map(Decision::decided_by);

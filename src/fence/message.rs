@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::kind::Kind;
-use super::name::{Bare, Shown};
+use super::name::{Bare, Shown, ShownPointer};
 use super::pod::PodSpec;
 use super::policy::Action;
 use super::reference::{Keys, Reference, Site};
@@ -173,6 +173,7 @@ pub fn finding(reference: &Reference<'_>, decision: &Decision<'_>, spec: &PodSpe
     let mut text = String::with_capacity(320);
     let (policy, rule) = decision.decided_by();
     let pointer = reference.site.pointer(template);
+    let pointer = ShownPointer(&pointer).text();
     let room = FINDING_BYTES.saturating_sub(pointer.len() + policy.len() + rule.len() + 9);
     describe(&mut text, reference, spec);
     // Escaped names may fill all of it, and then they are what is cut: not the place, nor the rule.

@@ -108,37 +108,54 @@ impl Shown<'_> {
             text.push_str(self.0);
         } else {
             // Writing to a String cannot fail.
-            let _ = self.escape(text);
+            let _ = escape(self.0, SHOWN_CHARACTERS, text);
         }
-    }
-
-    fn escape(self, f: &mut impl fmt::Write) -> fmt::Result {
-        for (count, character) in self.0.chars().enumerate() {
-            if count == SHOWN_CHARACTERS {
-                return f.write_char('…');
-            }
-            match character {
-                '"' | '\\' => {
-                    f.write_char('\\')?;
-                    f.write_char(character)?;
-                }
-                _ if acts_on_a_terminal(character) => write!(f, "\\u{{{:x}}}", u32::from(character))?,
-                _ => f.write_char(character)?,
-            }
-        }
-        Ok(())
     }
 }
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.escape(f)
+        escape(self.0, SHOWN_CHARACTERS, f)
     }
 }
 
 impl fmt::Debug for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{self}\"")
+    }
+}
+
+/// The longest name that the API server takes for anything (a DNS subdomain, and the key of a Secret).
+const VALID_NAME_BYTES: usize = 253;
+
+/// A name as machines compare it: whole where it could be the name of something, else as [`Shown`]. Safe to show.
+pub fn in_full(name: &str) -> String {
+    let valid = name.len() <= VALID_NAME_BYTES
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+    if valid { name.to_owned() } else { Shown(name).to_string() }
+}
+
+/// How many characters of a JSON pointer are shown: for every built-in path, with its indices, there is room to spare.
+const SHOWN_POINTER_CHARACTERS: usize = 256;
+
+/// A JSON pointer as messages show it: escaped as names are, and longer. The keys of a custom resource may be in it.
+#[derive(Clone, Copy)]
+pub struct ShownPointer<'a>(pub &'a str);
+
+impl<'a> ShownPointer<'a> {
+    /// The text, borrowed where nothing has to be escaped.
+    pub fn text(self) -> Cow<'a, str> {
+        if self.0.len() <= SHOWN_POINTER_CHARACTERS && self.0.bytes().all(is_plain) {
+            Cow::Borrowed(self.0)
+        } else {
+            Cow::Owned(self.to_string())
+        }
+    }
+}
+
+impl fmt::Display for ShownPointer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        escape(self.0, SHOWN_POINTER_CHARACTERS, f)
     }
 }
 
@@ -175,9 +192,26 @@ fn is_plain(byte: u8) -> bool {
     (byte >= b' ') & (byte <= b'~') & (byte != b'"') & (byte != b'\\')
 }
 
+fn escape(text: &str, characters: usize, f: &mut impl fmt::Write) -> fmt::Result {
+    for (count, character) in text.chars().enumerate() {
+        if count == characters {
+            return f.write_char('…');
+        }
+        match character {
+            '"' | '\\' => {
+                f.write_char('\\')?;
+                f.write_char(character)?;
+            }
+            _ if acts_on_a_terminal(character) => write!(f, "\\u{{{:x}}}", u32::from(character))?,
+            _ => f.write_char(character)?,
+        }
+    }
+    Ok(())
+}
+
 /// Controls, line and paragraph separators, bidi marks and characters without width: what could move a cursor, forge a
 /// line or reorder what a person reads.
-pub(super) fn acts_on_a_terminal(character: char) -> bool {
+pub fn acts_on_a_terminal(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -54,6 +54,7 @@ impl<'a> Metadata<'a> {
 #[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct OwnerReference<'a> {
     #[serde(borrow)]
+    pub api_version: Text<'a>,
     pub kind: Text<'a>,
     pub name: Text<'a>,
     pub controller: Option<bool>,
