@@ -7,6 +7,7 @@ pub mod facts;
 pub mod kind;
 pub mod name;
 pub mod policy;
+pub mod review;
 pub mod swap;
 
 pub use facts::Facts;

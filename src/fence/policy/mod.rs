@@ -227,3 +227,39 @@ pub enum BesideEnvFrom {
     /// Is noted.
     Swap,
 }
+
+/// STUB of this branch.
+#[derive(Debug)]
+pub struct PolicySet {
+    policies: Vec<Policy>,
+    revision: String,
+}
+
+impl PolicySet {
+    /// STUB of this branch.
+    pub fn stub(texts: &[String]) -> PolicySet {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        texts.hash(&mut hasher);
+        let policies = (0..texts.len()).map(|index| Policy {
+            name: format!("policy-{index}"),
+            mode: Mode::Enforce,
+            warnings: true,
+            matches: Scope::default(),
+            exclude: Scope::default(),
+            templates: Templates::Warn,
+            rules: Vec::new(),
+        });
+        PolicySet { policies: policies.collect(), revision: format!("{:016x}", hasher.finish()) }
+    }
+
+    /// STUB of this branch.
+    pub fn policies(&self) -> &[Policy] {
+        &self.policies
+    }
+
+    /// STUB of this branch.
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+}
