@@ -11,8 +11,8 @@ use prometheus::{
 };
 
 use super::Webhook;
+use crate::fence::answer::{ReviewResult, VerdictCount};
 use crate::fence::policy::{Action, PolicySet};
-use crate::fence::review::{ReviewResult, VerdictCount};
 
 /// 50 µs to 5 s: from a small pod to the longest that an API server waits by default.
 const DURATION_BUCKETS: [f64; 16] =

@@ -9,7 +9,7 @@ pub use logs::{LogError, LogFormat, start};
 pub use metrics::{Metrics, Outcome, VerdictCounters};
 pub use reviews::ReviewLog;
 
-use crate::fence::review::{Endpoint, Gate};
+use crate::fence::answer::{Endpoint, Gate};
 
 /// The four webhooks, as metrics and logs name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

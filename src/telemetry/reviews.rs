@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::Webhook;
 use super::folding::{Folded, Folding};
-use crate::fence::review::{Record, ReviewResult};
+use crate::fence::answer::{Record, ReviewResult};
 
 /// How many bytes of findings a line holds. The review's answer has them all.
 const FINDINGS_BYTES: usize = 512;

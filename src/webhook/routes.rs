@@ -18,7 +18,7 @@ use super::body::{self, BodyError, Whole};
 use super::connection::Pulse;
 use super::policies::Judgement;
 use super::quantity;
-use crate::fence::review::{self, Answer, Endpoint, Gate};
+use crate::fence::answer::{self, Answer, Endpoint, Gate};
 use crate::telemetry::{Outcome, Webhook};
 
 /// A body over this is judged on a thread of its own, so that it does not hold up the connections of a worker.
@@ -130,7 +130,7 @@ fn judge(
     bytes: &[u8],
     room: OwnedSemaphorePermit,
 ) -> Result<Judged, Refusal> {
-    let answered = catch_unwind(AssertUnwindSafe(|| review::answer(bytes, endpoint, &judgement.set, &judgement.facts)));
+    let answered = catch_unwind(AssertUnwindSafe(|| answer::answer(bytes, endpoint, &judgement.set, &judgement.facts)));
     let Answer { body, record } = match answered {
         Err(_) => return Err(Refusal::Panicked),
         Ok(Err(error)) => return Err(Refusal::Malformed(error.to_string())),
