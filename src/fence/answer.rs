@@ -52,9 +52,9 @@ impl ReviewResult {
             ReviewResult::Allowed => "allowed",
             ReviewResult::Denied => "denied",
             ReviewResult::Swapped => "swapped",
-            ReviewResult::WouldDeny => "would-deny",
-            ReviewResult::WouldSwap => "would-swap",
-            ReviewResult::NotOurs => "not-ours",
+            ReviewResult::WouldDeny => "would_deny",
+            ReviewResult::WouldSwap => "would_swap",
+            ReviewResult::NotOurs => "not_ours",
             ReviewResult::Undecodable => "undecodable",
         }
     }
@@ -94,18 +94,22 @@ pub fn answer(body: &[u8], endpoint: Endpoint, policies: &PolicySet, _facts: &Fa
     Ok(Answer {
         body: answer.to_string().into_bytes(),
         record: Record {
-            uid,
+            uid: safe(uid),
             operation: match request["operation"].as_str() {
                 Some("UPDATE") => "UPDATE",
                 _ => "CREATE",
             },
-            namespace: text(&request["namespace"]),
+            namespace: safe(text(&request["namespace"])),
             kind: text(&request["kind"]["kind"]),
-            name: text(&request["name"]),
+            name: safe(text(&request["name"])),
             owner: String::new(),
             result,
             verdicts: Vec::new(),
             findings: if denied { vec!["/spec/containers/0/env/0: secretKeyRef".into()] } else { Vec::new() },
         },
     })
+}
+
+fn safe(text: String) -> String {
+    super::name::Shown(&text).to_string()
 }

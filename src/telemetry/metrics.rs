@@ -216,7 +216,7 @@ impl Outcome {
         match self {
             Outcome::Judged(result) => result.name(),
             Outcome::Malformed => "malformed",
-            Outcome::TooLarge => "too-large",
+            Outcome::TooLarge => "too_large",
             Outcome::Incomplete => "incomplete",
             Outcome::Overloaded => "overloaded",
             Outcome::Panicked => "panicked",
@@ -282,7 +282,7 @@ impl VerdictCounters {
 const ACTIONS: [&str; 4] = ["allow", "warn", "mount", "deny"];
 const MODES: [&str; 2] = ["enforce", "dryRun"];
 /// The last stands for a request whose operation was not read.
-const OPERATIONS: [&str; 5] = ["CREATE", "UPDATE", "DELETE", "CONNECT", ""];
+const OPERATIONS: [&str; 6] = ["CREATE", "UPDATE", "DELETE", "CONNECT", "OTHER", ""];
 
 fn operation_index(operation: &str) -> usize {
     OPERATIONS.iter().position(|name| *name == operation).unwrap_or(OPERATIONS.len() - 1)

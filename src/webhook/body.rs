@@ -24,8 +24,33 @@ pub(super) enum BodyError {
     Broken,
 }
 
+/// A body on its way in.
+#[derive(Debug)]
+pub(super) struct Inbound {
+    incoming: Incoming,
+    /// Whether it was read to its end; hyper cannot tell for a chunked one.
+    read: bool,
+}
+
+impl Inbound {
+    /// Nothing of it is read.
+    pub(super) fn new(incoming: Incoming) -> Inbound {
+        Inbound { read: incoming.is_end_stream(), incoming }
+    }
+
+    /// How long it says it is.
+    pub(super) fn announced(&self) -> Option<u64> {
+        self.incoming.size_hint().exact()
+    }
+
+    /// Whether some of it may still come.
+    pub(super) fn is_left(&self) -> bool {
+        !self.read
+    }
+}
+
 /// Reads a body of at most `limit` bytes, in at most `time`.
-pub(super) async fn read(body: &mut Incoming, limit: usize, time: Duration) -> Result<Bytes, BodyError> {
+pub(super) async fn read(body: &mut Inbound, limit: usize, time: Duration) -> Result<Bytes, BodyError> {
     let mut reading = Reading { parts: Vec::new(), first: None };
     // Most bodies have arrived with their head: the timer is made only for those that have not.
     let ready = poll_fn(|cx| Poll::Ready(reading.poll(body, limit, cx))).await;
@@ -46,11 +71,14 @@ struct Reading {
 }
 
 impl Reading {
-    fn poll(&mut self, body: &mut Incoming, limit: usize, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
+    fn poll(&mut self, body: &mut Inbound, limit: usize, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
         loop {
-            let frame = match Pin::new(&mut *body).poll_frame(cx) {
+            let frame = match Pin::new(&mut body.incoming).poll_frame(cx) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(None) => return Poll::Ready(Ok(())),
+                Poll::Ready(None) => {
+                    body.read = true;
+                    return Poll::Ready(Ok(()));
+                }
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(BodyError::Broken)),
                 Poll::Ready(Some(Ok(frame))) => frame,
             };
@@ -60,7 +88,7 @@ impl Reading {
             if so_far + data.len() > limit {
                 return Poll::Ready(Err(BodyError::TooLarge));
             }
-            self.add(data, body.size_hint().lower());
+            self.add(data, body.incoming.size_hint().lower());
         }
     }
 

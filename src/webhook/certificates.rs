@@ -77,45 +77,38 @@ impl Certificates {
         if matches!(self.source, CertificateSource::SelfSigned(_)) && self.clients.is_none() {
             return;
         }
-        let tried = match Material::read(&self.source, self.clients.as_ref(), self.min_version) {
-            Ok(material) if seen.digest == Some(material.digest) => {
-                if let Some(why) = seen.pending.take() {
-                    self.tell(why, metrics);
-                }
-                return;
-            }
-            Ok(material) => {
-                seen.digest = Some(material.digest);
-                Identity::build(&self.source, material)
-            }
-            Err(error) => {
-                seen.digest = None;
-                Err(error)
-            }
-        };
-        match tried {
-            Ok(identity) => {
-                seen.pending = None;
-                self.replace(identity, metrics);
-            }
+        let material = match Material::read(&self.source, self.clients.as_ref(), self.min_version) {
+            Ok(material) => material,
             Err(error) => {
                 let why = error.to_string();
-                if seen.pending.as_ref() == Some(&why) {
+                // Seen for the second time, and not told yet.
+                if seen.pending.as_ref() == Some(&why) && self.state().1.as_ref() != Some(&why) {
                     self.tell(why.clone(), metrics);
                 }
-                seen.pending = Some(why);
+                *seen = Seen { digest: None, pending: Some(why) };
+                return;
             }
+        };
+        if seen.digest == Some(material.digest) {
+            if let Some(why) = seen.pending.take() {
+                self.tell(why, metrics);
+            }
+            return;
+        }
+        let digest = Some(material.digest);
+        match Identity::build(&self.source, material) {
+            Ok(identity) => {
+                *seen = Seen { digest, pending: None };
+                self.replace(identity, metrics);
+            }
+            Err(error) => *seen = Seen { digest, pending: Some(error.to_string()) },
         }
     }
 
-    /// Once for each failure.
     fn tell(&self, why: String, metrics: &Metrics) {
-        let mut serving = self.serving.write().unwrap_or_else(PoisonError::into_inner);
-        if serving.failure.as_ref() != Some(&why) {
-            metrics.certificate_reloaded(false);
-            tracing::error!(error = &*why, "certificate not reloaded; the last good one goes on serving");
-            serving.failure = Some(why);
-        }
+        metrics.certificate_reloaded(false);
+        tracing::error!(error = &*why, "certificate not reloaded; the last good one goes on serving");
+        self.serving.write().unwrap_or_else(PoisonError::into_inner).failure = Some(why);
     }
 
     fn replace(&self, identity: Identity, metrics: &Metrics) {

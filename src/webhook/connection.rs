@@ -15,7 +15,7 @@ use std::time::Duration;
 use hyper::body::{Body, Incoming};
 use hyper::service::HttpService;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
@@ -106,32 +106,50 @@ pub(super) async fn serve<S, T, B>(
 ) -> Ended
 where
     T: AsyncRead + AsyncWrite + Unpin,
-    S: HttpService<Incoming, ResBody = B>,
+    S: HttpService<Incoming, ResBody = B> + Unpin,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
     B: Body + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let watched = Watched { stream, pulse: Arc::clone(&pulse), shut: false };
-    let connection = hyper::server::conn::http1::Builder::new()
+    let mut connection = hyper::server::conn::http1::Builder::new()
         .header_read_timeout(None)
         .max_buf_size(MAX_BUFFER)
         .serve_connection(TokioIo::new(watched), service);
-    let mut connection = pin!(connection);
     let mut closing = pin!(reached(&mut stage, Stage::Closing));
     let mut told = false;
     let mut clock = pin!(Clock::new(&pulse, limits));
-    poll_fn(|cx| {
+    let ended = poll_fn(|cx| {
         if !told && closing.as_mut().poll(cx).is_ready() {
             told = true;
-            connection.as_mut().graceful_shutdown();
+            Pin::new(&mut connection).graceful_shutdown();
         }
-        match connection.as_mut().poll(cx) {
-            Poll::Ready(Ok(())) => Poll::Ready(Ended::Closed),
-            Poll::Ready(Err(error)) => Poll::Ready(Ended::Broken(error)),
-            Poll::Pending => clock.as_mut().poll(cx).map(|()| Ended::TimedOut),
+        match Pin::new(&mut connection).poll(cx) {
+            Poll::Ready(Ok(())) => return Poll::Ready(Ended::Closed),
+            Poll::Ready(Err(error)) => return Poll::Ready(Ended::Broken(error)),
+            Poll::Pending => {}
         }
+        ready!(clock.as_mut().poll(cx));
+        if pulse.phase() != Phase::Idle {
+            return Poll::Ready(Ended::TimedOut);
+        }
+        // Nobody waits for anything: closed in order.
+        Pin::new(&mut connection).graceful_shutdown();
+        pulse.enter(Phase::Closing);
+        cx.waker().wake_by_ref();
+        Poll::Pending
     })
-    .await
+    .await;
+    if let Ended::Broken(error) = &ended
+        && error.is_parse()
+    {
+        // hyper has answered, and leaves the rest of a head that it did not understand.
+        pulse.leave_body();
+        let mut stream = connection.into_parts().io.into_inner();
+        // An error or the end of the time: the connection is broken anyway.
+        let _ = tokio::time::timeout(LINGER, stream.shutdown()).await;
+    }
+    ended
 }
 
 /// Ends when the phase has lasted too long.

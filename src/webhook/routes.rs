@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Shared;
-use super::body::{self, BodyError, Whole};
+use super::body::{self, BodyError, Inbound, Whole};
 use super::connection::Pulse;
 use super::policies::Judgement;
 use super::quantity;
@@ -35,7 +35,8 @@ const TIMEOUT_RESERVE: Duration = Duration::from_millis(200);
 /// Answers one request; never fails.
 pub(super) async fn handle(shared: &Arc<Shared>, pulse: &Pulse, request: Request<Incoming>) -> Response<Whole> {
     pulse.request();
-    let (head, mut incoming) = request.into_parts();
+    let (head, incoming) = request.into_parts();
+    let mut inbound = Inbound::new(incoming);
     let mut response = match endpoint(head.uri.path()) {
         None => Refusal::NotFound.into_response(),
         Some(_) if head.method != Method::POST => Refusal::MethodNotAllowed.into_response(),
@@ -43,7 +44,7 @@ pub(super) async fn handle(shared: &Arc<Shared>, pulse: &Pulse, request: Request
             let webhook = Webhook::of(endpoint);
             let start = Instant::now();
             let asked = Asked { endpoint, webhook, headers: &head.headers, query: head.uri.query() };
-            let (operation, outcome, response) = match review(shared, &asked, &mut incoming).await {
+            let (operation, outcome, response) = match review(shared, &asked, &mut inbound).await {
                 Ok(judged) => judged,
                 Err(refusal) => {
                     shared.log.refused(webhook, refusal.sentence().trim_end());
@@ -54,11 +55,10 @@ pub(super) async fn handle(shared: &Arc<Shared>, pulse: &Pulse, request: Request
             response
         }
     };
-    let left = !incoming.is_end_stream();
-    if left {
+    if inbound.is_left() {
         pulse.leave_body();
     }
-    if left || !shared.shutdown.is_serving() {
+    if inbound.is_left() || !shared.shutdown.is_serving() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     pulse.answered();
@@ -75,20 +75,20 @@ struct Asked<'a> {
 
 type Judged = (&'static str, Outcome, Response<Whole>);
 
-async fn review(shared: &Arc<Shared>, asked: &Asked<'_>, incoming: &mut Incoming) -> Result<Judged, Refusal> {
+async fn review(shared: &Arc<Shared>, asked: &Asked<'_>, inbound: &mut Inbound) -> Result<Judged, Refusal> {
     if !shared.shutdown.is_serving() {
         return Err(Refusal::ShuttingDown);
     }
     check_media_type(asked.headers)?;
     let max_body = shared.limits.max_body;
-    let announced = incoming.size_hint().exact();
+    let announced = inbound.announced();
     if announced.is_some_and(|length| length > max_body as u64) {
         return Err(Refusal::TooLarge { max_body });
     }
     // A body of unknown length takes the room of the longest, and gives back what it did not need.
     let length = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(max_body);
     let mut room = admit(shared, asked.query, length).await?;
-    let bytes = body::read(incoming, max_body, shared.limits.body_timeout).await.map_err(|error| match error {
+    let bytes = body::read(inbound, max_body, shared.limits.body_timeout).await.map_err(|error| match error {
         BodyError::TooLarge => Refusal::TooLarge { max_body },
         BodyError::TimedOut => Refusal::TimedOut,
         BodyError::Broken => Refusal::Broken,
