@@ -58,7 +58,7 @@ impl Server {
     /// Waits for a log line that holds all of these.
     pub fn wait_for_line(&self, parts: &[&str]) -> String {
         let found = || self.lines().into_iter().find(|line| parts.iter().all(|part| line.contains(part)));
-        eventually(|| found()).unwrap_or_else(|| panic!("no line with {parts:?} in {:#?}", self.lines()))
+        eventually(found).unwrap_or_else(|| panic!("no line with {parts:?} in {:#?}", self.lines()))
     }
 
     fn address_of(&self, message: &str) -> SocketAddr {
