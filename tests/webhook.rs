@@ -1,5 +1,12 @@
 //! The real binary, over real sockets.
-#![allow(unreachable_pub, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
+#![allow(
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)]
 
 #[path = "webhook/certificates.rs"]
 mod certificates;

@@ -166,7 +166,7 @@ impl ServeArguments {
             (None, _) => bail!("--client-name needs the authority that signs clients: give --client-ca FILE"),
         };
         let policies = if self.policies.is_empty() {
-            PolicySource::Set(Arc::new(policy_dir::built_in().set))
+            PolicySource::Set(Arc::new(policy_dir::built_in()))
         } else {
             PolicySource::Paths(self.policies)
         };

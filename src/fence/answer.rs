@@ -1,52 +1,114 @@
-//! STUB of this branch: replaced by the engine.
-#![allow(missing_docs)]
+//! Bytes of a review in, bytes of a review out.
 
-use super::Facts;
-use super::policy::PolicySet;
+use std::fmt::Write;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use sha2::{Digest, Sha256};
+
+use super::facts::Facts;
+use super::message;
+use super::name::Shown;
+use super::policy::{Mode, PolicySet, Templates};
+use super::ratchet::{Forgiven, any_denied};
+use super::review::{Object, Request, Response, ReviewError, Status};
+use super::swap::patch;
+use super::swap::plan::Pod;
+use super::verdict::{Decision, Judged, Outcome, Place, Reads, Stage, Verdict, judge};
+use super::workload::{Shape, Workload};
+
+/// A denial names at most so many findings, within so many bytes.
+const DENIAL_FINDINGS: usize = 20;
+const DENIAL_BYTES: usize = 4096;
+/// The API server sends warnings on as headers: longer ones are cut there, and from some length on all are dropped.
+const WARNING_BYTES: usize = 256;
+const WARNINGS_BYTES: usize = 4096;
+/// What one audit annotation holds.
+const AUDIT_BYTES: usize = 2048;
+
+/// Which webhook is called, and on which path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
+    /// Which webhook.
     pub gate: Gate,
+    /// Below `/dry-run`: everything is reported, nothing is denied or changed.
     pub dry_run: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One of the two webhooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Gate {
+    /// Swaps, and never rejects.
     Mutate,
+    /// Judges the final object.
     Validate,
 }
 
+/// The answer to a review.
 #[derive(Debug)]
 pub struct Answer {
+    /// An AdmissionReview, as JSON.
     pub body: Vec<u8>,
+    /// What logs and metrics say of it.
     pub record: Record,
 }
 
-#[derive(Clone, Debug)]
+/// What logs and metrics say of a review. Every string is safe to print, and none holds a value of the object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
+    /// Of the review.
     pub uid: String,
+    /// `CREATE`, `UPDATE`, `DELETE`, `CONNECT`, or `OTHER`.
     pub operation: &'static str,
+    /// Of the request.
     pub namespace: String,
+    /// Of the object.
     pub kind: String,
+    /// Of the object, or its `generateName`.
     pub name: String,
+    /// Who controls the object, as `Kind/name`; empty where nobody does.
     pub owner: String,
+    /// What the review came to.
     pub result: ReviewResult,
+    /// How often each rule decided.
     pub verdicts: Vec<VerdictCount>,
+    /// The first findings that are denied or swapped, or would be.
     pub findings: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a review came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ReviewResult {
+    /// Let through unchanged.
+    #[default]
     Allowed,
+    /// Refused.
     Denied,
+    /// Patched.
     Swapped,
+    /// Would have been refused, but for the dry run.
     WouldDeny,
+    /// Would have been patched, but for the dry run.
     WouldSwap,
+    /// Nothing for us to judge: another kind, operation or subresource.
     NotOurs,
+    /// The object could not be read.
     Undecodable,
 }
 
 impl ReviewResult {
+    /// Every result, for counters that shall exist from the start.
+    pub const ALL: [ReviewResult; 7] = [
+        ReviewResult::Allowed,
+        ReviewResult::Denied,
+        ReviewResult::Swapped,
+        ReviewResult::WouldDeny,
+        ReviewResult::WouldSwap,
+        ReviewResult::NotOurs,
+        ReviewResult::Undecodable,
+    ];
+
+    /// The label in logs and metrics.
     pub fn name(self) -> &'static str {
         match self {
             ReviewResult::Allowed => "allowed",
@@ -60,56 +122,455 @@ impl ReviewResult {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+/// How often a rule decided in one review.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerdictCount {
+    /// Index into the set's policies.
     pub policy: u32,
+    /// Index into the policy's rules.
     pub rule: u32,
+    /// The rule's action.
     pub action: &'static str,
+    /// `enforce` or `dryRun`.
     pub mode: &'static str,
+    /// How many references.
     pub count: u32,
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("the body is no AdmissionReview of admission.k8s.io/v1: {0}")]
-pub struct ReviewError(String);
+/// Answers a review.
+///
+/// `/mutate` never rejects; `/validate` judges the final object; below `/dry-run` every answer allows.
+///
+/// # Errors
+/// Where the body is no review that could be answered: the sentence for an HTTP 400.
+///
+/// ```
+/// use jiff::civil::date;
+/// use secretfence::fence::policy::PolicyDocument;
+/// use secretfence::fence::{Endpoint, Facts, Gate, PolicySet, answer};
+///
+/// let policy = serde_json::json!({
+///     "apiVersion": "secretfence.dev/v1alpha1", "kind": "SecretPolicy", "metadata": {"name": "files-only"},
+///     "spec": {"rules": [{"name": "no-env", "on": ["env"], "action": "deny"}]},
+/// });
+/// let policies = PolicySet::compile(&[PolicyDocument { source: 0, value: policy }]).unwrap();
+/// let review = br#"{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+///     "uid": "1", "kind": {"group": "", "version": "v1", "kind": "Pod"}, "operation": "CREATE", "namespace": "shop",
+///     "object": {"spec": {"containers": [{"name": "api", "image": "api",
+///         "envFrom": [{"secretRef": {"name": "db"}}]}]}}}}"#;
+/// let validate = Endpoint { gate: Gate::Validate, dry_run: false };
+///
+/// let answer = answer(review, validate, &policies, &Facts::on(date(2026, 11, 21))).unwrap();
+/// let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+/// assert_eq!(body["response"]["allowed"], false);
+/// assert_eq!(body["response"]["status"]["code"], 403);
+/// ```
+pub fn answer(body: &[u8], endpoint: Endpoint, policies: &PolicySet, facts: &Facts) -> Result<Answer, ReviewError> {
+    let request = Request::read(body, policies)?;
+    let mut case = Case { endpoint, policies, facts, record: Record::of(&request), response: Response::default() };
+    case.response.uid = request.uid.as_str();
+    case.response.allowed = true;
+    case.hear(&request);
+    case.record.result = case.result();
+    Ok(Answer { body: case.response.to_bytes(), record: case.record })
+}
 
-pub fn answer(body: &[u8], endpoint: Endpoint, policies: &PolicySet, _facts: &Facts) -> Result<Answer, ReviewError> {
-    let review: serde_json::Value = serde_json::from_slice(body).map_err(|error| ReviewError(error.to_string()))?;
-    let request = &review["request"];
-    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    let uid = text(&request["uid"]);
-    if uid.is_empty() {
-        return Err(ReviewError("request.uid is empty".into()));
+impl Record {
+    fn of(request: &Request<'_>) -> Record {
+        let operation = match request.operation.as_str() {
+            "CREATE" => "CREATE",
+            "UPDATE" => "UPDATE",
+            "DELETE" => "DELETE",
+            "CONNECT" => "CONNECT",
+            _ => "OTHER",
+        };
+        Record {
+            uid: Shown(request.uid.as_str()).to_string(),
+            operation,
+            namespace: Shown(request.namespace.as_str()).to_string(),
+            kind: Shown(request.kind.kind.as_str()).to_string(),
+            name: Shown(request.name.as_str()).to_string(),
+            ..Record::default()
+        }
     }
-    let denied = endpoint.gate == Gate::Validate && body.windows(12).any(|window| window == b"secretKeyRef");
-    let result = match (denied, endpoint.dry_run) {
-        (true, true) => ReviewResult::WouldDeny,
-        (true, false) => ReviewResult::Denied,
-        (false, _) => ReviewResult::Allowed,
-    };
-    let answer = serde_json::json!({
-        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
-        "response": {"uid": uid, "allowed": result != ReviewResult::Denied, "auditAnnotations": {"revision": policies.revision()}},
-    });
-    Ok(Answer {
-        body: answer.to_string().into_bytes(),
-        record: Record {
-            uid: safe(uid),
-            operation: match request["operation"].as_str() {
-                Some("UPDATE") => "UPDATE",
-                _ => "CREATE",
-            },
-            namespace: safe(text(&request["namespace"])),
-            kind: text(&request["kind"]["kind"]),
-            name: safe(text(&request["name"])),
-            owner: String::new(),
-            result,
-            verdicts: Vec::new(),
-            findings: if denied { vec!["/spec/containers/0/env/0: secretKeyRef".into()] } else { Vec::new() },
-        },
+}
+
+/// One review on its way to an answer.
+struct Case<'c> {
+    endpoint: Endpoint,
+    policies: &'c PolicySet,
+    facts: &'c Facts,
+    record: Record,
+    response: Response<'c>,
+}
+
+impl<'c> Case<'c> {
+    fn hear(&mut self, request: &Request<'_>) {
+        let Some(shape) = self.is_ours(request) else {
+            self.record.result = ReviewResult::NotOurs;
+            return;
+        };
+        let workload = match &request.object {
+            Object::Read(workload) => workload,
+            Object::Broken(error) => return self.refuse_broken(&error.to_string()),
+            Object::None | Object::Raw(_) => return self.refuse_broken("the review holds no object"),
+        };
+        if self.record.name.is_empty() {
+            self.record.name = Shown(workload.name()).to_string();
+        }
+        if let Some(owner) = workload.metadata.as_ref().and_then(|metadata| metadata.controller()) {
+            self.record.owner = format!("{}/{}", Shown(owner.kind.as_str()), Shown(owner.name.as_str()));
+        }
+        if !shape.is_pod() && workload.is_controlled() {
+            // Its pods are judged.
+            return;
+        }
+        match self.endpoint.gate {
+            Gate::Mutate => self.mutate(request, workload),
+            Gate::Validate => self.validate(request, shape, workload),
+        }
+    }
+
+    /// The shape of what is judged here: creations and updates of pods and templates, the ephemeral containers of a pod.
+    fn is_ours(&self, request: &Request<'_>) -> Option<Shape<'c>> {
+        let shape = request.shape(self.policies)?;
+        let creates = request.operation.as_str() == "CREATE";
+        let ours = match (self.endpoint.gate, request.sub_resource.as_str()) {
+            (Gate::Mutate, sub_resource) => shape.is_pod() && creates && sub_resource.is_empty(),
+            (Gate::Validate, "") => creates || request.operation.as_str() == "UPDATE",
+            (Gate::Validate, "ephemeralcontainers") => shape.is_pod() && request.operation.as_str() == "UPDATE",
+            _ => false,
+        };
+        ours.then_some(shape)
+    }
+
+    /// An object that cannot be read cannot be judged: the gate stays shut, everything else lets it through.
+    fn refuse_broken(&mut self, what: &str) {
+        self.record.result = ReviewResult::Undecodable;
+        let mut text = format!("secretfence cannot read the object: {what}");
+        if self.endpoint.gate == Gate::Validate && !self.endpoint.dry_run {
+            self.deny(text);
+        } else {
+            message::cut(&mut text, WARNING_BYTES);
+            self.response.warnings.push(text);
+        }
+        if self.endpoint.gate == Gate::Validate {
+            self.audit("verdict", ReviewResult::Undecodable.name().to_owned());
+        }
+    }
+
+    fn mutate(&mut self, request: &Request<'_>, workload: &Workload<'_>) {
+        let place = self.place(request, &["Pod"], true, Stage::Mutate);
+        let Some((template, pod)) = workload.pods().next() else { return };
+        let verdict = judge(pod, &place, self.policies, self.facts, false);
+        if verdict.plan.swapped.is_empty() {
+            return;
+        }
+        let patch = patch::write(pod, template, &verdict.candidates, &verdict.plan);
+        let swapped = |decision: &Decision<'_>| decision.outcome == Outcome::Swapped;
+        self.count(&verdict, swapped);
+        self.note_findings(&verdict, pod, template, swapped);
+        if self.endpoint.dry_run {
+            self.record.result = ReviewResult::WouldSwap;
+            self.foretell(&patch);
+            return;
+        }
+        self.record.result = ReviewResult::Swapped;
+        self.response.patch = Some(BASE64_STANDARD.encode(&patch));
+        self.response.patch_type = Some("JSONPatch");
+        // Only the person who creates a pod by hand reads this; for the others there is the log and the annotation.
+        self.warn_each(&verdict, pod, template, |_, decision| {
+            (decision.reads == Some(Reads::MustBeTold) && decision.policy.1.warnings).then_some("swapped: ")
+        });
+    }
+
+    fn validate(&mut self, request: &Request<'_>, shape: Shape<'_>, workload: &Workload<'_>) {
+        let kind = request.kind.kind.as_str();
+        let is_pod = shape.is_pod();
+        let kinds = [kind, "Pod"];
+        // A template is judged by the policies that are about it, and the pods' own are about their pods.
+        let place = self.place(request, &kinds[..1], is_pod, if is_pod { Stage::Final } else { Stage::Foretold });
+        let mut judged: Vec<(&str, Pod<'_>, Verdict<'_, '_>)> = workload
+            .pods()
+            .map(|(template, pod)| (template, pod, judge(pod, &place, self.policies, self.facts, false)))
+            .collect();
+        let denied = judged.iter().any(|(_, _, verdict)| any_denied(&verdict.judged));
+        let old = request.old_object.filter(|_| denied).and_then(|old| {
+            // An old object that cannot be read forgives nothing.
+            Workload::parse(old.get().as_bytes(), shape).ok()
+        });
+        if let Some(old) = &old {
+            let before: Vec<_> =
+                old.pods().map(|(_, pod)| (judge(pod, &place, self.policies, self.facts, false), pod.spec)).collect();
+            let mut forgiven = Forgiven::default();
+            before.iter().for_each(|(verdict, spec)| forgiven.add(&verdict.judged, spec));
+            for (_, pod, verdict) in &mut judged {
+                forgiven.forgive(&mut verdict.judged, pod.spec);
+            }
+        }
+        let mut denials = Denials::default();
+        for (template, pod, verdict) in &judged {
+            for its in &verdict.judged {
+                if let Some(decision) = its.enforced.as_ref().filter(|decision| denies(decision, is_pod)) {
+                    denials.add(&message::finding(&its.reference, decision, pod.spec, template));
+                }
+            }
+        }
+        for (template, pod, verdict) in &judged {
+            self.count(verdict, |_| true);
+            self.warn_each(verdict, *pod, template, |mode, decision| warning(mode, decision, is_pod));
+            let reported = |decision: &Decision<'_>| matches!(decision.outcome, Outcome::Denied | Outcome::Swapped);
+            self.note_findings(verdict, *pod, template, reported);
+        }
+        self.audit_verdict(&judged, &denials);
+        if denials.count > 0 {
+            self.deny(denials.message());
+        }
+    }
+
+    fn place<'s>(&self, request: &'s Request<'_>, kinds: &'s [&'s str], is_pod: bool, stage: Stage) -> Place<'s> {
+        Place { namespace: request.namespace.as_str(), kinds, is_pod, stage, dry_run: self.endpoint.dry_run }
+    }
+
+    fn deny(&mut self, message: String) {
+        self.response.allowed = false;
+        self.response.status = Some(Status { code: 403, reason: "Forbidden", message });
+    }
+
+    fn result(&self) -> ReviewResult {
+        if !self.response.allowed && self.record.result != ReviewResult::Undecodable {
+            return ReviewResult::Denied;
+        }
+        self.record.result
+    }
+
+    fn count(&mut self, verdict: &Verdict<'_, '_>, counts: impl Fn(&Decision<'_>) -> bool) {
+        for (mode, decision) in decisions(&verdict.judged).filter(|(_, decision)| counts(decision)) {
+            let (policy, rule) = (decision.policy.0, decision.rule.0);
+            let mode = match mode {
+                Mode::Enforce => "enforce",
+                Mode::DryRun => "dryRun",
+            };
+            let same = |its: &&mut VerdictCount| its.policy == policy && its.rule == rule && its.mode == mode;
+            match self.record.verdicts.iter_mut().find(same) {
+                Some(its) => its.count += 1,
+                None => {
+                    let action = decision.rule.1.action.name();
+                    self.record.verdicts.push(VerdictCount { policy, rule, action, mode, count: 1 });
+                }
+            }
+            if mode == "dryRun" && self.record.result == ReviewResult::Allowed {
+                self.record.result = match decision.outcome {
+                    Outcome::Denied => ReviewResult::WouldDeny,
+                    Outcome::Swapped => ReviewResult::WouldSwap,
+                    Outcome::Allowed | Outcome::Warned => continue,
+                };
+            }
+        }
+    }
+
+    fn note_findings(
+        &mut self,
+        verdict: &Verdict<'_, '_>,
+        pod: Pod<'_>,
+        template: &str,
+        reported: impl Fn(&Decision<'_>) -> bool,
+    ) {
+        for its in &verdict.judged {
+            for decision in [&its.enforced, &its.dry_run].into_iter().flatten().filter(|its| reported(its)) {
+                if self.record.findings.len() == DENIAL_FINDINGS {
+                    return;
+                }
+                self.record.findings.push(message::finding(&its.reference, decision, pod.spec, template));
+            }
+        }
+    }
+
+    /// `prefix` tells how a decision is said to the client, if it is.
+    fn warn_each(
+        &mut self,
+        verdict: &Verdict<'_, '_>,
+        pod: Pod<'_>,
+        template: &str,
+        prefix: impl Fn(Mode, &Decision<'_>) -> Option<&'static str>,
+    ) {
+        let mut left = WARNINGS_BYTES.saturating_sub(self.response.warnings.iter().map(String::len).sum());
+        let mut more = 0;
+        for its in &verdict.judged {
+            for (mode, decision) in decisions(std::slice::from_ref(its)) {
+                let Some(prefix) = prefix(mode, decision) else { continue };
+                // Room is kept for the line that counts the rest.
+                if left < WARNING_BYTES + 32 {
+                    more += 1;
+                    continue;
+                }
+                let mut text = prefix.to_owned();
+                text.push_str(&message::finding(&its.reference, decision, pod.spec, template));
+                message::cut(&mut text, WARNING_BYTES);
+                left -= text.len();
+                self.response.warnings.push(text);
+            }
+        }
+        if more > 0 {
+            self.response.warnings.push(format!("(+{more} more)"));
+        }
+    }
+
+    fn audit(&mut self, key: &str, mut value: String) {
+        message::cut(&mut value, AUDIT_BYTES);
+        self.response.audit_annotations.push((key.to_owned(), value));
+    }
+
+    /// Only `/validate` writes these: a second call of `/mutate` could not overwrite them.
+    fn audit_verdict(&mut self, judged: &[(&str, Pod<'_>, Verdict<'_, '_>)], denials: &Denials) {
+        let word = match (denials.count, self.record.result) {
+            (0, result) => result.name(),
+            _ => ReviewResult::Denied.name(),
+        };
+        self.audit("verdict", word.to_owned());
+        self.audit("revision", self.policies.revision().to_owned());
+        let mut policies: Vec<&str> = Vec::new();
+        let mut findings = Bounded::new(AUDIT_BYTES);
+        for (template, pod, verdict) in judged {
+            for its in &verdict.judged {
+                for (_, decision) in decisions(std::slice::from_ref(its)) {
+                    let name = decision.policy.1.name.as_str();
+                    if !policies.contains(&name) {
+                        policies.push(name);
+                    }
+                    if decision.outcome != Outcome::Allowed {
+                        findings.add("\n", || message::finding(&its.reference, decision, pod.spec, template));
+                    }
+                }
+            }
+        }
+        if !policies.is_empty() {
+            policies.sort_unstable();
+            let mut names = Bounded::new(AUDIT_BYTES);
+            policies.into_iter().for_each(|name| names.add(",", || name.to_owned()));
+            self.audit("policies", names.finish());
+        }
+        if findings.count > 0 {
+            self.audit("findings", findings.finish());
+        }
+    }
+
+    /// The patch that would have been made: whole, or what tells it from another.
+    fn foretell(&mut self, patch: &[u8]) {
+        let hash: String = Sha256::digest(patch).iter().map(|byte| format!("{byte:02x}")).collect();
+        let key = format!("patch-{}", &hash[..10]);
+        let whole = String::from_utf8_lossy(patch);
+        if whole.len() <= AUDIT_BYTES {
+            return self.audit(&key, whole.into_owned());
+        }
+        let mut text = Bounded::new(AUDIT_BYTES);
+        text.add("", || format!("{} bytes, sha256 {hash}, at", patch.len()));
+        let mut paths = whole.split("\"path\":\"").skip(1).filter_map(|rest| rest.split('"').next());
+        paths.by_ref().for_each(|path| text.add(" ", || path.to_owned()));
+        self.audit(&key, text.finish());
+    }
+}
+
+/// Whether the decision refuses the object: of a template, only where its policy enforces on templates.
+fn denies(decision: &Decision<'_>, is_pod: bool) -> bool {
+    decision.outcome == Outcome::Denied && (is_pod || decision.policy.1.templates == Templates::Enforce)
+}
+
+/// How a decision is said to the client at `/validate`, if it is.
+fn warning(mode: Mode, decision: &Decision<'_>, is_pod: bool) -> Option<&'static str> {
+    if !decision.policy.1.warnings {
+        return None;
+    }
+    let softened = !is_pod && decision.policy.1.templates == Templates::Warn;
+    match (mode, decision.outcome) {
+        (_, Outcome::Allowed) => decision.notes.iter().any(is_ending).then_some("exception ends soon: "),
+        (Mode::DryRun, Outcome::Denied) => Some("dry run: would be denied: "),
+        (Mode::DryRun, Outcome::Swapped) => Some("dry run: would be swapped: "),
+        (Mode::DryRun, Outcome::Warned) => Some("dry run: would warn: "),
+        (Mode::Enforce, Outcome::Warned) => Some(""),
+        (Mode::Enforce, Outcome::Denied) if softened => Some("its pods will be denied: "),
+        (Mode::Enforce, Outcome::Swapped) if softened => Some("its pods will be swapped: "),
+        (Mode::Enforce, Outcome::Denied | Outcome::Swapped) => None,
+    }
+}
+
+fn is_ending(note: &super::verdict::Note) -> bool {
+    matches!(note, super::verdict::Note::ExceptionEnds(_))
+}
+
+fn decisions<'j, 'p>(judged: &'j [Judged<'_, 'p>]) -> impl Iterator<Item = (Mode, &'j Decision<'p>)> {
+    judged.iter().flat_map(|its| {
+        let enforced = its.enforced.iter().map(|decision| (Mode::Enforce, decision));
+        enforced.chain(its.dry_run.iter().map(|decision| (Mode::DryRun, decision)))
     })
 }
 
-fn safe(text: String) -> String {
-    super::name::Shown(&text).to_string()
+/// The findings of a denial, within bounds.
+#[derive(Default)]
+struct Denials {
+    count: usize,
+    named: usize,
+    text: String,
+}
+
+impl Denials {
+    fn add(&mut self, finding: &str) {
+        self.count += 1;
+        // Room for the count in front and for the line behind.
+        if self.named == DENIAL_FINDINGS || self.text.len() + finding.len() > DENIAL_BYTES - 96 {
+            return;
+        }
+        self.named += 1;
+        self.text.push_str("\n- ");
+        self.text.push_str(finding);
+    }
+
+    fn message(mut self) -> String {
+        let noun = if self.count == 1 { "reference" } else { "references" };
+        let mut message = format!("{} {noun} denied:", self.count);
+        if self.count > self.named {
+            // Writing to a String cannot fail.
+            let _ = write!(self.text, "\n(+{} more)", self.count - self.named);
+        }
+        message.push_str(&self.text);
+        message
+    }
+}
+
+/// A list that is cut with a count of what is missing.
+struct Bounded {
+    text: String,
+    bytes: usize,
+    count: usize,
+    left_out: usize,
+}
+
+impl Bounded {
+    fn new(bytes: usize) -> Bounded {
+        Bounded { text: String::new(), bytes: bytes - 24, count: 0, left_out: 0 }
+    }
+
+    fn add(&mut self, separator: &str, item: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.left_out > 0 {
+            self.left_out += 1;
+            return;
+        }
+        let item = item();
+        if self.text.len() + separator.len() + item.len() > self.bytes {
+            self.left_out += 1;
+            return;
+        }
+        if !self.text.is_empty() {
+            self.text.push_str(separator);
+        }
+        self.text.push_str(&item);
+    }
+
+    fn finish(mut self) -> String {
+        if self.left_out > 0 {
+            let _ = write!(self.text, " (+{} more)", self.left_out);
+        }
+        self.text
+    }
 }

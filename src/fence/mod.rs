@@ -4,12 +4,28 @@
 //! handed in as [`Facts`].
 
 pub mod answer;
+pub mod evaluate;
 pub mod facts;
+pub mod finding;
 pub mod kind;
+mod message;
 pub mod name;
+mod pod;
 pub mod policy;
+mod ratchet;
+mod reference;
+pub mod review;
+mod rules;
 pub mod swap;
+mod verdict;
+pub mod workload;
 
+pub use answer::{Answer, Endpoint, Gate, answer};
+pub use evaluate::{Evaluation, Judgement, Question, evaluate};
 pub use facts::Facts;
+pub use finding::Finding;
 pub use kind::{Kind, KindSet};
-// pub use policy::PolicySet;
+pub use policy::PolicySet;
+pub use review::ReviewError;
+pub use verdict::Outcome;
+pub use workload::ObjectError;

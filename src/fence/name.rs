@@ -30,7 +30,7 @@ impl fmt::Debug for Text<'_> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(TextVisitor).map(Text)
+        deserializer.deserialize_any(TextVisitor).map(Text)
     }
 }
 
@@ -53,7 +53,7 @@ impl fmt::Debug for Hidden<'_> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Hidden<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(TextVisitor).map(Hidden)
+        deserializer.deserialize_any(TextVisitor).map(Hidden)
     }
 }
 

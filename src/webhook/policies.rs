@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use jiff::civil::Date;
 use jiff::{Timestamp, tz::TimeZone};
@@ -11,7 +12,7 @@ use super::fingerprint::Fingerprint;
 use super::settings::PolicySource;
 use crate::fence::Facts;
 use crate::fence::policy::PolicySet;
-use crate::policy_dir;
+use crate::policy_dir::{self, LoadError, LoadedPolicies};
 use crate::telemetry::{Metrics, VerdictCounters};
 
 /// What one review is judged by, all of it of one moment.
@@ -49,10 +50,8 @@ impl Policies {
         let (paths, fingerprint, set) = match source {
             PolicySource::Set(set) => (Vec::new(), Fingerprint::default(), set),
             PolicySource::Paths(paths) => {
-                // Taken before the files are read: a change in between is seen at the next poll.
-                let fingerprint = Fingerprint::of(&paths);
-                let set = Arc::new(policy_dir::load(&paths)?.set);
-                (paths, fingerprint, set)
+                let (fingerprint, set) = load_at_rest(&paths)?;
+                (paths, fingerprint, Arc::new(set))
             }
         };
         metrics.policies_serve(&set);
@@ -78,16 +77,19 @@ impl Policies {
             return;
         }
         let now = Fingerprint::of(&self.paths);
-        let at_rest = now == seen.last;
-        if at_rest && now != seen.loaded {
-            self.reload(metrics);
-            seen.loaded = now.clone();
+        if now == seen.last && now != seen.loaded {
+            let loaded = policy_dir::load(&self.paths);
+            // Changed while they were read: the set may be half old and half new.
+            if Fingerprint::of(&self.paths) == now {
+                self.reloaded(loaded, metrics);
+                seen.loaded = now.clone();
+            }
         }
         seen.last = now;
     }
 
-    fn reload(&self, metrics: &Metrics) {
-        match policy_dir::load(&self.paths) {
+    fn reloaded(&self, loaded: Result<LoadedPolicies, LoadError>, metrics: &Metrics) {
+        match loaded {
             Ok(loaded) => {
                 let set = Arc::new(loaded.set);
                 tracing::info!(revision = set.revision(), policies = set.policies().len(), "policies reloaded");
@@ -130,6 +132,22 @@ impl Judgement {
     fn by(set: Arc<PolicySet>, today: Date) -> Judgement {
         Judgement { counters: Arc::new(VerdictCounters::of(&set)), set, facts: Facts::on(today) }
     }
+}
+
+/// Loads the files as they are at one moment: what changes while it is read is read again, for a while.
+fn load_at_rest(paths: &[PathBuf]) -> Result<(Fingerprint, PolicySet), LoadError> {
+    const TRIES: usize = 20;
+    let mut before = Fingerprint::of(paths);
+    for _ in 1..TRIES {
+        let loaded = policy_dir::load(paths);
+        let after = Fingerprint::of(paths);
+        if before == after {
+            return loaded.map(|loaded| (after, loaded.set));
+        }
+        before = after;
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    policy_dir::load(paths).map(|loaded| (before, loaded.set))
 }
 
 fn today() -> Date {

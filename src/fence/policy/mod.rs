@@ -1,8 +1,35 @@
 //! Policies: [`PolicyFile`](file::PolicyFile) as written, [`PolicySet`] as compiled. Only the second evaluates.
+//!
+//! ```text
+//! file.rs      the fields, as a person writes them
+//! decode.rs    a document into those, with the place of the first mistake
+//! compile/     what serde cannot say: globs, dates, selectors, mounts, names; every mistake is collected
+//! set.rs       the immutable set
+//! scope.rs     which policies match a pod, by index
+//! lint.rs      what is allowed and probably not meant
+//! ```
 
+mod compile;
+mod decode;
+pub mod error;
+pub mod file;
 pub mod glob;
+pub mod image;
+pub mod lint;
+mod scope;
+mod set;
+pub mod template_path;
 
+use jiff::Span;
 use jiff::civil::Date;
+
+pub use compile::WORKLOAD_KINDS;
+pub use error::{Part, PolicyError, Problem};
+pub use image::ImageName;
+pub use lint::Warning;
+pub use scope::Subject;
+pub use set::{PodTemplateRow, PolicyDocument, PolicySet, Reader};
+pub use template_path::{Step, TemplatePath};
 
 use super::kind::KindSet;
 use glob::{Globs, ImageGlobs};
@@ -36,7 +63,8 @@ pub enum Mode {
 }
 
 /// What the webhook makes of a finding in a pod template. Templates are never mutated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Templates {
     /// A denial of the pods becomes a warning on the template.
     Warn,
@@ -168,6 +196,24 @@ pub struct Exception {
     pub expires: Date,
 }
 
+impl Exception {
+    /// Where it stands on a day. The last day is included.
+    pub fn state(&self, today: Date) -> ExceptionState {
+        if self.expires < today {
+            ExceptionState::Expired
+        } else if self.expires <= today.saturating_add(Span::new().days(EXCEPTION_NOTICE_DAYS)) {
+            ExceptionState::Ending
+        } else {
+            ExceptionState::Active
+        }
+    }
+
+    /// Whether it holds on a day: one past its date never matches.
+    pub fn holds(&self, today: Date) -> bool {
+        self.state(today) != ExceptionState::Expired
+    }
+}
+
 /// How long before its end an exception is reported.
 pub const EXCEPTION_NOTICE_DAYS: i32 = 14;
 
@@ -193,10 +239,24 @@ pub struct Mount {
     pub file_mode: FileMode,
     /// What an `envFrom` beside the reference does.
     pub beside_env_from: BesideEnvFrom,
-    /// The keys of whole Secrets taken by `envFrom`: a glob on the Secret, and all its keys.
+    /// The keys of whole Secrets taken by `envFrom`: a glob on the Secret, and all its keys. The most specific glob
+    /// comes first, and the first that fits counts.
     pub keys: Vec<(Globs, Vec<String>)>,
     /// Whether a reference that cannot be swapped safely is denied (or else warned of).
     pub unsafe_is_denied: bool,
+}
+
+impl Default for Mount {
+    fn default() -> Mount {
+        Mount {
+            path: "/run/secretfence".to_owned(),
+            variable: Variable::Auto,
+            file_mode: FileMode::Auto,
+            beside_env_from: BesideEnvFrom::Unsafe,
+            keys: Vec::new(),
+            unsafe_is_denied: true,
+        }
+    }
 }
 
 /// The variable that names the file.
@@ -220,46 +280,11 @@ pub enum FileMode {
 }
 
 /// What an `envFrom` beside a swapped reference does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum BesideEnvFrom {
     /// Makes it unsafe.
     Unsafe,
     /// Is noted.
     Swap,
-}
-
-/// STUB of this branch.
-#[derive(Debug)]
-pub struct PolicySet {
-    policies: Vec<Policy>,
-    revision: String,
-}
-
-impl PolicySet {
-    /// STUB of this branch.
-    pub fn stub(texts: &[String]) -> PolicySet {
-        use std::hash::{DefaultHasher, Hash, Hasher};
-        let mut hasher = DefaultHasher::new();
-        texts.hash(&mut hasher);
-        let policies = (0..texts.len()).map(|index| Policy {
-            name: format!("policy-{index}"),
-            mode: Mode::Enforce,
-            warnings: true,
-            matches: Scope::default(),
-            exclude: Scope::default(),
-            templates: Templates::Warn,
-            rules: Vec::new(),
-        });
-        PolicySet { policies: policies.collect(), revision: format!("{:016x}", hasher.finish()) }
-    }
-
-    /// STUB of this branch.
-    pub fn policies(&self) -> &[Policy] {
-        &self.policies
-    }
-
-    /// STUB of this branch.
-    pub fn revision(&self) -> &str {
-        &self.revision
-    }
 }

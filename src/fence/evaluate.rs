@@ -1,0 +1,161 @@
+//! Judging an object that nobody is about to admit: a manifest, or what lives in a cluster.
+
+use super::facts::Facts;
+use super::finding::{Finding, Subject};
+use super::name::Shown;
+use super::policy::PolicySet;
+use super::swap::patch;
+use super::swap::plan::Pod;
+use super::verdict::{Place, Stage, judge};
+use super::workload::{ObjectError, Shape, Workload};
+
+/// What is asked of an object.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'s> {
+    /// `apiVersion` of the object, group and version.
+    pub api_version: &'s str,
+    /// Its kind.
+    pub kind: &'s str,
+    /// The namespace, where the object names none.
+    pub namespace: &'s str,
+    /// Whether references that are allowed are findings, too.
+    pub all: bool,
+    /// Whether to write the patch.
+    pub patch: bool,
+}
+
+/// What became of the question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evaluation {
+    /// Of a kind that no table names: it has no pods that we know of.
+    NotAWorkload,
+    /// It is made by another object, which is judged instead.
+    Owned,
+    /// Judged.
+    Judged(Judgement),
+}
+
+/// An object, judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Judgement {
+    /// Its namespace, safe to show.
+    pub namespace: String,
+    /// Its name (`generateName` where it has none), safe to show.
+    pub name: String,
+    /// In stable order.
+    pub findings: Vec<Finding>,
+    /// How many references there are.
+    pub references: usize,
+    /// RFC 6902: what the enforcing policies swap. Empty where nothing is, or where it was not asked for.
+    pub patch: Vec<u8>,
+}
+
+/// Judges an object as its pods will be judged once they are made: by `/mutate`, then by `/validate`.
+///
+/// # Errors
+/// Where an object of a workload's kind does not have the shape of that kind.
+///
+/// ```
+/// use jiff::civil::date;
+/// use secretfence::fence::policy::PolicyDocument;
+/// use secretfence::fence::{Evaluation, Facts, PolicySet, Question, evaluate};
+///
+/// let policy = serde_json::json!({
+///     "apiVersion": "secretfence.dev/v1alpha1", "kind": "SecretPolicy", "metadata": {"name": "files-only"},
+///     "spec": {"rules": [{"name": "no-env", "on": ["env"], "action": "deny"}]},
+/// });
+/// let policies = PolicySet::compile(&[PolicyDocument { source: 0, value: policy }]).unwrap();
+/// let pod = br#"{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": [
+///     {"name": "api", "image": "api", "env": [
+///         {"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}]}]}}"#;
+/// let question = Question { api_version: "v1", kind: "Pod", namespace: "default", all: false, patch: false };
+///
+/// let Evaluation::Judged(judgement) = evaluate(pod, &question, &policies, &Facts::on(date(2026, 11, 21))).unwrap()
+/// else { panic!("a pod is a workload") };
+/// assert_eq!(
+///     judgement.findings[0].message,
+///     "container \"api\" takes Secret \"db\" key \"password\" as env DB_PASSWORD \
+///      (/spec/containers/0/env/0): mount it as a file [files-only/no-env]",
+/// );
+/// ```
+pub fn evaluate(
+    object: &[u8],
+    question: &Question<'_>,
+    policies: &PolicySet,
+    facts: &Facts,
+) -> Result<Evaluation, ObjectError> {
+    let (group, version) = question.api_version.rsplit_once('/').unwrap_or(("", question.api_version));
+    let Some(shape) = Shape::of(group, version, question.kind, policies) else { return Ok(Evaluation::NotAWorkload) };
+    let workload = Workload::parse(object, shape)?;
+    if !shape.is_pod() && workload.is_controlled() {
+        return Ok(Evaluation::Owned);
+    }
+    let namespace = Some(workload.namespace()).filter(|own| !own.is_empty()).unwrap_or(question.namespace);
+    // The pods of a template are judged along with it: a policy on pods alone is about them, too.
+    let kinds = [question.kind, "Pod"];
+    let place = Place {
+        namespace,
+        kinds: if shape.is_pod() { &kinds[..1] } else { &kinds },
+        is_pod: shape.is_pod(),
+        stage: Stage::Foretold,
+        dry_run: false,
+    };
+    let subject = Subject { kind: question.kind, namespace, name: workload.name() };
+    let mut judgement = Judgement {
+        namespace: Shown(namespace).to_string(),
+        name: Shown(workload.name()).to_string(),
+        ..Judgement::default()
+    };
+    for (template, pod) in workload.pods() {
+        let verdict = judge(pod, &place, policies, facts, question.all);
+        judgement.references += verdict.judged.len();
+        let findings =
+            verdict.judged.iter().flat_map(|its| Finding::of(its, pod.spec, template, subject, question.all));
+        judgement.findings.extend(findings);
+        if question.patch {
+            append(&mut judgement.patch, patch::write(pod, template, &verdict.candidates, &verdict.plan));
+        }
+    }
+    Ok(Evaluation::Judged(judgement))
+}
+
+/// Joins two JSON arrays, either of which may be empty text.
+fn append(patch: &mut Vec<u8>, more: Vec<u8>) {
+    if patch.is_empty() || more.is_empty() {
+        patch.extend(more);
+        return;
+    }
+    patch.pop();
+    patch.push(b',');
+    patch.extend_from_slice(&more[1..]);
+}
+
+impl<'a> Workload<'a> {
+    /// Each pod or pod template, with its pointer.
+    pub fn pods<'t>(&'t self) -> impl Iterator<Item = (&'t str, Pod<'t>)>
+    where
+        'a: 't,
+    {
+        self.templates.iter().map(|(pointer, template)| {
+            let metadata = if pointer.is_empty() { self.metadata.as_ref() } else { template.metadata.as_ref() };
+            (pointer.as_str(), Pod { metadata, spec: &template.spec })
+        })
+    }
+
+    /// The name, or `generateName` where the API server still has to make one of it.
+    pub fn name(&self) -> &str {
+        let metadata = self.metadata.as_ref();
+        let names = metadata.map(|metadata| [metadata.name.as_str(), metadata.generate_name.as_str()]);
+        names.into_iter().flatten().find(|name| !name.is_empty()).unwrap_or("")
+    }
+
+    /// The namespace that the object itself names.
+    pub fn namespace(&self) -> &str {
+        self.metadata.as_ref().map_or("", |metadata| metadata.namespace.as_str())
+    }
+
+    /// Whether another object controls it: a Deployment's ReplicaSet, a CronJob's Job.
+    pub fn is_controlled(&self) -> bool {
+        self.metadata.as_ref().is_some_and(|metadata| metadata.controller().is_some())
+    }
+}

@@ -1,0 +1,161 @@
+//! Findings as reports hold them: owned, with every name made safe to show.
+
+use jiff::civil::Date;
+use sha2::{Digest, Sha256};
+
+use super::message;
+use super::name::Shown;
+use super::pod::PodSpec;
+use super::policy::{Action, Mode};
+use super::reference::Reference;
+use super::verdict::{Decision, Judged, Outcome, Reason};
+
+/// One reference, and what one mode's policies decided of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// JSON pointer within the object.
+    pub pointer: String,
+    /// The kind of reference.
+    pub kind: &'static str,
+    /// The container's name.
+    pub container: Option<String>,
+    /// The Secret's name.
+    pub secret: Option<String>,
+    /// The key, where it is exactly one.
+    pub key: Option<String>,
+    /// The variable, or the prefix of an `envFrom`.
+    pub variable: Option<String>,
+    /// The action of the rule that decides; none where no rule fits.
+    pub action: Option<&'static str>,
+    /// What comes of it.
+    pub outcome: Outcome,
+    /// For a `mount`: `files`, `mustBeTold` or `unsafe`.
+    pub reads: Option<&'static str>,
+    /// Why it is unsafe, or the exception's reason.
+    pub reason: Option<String>,
+    /// The deciding policy.
+    pub policy: Option<String>,
+    /// The deciding rule.
+    pub rule: Option<String>,
+    /// Whether it is enforced.
+    pub mode: Option<Mode>,
+    /// The whole sentence.
+    pub message: String,
+    /// The way out.
+    pub help: Option<String>,
+    /// The end of the exception that allows it.
+    pub expires: Option<Date>,
+    /// What else to say.
+    pub notes: Vec<String>,
+    /// Stable over moves within the file: of the object, the reference and the rule.
+    pub fingerprint: String,
+}
+
+/// The object that findings are about.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'s> {
+    /// Its kind.
+    pub kind: &'s str,
+    /// Its namespace.
+    pub namespace: &'s str,
+    /// Its name.
+    pub name: &'s str,
+}
+
+impl Finding {
+    /// The findings of one reference: one by the policies that enforce, one by those in dry run. A reference that no rule
+    /// decides, or that is allowed, is one only where all are asked for.
+    pub fn of(
+        judged: &Judged<'_, '_>,
+        spec: &PodSpec<'_>,
+        template: &str,
+        subject: Subject<'_>,
+        all: bool,
+    ) -> Vec<Finding> {
+        let decided = [(Mode::Enforce, &judged.enforced), (Mode::DryRun, &judged.dry_run)];
+        let mut findings: Vec<Finding> = decided
+            .into_iter()
+            .filter_map(|(mode, decision)| Some((mode, decision.as_ref()?)))
+            .filter(|(_, decision)| all || decision.outcome != Outcome::Allowed)
+            .map(|(mode, decision)| Finding::new(&judged.reference, Some((mode, decision)), spec, template, subject))
+            .collect();
+        if all && judged.enforced.is_none() && judged.dry_run.is_none() {
+            findings.push(Finding::new(&judged.reference, None, spec, template, subject));
+        }
+        findings
+    }
+
+    fn new(
+        reference: &Reference<'_>,
+        decided: Option<(Mode, &Decision<'_>)>,
+        spec: &PodSpec<'_>,
+        template: &str,
+        subject: Subject<'_>,
+    ) -> Finding {
+        let shown = |name: Option<&str>| name.map(|name| Shown(name).to_string());
+        let decision = decided.map(|(_, decision)| decision);
+        let container = reference.site.container().and_then(|at| at.of(spec)).map(|container| container.name.as_str());
+        let pointer = Shown(&reference.site.pointer(template)).to_string();
+        let exception = decision.and_then(|decision| match &decision.rule.1.action {
+            Action::Allow(Some(exception)) => Some(exception),
+            _ => None,
+        });
+        let reason = decision.and_then(|decision| match &decision.reason {
+            Some(Reason::Unsafe(reason)) => Some(reason.to_string()),
+            Some(Reason::NotSwapped) => Some("could be swapped but was not".to_owned()),
+            None => exception.map(|exception| exception.reason.clone()),
+        });
+        let message = match decision {
+            Some(decision) => message::finding(reference, decision, spec, template),
+            None => format!("{} ({pointer}): no rule is about it", message::Does { reference, spec }),
+        };
+        let decided_by = decision.map(Decision::decided_by);
+        Finding {
+            fingerprint: fingerprint(reference, container, decided_by, subject),
+            kind: reference.kind.name(),
+            container: shown(container),
+            secret: shown(reference.secret),
+            key: shown(reference.keys.one()),
+            variable: shown(reference.variable),
+            action: decision.map(|decision| decision.rule.1.action.name()),
+            outcome: decision.map_or(Outcome::Allowed, |decision| decision.outcome),
+            reads: decision.and_then(|decision| decision.reads).map(super::verdict::Reads::name),
+            policy: decided_by.map(|(policy, _)| policy.to_owned()),
+            rule: decided_by.map(|(_, rule)| rule.to_owned()),
+            mode: decided.map(|(mode, _)| mode),
+            help: decision.filter(|decision| decision.outcome != Outcome::Allowed).map(|decision| {
+                decision.rule.1.message.clone().unwrap_or_else(|| message::help(reference.kind).to_owned())
+            }),
+            expires: exception.map(|exception| exception.expires),
+            notes: decision.map_or(Vec::new(), |decision| decision.notes.iter().map(ToString::to_string).collect()),
+            reason,
+            pointer,
+            message,
+        }
+    }
+}
+
+/// Of the names themselves, uncut: two that are shown alike stay two.
+fn fingerprint(
+    reference: &Reference<'_>,
+    container: Option<&str>,
+    decided_by: Option<(&str, &str)>,
+    subject: Subject<'_>,
+) -> String {
+    let mut hash = Sha256::new();
+    let mut part = |text: &str| {
+        hash.update(text.as_bytes());
+        hash.update([0]);
+    };
+    [subject.kind, subject.namespace, subject.name].into_iter().for_each(&mut part);
+    part(reference.site.container().map_or("", |at| at.list.field()));
+    part(container.unwrap_or(""));
+    part(reference.kind.name());
+    [reference.variable, reference.secret, reference.keys.one(), Some(reference.detail)]
+        .into_iter()
+        .for_each(|name| part(name.unwrap_or("")));
+    let (policy, rule) = decided_by.unwrap_or_default();
+    part(policy);
+    part(rule);
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,3 @@
+//! One file per kind of finding that needs thought.
+
+pub mod csi;

@@ -1,0 +1,626 @@
+//! References and policies together: what is decided of each reference, and why.
+
+use std::borrow::Cow;
+
+use smallvec::SmallVec;
+
+use super::facts::Facts;
+use super::kind::Kind;
+use super::policy::image::ImageName;
+use super::policy::{Action, Mode, Mount, Policy, PolicySet, Rule, Subject, Templates, Variable};
+use super::reference::{ContainerAt, Keys, Reference, Site, VolumePart, inventory};
+use super::swap::catalogue;
+use super::swap::plan::{Plan, Pod};
+use super::swap::{Candidate, File, Unsafe};
+
+/// Where and when a pod is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'s> {
+    /// Of the request.
+    pub namespace: &'s str,
+    /// The kind of the object; with `Pod` beside it where its pods are meant, too.
+    pub kinds: &'s [&'s str],
+    /// Whether the object is a pod, and not something that makes pods.
+    pub is_pod: bool,
+    /// At which point of its way it is.
+    pub stage: Stage,
+    /// Every policy counts as one in dry run.
+    pub dry_run: bool,
+}
+
+/// The point of its way at which a pod is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Before admission: what can be swapped will be. Only enforcing policies count, since only they change anything.
+    Mutate,
+    /// After every mutation: what could have been swapped and was not is refused.
+    Final,
+    /// Before it is made: a template, a manifest. What can be swapped would be.
+    Foretold,
+}
+
+/// What is decided of one reference by the policies of one mode.
+#[derive(Clone, Debug)]
+pub struct Decision<'p> {
+    /// The policy that decides, and its index in the set.
+    pub policy: (u32, &'p Policy),
+    /// The rule that decides, and its index in the policy.
+    pub rule: (u32, &'p Rule),
+    /// What comes of it.
+    pub outcome: Outcome,
+    /// For a `mount`: whether the program will still work.
+    pub reads: Option<Reads>,
+    /// Why it is not swapped, where it was to be.
+    pub reason: Option<Reason>,
+    /// The file that it becomes, where it is one, and the variable that names it.
+    pub file: Option<(String, Option<String>)>,
+    /// What else to say.
+    pub notes: Vec<Note>,
+}
+
+/// What comes of a reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// Let through.
+    Allowed,
+    /// Let through, and said.
+    Warned,
+    /// Replaced by a file.
+    Swapped,
+    /// Refused.
+    Denied,
+}
+
+impl Outcome {
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Allowed => "allowed",
+            Outcome::Warned => "warned",
+            Outcome::Swapped => "swapped",
+            Outcome::Denied => "denied",
+        }
+    }
+}
+
+/// Whether the program will still work once the reference is a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// The image is documented to read the file, and its own entrypoint runs.
+    Files,
+    /// Nothing is known.
+    MustBeTold,
+    /// It is not swapped.
+    Unsafe,
+}
+
+impl Reads {
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reads::Files => "files",
+            Reads::MustBeTold => "mustBeTold",
+            Reads::Unsafe => "unsafe",
+        }
+    }
+}
+
+/// Why a reference that a rule says to mount is not swapped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It would not be safe.
+    Unsafe(Unsafe),
+    /// It could have been, but was not.
+    NotSwapped,
+}
+
+/// What else a report says of a reference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// An exception of that rule is past its date: policy, rule, last day.
+    ExceptionEnded(String, String, jiff::civil::Date),
+    /// The decision is an exception that ends soon.
+    ExceptionEnds(jiff::civil::Date),
+    /// A missing optional key leaves no file, and the variable names one that is not there.
+    OptionalFile,
+    /// Other variables come from an `envFrom` that stays or is swapped beside it.
+    BesideEnvFrom,
+    /// Keys that `mount.keys` does not list are lost to the program.
+    ListedKeys,
+    /// An `ENV` of that name in the image would show through.
+    ImageVariable,
+}
+
+/// What is decided of one reference.
+#[derive(Clone, Debug)]
+pub struct Judged<'t, 'p> {
+    /// The reference.
+    pub reference: Reference<'t>,
+    /// By the policies that enforce.
+    pub enforced: Option<Decision<'p>>,
+    /// By the policies in dry run.
+    pub dry_run: Option<Decision<'p>>,
+}
+
+/// What is decided of a pod.
+#[derive(Debug, Default)]
+pub struct Verdict<'t, 'p> {
+    /// One for each reference, in stable order; empty where no policy matches.
+    pub judged: Vec<Judged<'t, 'p>>,
+    /// What the enforcing policies swap; in a dry run, what would be swapped.
+    pub candidates: Vec<Candidate<'t, 'p>>,
+    /// What the pod becomes by them.
+    pub plan: Plan<'t>,
+}
+
+/// Judges a pod, or the pod of a template. With `all`, references are listed even where no rule could decide one.
+pub fn judge<'t, 'p>(
+    pod: Pod<'t>,
+    place: &Place<'_>,
+    policies: &'p PolicySet,
+    facts: &Facts,
+    all: bool,
+) -> Verdict<'t, 'p> {
+    let service_account = pod.spec.service_account();
+    let labels = pod.metadata.and_then(|metadata| metadata.labels.as_ref()).map_or(&[][..], |labels| &labels.0[..]);
+    let matching = policies.matching(&Subject {
+        namespace: place.namespace,
+        namespace_labels: facts.namespaces.get(place.namespace),
+        labels,
+        service_account,
+        kinds: place.kinds,
+    });
+    let active = Active::of(&matching, place, policies);
+    if active.is_empty() && !all {
+        return Verdict::default();
+    }
+    let mut bench = Bench { pod, place, policies, facts, active, container: None };
+    let mut judged: Vec<Judged<'t, 'p>> = inventory(pod.spec, policies.secret_drivers())
+        .into_iter()
+        .map(|reference| {
+            let (enforced, dry_run) = bench.decide(&reference);
+            Judged { reference, enforced, dry_run }
+        })
+        .collect();
+    let mut verdict = Verdict::default();
+    let (candidates, plan) = bench.swap(&mut judged, Mode::Enforce);
+    (verdict.candidates, verdict.plan) = (candidates, plan);
+    if judged.iter().any(|its| its.dry_run.as_ref().is_some_and(Decision::mounts)) {
+        let (candidates, plan) = bench.swap(&mut judged, Mode::DryRun);
+        if place.dry_run {
+            (verdict.candidates, verdict.plan) = (candidates, plan);
+        }
+    }
+    verdict.judged = judged;
+    verdict
+}
+
+impl<'p> Decision<'p> {
+    fn mounts(&self) -> bool {
+        matches!(self.rule.1.action, Action::Mount(_))
+    }
+
+    /// The policy's and the rule's name.
+    pub fn decided_by(&self) -> (&'p str, &'p str) {
+        (&self.policy.1.name, &self.rule.1.name)
+    }
+}
+
+/// One rule that may decide something here.
+#[derive(Clone, Copy)]
+struct Active<'p> {
+    policy: (u32, &'p Policy),
+    rule: (u32, &'p Rule),
+    mode: Mode,
+}
+
+impl<'p> Active<'p> {
+    fn of(matching: &[u32], place: &Place<'_>, policies: &'p PolicySet) -> Vec<Active<'p>> {
+        let mut active = Vec::new();
+        for &index in matching {
+            let Some(policy) = policies.policies().get(index as usize) else { continue };
+            let mode = if place.dry_run { Mode::DryRun } else { policy.mode };
+            let changes_nothing = place.stage == Stage::Mutate && mode == Mode::DryRun && !place.dry_run;
+            if changes_nothing || (!place.is_pod && policy.templates == Templates::Ignore) {
+                continue;
+            }
+            for (rule_index, rule) in policy.rules.iter().enumerate() {
+                if rule.selects.namespaces.as_ref().is_none_or(|namespaces| namespaces.matches(place.namespace)) {
+                    active.push(Active { policy: (index, policy), rule: (rule_index as u32, rule), mode });
+                }
+            }
+        }
+        active
+    }
+}
+
+/// What stays the same over the references of one pod.
+struct Bench<'t, 'p, 's> {
+    pod: Pod<'t>,
+    place: &'s Place<'s>,
+    policies: &'p PolicySet,
+    facts: &'s Facts,
+    active: Vec<Active<'p>>,
+    container: Option<(ContainerAt, ContainerFacts<'t>)>,
+}
+
+/// What rules ask of a container, found out once.
+struct ContainerFacts<'t> {
+    name: &'t str,
+    image: Option<ImageName<'t>>,
+    rows: &'static [catalogue::Row],
+    /// Whether the image's own entrypoint runs.
+    entrypoint_runs: bool,
+    first_argument: Option<&'t str>,
+}
+
+type Best<'p> = Option<(Active<'p>, Vec<Note>)>;
+
+impl<'t, 'p> Bench<'t, 'p, '_> {
+    /// The strictest of the policies, by mode: within a policy the first rule that fits decides.
+    fn decide(&mut self, reference: &Reference<'t>) -> (Option<Decision<'p>>, Option<Decision<'p>>) {
+        self.enter(reference.site);
+        let mut best: [Best<'p>; 2] = [None, None];
+        let mut decided = None;
+        let mut ended = Vec::new();
+        for active in &self.active {
+            if decided == Some(active.policy.0) || !active.rule.1.on.contains(reference.kind) {
+                continue;
+            }
+            if !self.fits(active.rule.1, reference) {
+                continue;
+            }
+            if let Action::Allow(Some(exception)) = &active.rule.1.action
+                && !exception.holds(self.facts.today)
+            {
+                let (policy, rule) = (active.policy.1.name.clone(), active.rule.1.name.clone());
+                ended.push((active.policy.0, Note::ExceptionEnded(policy, rule, exception.expires)));
+                continue;
+            }
+            decided = Some(active.policy.0);
+            let slot = &mut best[active.mode as usize];
+            let stricter =
+                |(now, _): &(Active<'_>, _)| active.rule.1.action.strictness() > now.rule.1.action.strictness();
+            if slot.as_ref().is_none_or(stricter) {
+                let notes = ended.iter().filter(|(policy, _)| *policy == active.policy.0);
+                *slot = Some((*active, notes.map(|(_, note)| note.clone()).collect()));
+            }
+        }
+        let [enforced, dry_run] = best;
+        (enforced.map(|its| self.decision(its)), dry_run.map(|its| self.decision(its)))
+    }
+
+    fn decision(&self, (active, mut notes): (Active<'p>, Vec<Note>)) -> Decision<'p> {
+        let outcome = match &active.rule.1.action {
+            Action::Deny => Outcome::Denied,
+            Action::Warn => Outcome::Warned,
+            // Until the plan says otherwise.
+            Action::Mount(_) => Outcome::Swapped,
+            Action::Allow(exception) => {
+                if let Some(exception) = exception
+                    && exception.state(self.facts.today) == super::policy::ExceptionState::Ending
+                {
+                    notes.push(Note::ExceptionEnds(exception.expires));
+                }
+                Outcome::Allowed
+            }
+        };
+        Decision { policy: active.policy, rule: active.rule, outcome, reads: None, reason: None, file: None, notes }
+    }
+
+    /// Plans the swap of one mode's references, and settles what comes of each.
+    ///
+    /// For a dry run the pod is as the enforcing policies make it, so their mounts are planned along.
+    fn swap(&mut self, judged: &mut [Judged<'t, 'p>], mode: Mode) -> (Vec<Candidate<'t, 'p>>, Plan<'t>) {
+        let mut candidates = Vec::new();
+        for (index, its) in judged.iter_mut().enumerate() {
+            let own = slot(its, mode).as_ref().is_some_and(Decision::mounts);
+            let beside = mode == Mode::DryRun && its.enforced.as_ref().is_some_and(Decision::mounts);
+            if !own && !beside {
+                continue;
+            }
+            let decider = if own { slot(its, mode).clone() } else { its.enforced.clone() };
+            let Some(Action::Mount(mount)) = decider.as_ref().map(|decision| &decision.rule.1.action) else { continue };
+            let Some(decision) = decider.as_ref() else { continue };
+            if !its.reference.kind.has_swap() {
+                if own {
+                    let kind = its.reference.kind;
+                    settle_unsafe(slot(its, mode), mount, Unsafe::NoSwap(kind));
+                }
+                continue;
+            }
+            if let Some(denied) = self.volume_denial(&its.reference, mode) {
+                if own {
+                    *slot(its, mode) = Some(denied);
+                }
+                continue;
+            }
+            candidates.extend(self.candidate(index, &its.reference, mount, decision.decided_by()));
+        }
+        if candidates.is_empty() {
+            return (candidates, Plan::default());
+        }
+        let (plan, reasons) = Plan::of(self.pod, &candidates);
+        for (candidate, reason) in candidates.iter().zip(reasons) {
+            let its = &mut judged[candidate.reference];
+            let reference = its.reference.clone();
+            let Some(decision) = slot(its, mode) else { continue };
+            let Action::Mount(mount) = &decision.rule.1.action else { continue };
+            match reason {
+                Some(reason) => settle_unsafe(slot(its, mode), mount, reason),
+                None => settle_safe(decision, &reference, candidate, self.place, self.pod, mode),
+            }
+        }
+        (candidates, plan)
+    }
+
+    fn candidate(
+        &mut self,
+        index: usize,
+        reference: &Reference<'t>,
+        mount: &'p Mount,
+        decided_by: (&'p str, &'p str),
+    ) -> Option<Candidate<'t, 'p>> {
+        self.enter(reference.site);
+        let at = reference.site.container()?;
+        let secret = reference.secret?;
+        let variables: SmallVec<[(Cow<'t, str>, Cow<'t, str>); 1]> = match reference.kind {
+            Kind::SecretKeyRef => {
+                let (key, variable) = (reference.keys.one()?, reference.variable?);
+                SmallVec::from_buf([(Cow::Borrowed(key), Cow::Borrowed(variable))])
+            }
+            _ => {
+                let prefix = reference.variable.unwrap_or("");
+                let keys = self.known_keys(reference, Some(mount));
+                let named = |key: &String| (Cow::Owned(key.clone()), Cow::Owned(format!("{prefix}{key}")));
+                keys.into_iter().flatten().map(named).collect()
+            }
+        };
+        let files = variables
+            .into_iter()
+            .map(|(key, variable)| {
+                let form = self.form(&variable);
+                let reads = form.is_some();
+                let names = match &mount.variable {
+                    Variable::None => None,
+                    Variable::Auto => Some(form.unwrap_or("{name}_FILE").replace("{name}", &variable)),
+                    Variable::Pattern(pattern) => Some(fill(pattern, &variable, secret, &key)),
+                };
+                // A variable of another form than the image's is one that it does not read.
+                let told = form.is_some_and(|form| names.as_deref() == Some(&*form.replace("{name}", &variable)));
+                File { key, names, reads: reads && told, variable }
+            })
+            .collect();
+        let (kind, site, optional) = (reference.kind, reference.site, reference.optional);
+        Some(Candidate { reference: index, kind, site, at, secret, optional, mount, files, decided_by })
+    }
+
+    /// The rule that would refuse the volume that the reference becomes.
+    fn volume_denial(&mut self, reference: &Reference<'t>, mode: Mode) -> Option<Decision<'p>> {
+        let refuses = |active: &Active<'_>| active.rule.1.on.contains(Kind::Volume);
+        if !self.active.iter().any(refuses) {
+            return None;
+        }
+        let volume = Reference {
+            keys: reference.keys.clone(),
+            secret: reference.secret,
+            optional: reference.optional,
+            ..Reference::bare(Kind::Volume, Site::Volume(usize::MAX, VolumePart::Whole))
+        };
+        let container = self.container.take();
+        let (enforced, dry_run) = self.decide(&volume);
+        self.container = container;
+        let refused = |decision: Option<Decision<'p>>| {
+            decision.filter(|decision| match &decision.rule.1.action {
+                Action::Deny => true,
+                Action::Mount(mount) => mount.unsafe_is_denied,
+                _ => false,
+            })
+        };
+        let mut denial = refused(enforced).or_else(|| refused(dry_run).filter(|_| mode == Mode::DryRun))?;
+        denial.outcome = Outcome::Denied;
+        if denial.mounts() {
+            denial.reads = Some(Reads::Unsafe);
+            denial.reason = Some(Reason::Unsafe(Unsafe::NoSwap(Kind::Volume)));
+        }
+        Some(denial)
+    }
+
+    /// Whether the reference is what the rule is about. What is not known fits every action but `allow`, which it fits
+    /// only where the glob is `*`: an exception never covers more than it says.
+    fn fits(&self, rule: &Rule, reference: &Reference<'_>) -> bool {
+        let selects = &rule.selects;
+        let allows = matches!(rule.action, Action::Allow(_));
+        let container = self.container.as_ref().map(|(_, facts)| facts);
+        if let Some(containers) = &selects.containers
+            && !container.is_some_and(|facts| containers.matches(facts.name))
+        {
+            return false;
+        }
+        if let Some(images) = &selects.images
+            && !container.and_then(|facts| facts.image.as_ref()).is_some_and(|image| images.matches(image))
+        {
+            return false;
+        }
+        if let Some(secrets) = &selects.secrets
+            && !reference.secret.is_some_and(|secret| secrets.matches(secret))
+        {
+            return false;
+        }
+        let mount = if let Action::Mount(mount) = &rule.action { Some(mount) } else { None };
+        if let Some(globs) = &selects.keys {
+            let fits = match &reference.keys {
+                Keys::None => false,
+                Keys::One(key) => globs.matches(key),
+                Keys::Some(keys) => some_or_all(allows, keys.iter().map(|key| globs.matches(key))),
+                Keys::All => match self.known_keys(reference, mount) {
+                    Some(keys) => some_or_all(allows, keys.iter().map(|key| globs.matches(key))),
+                    None => !allows || globs.is_everything(),
+                },
+            };
+            if !fits {
+                return false;
+            }
+        }
+        if let Some(globs) = &selects.variables {
+            let fits = match reference.kind {
+                Kind::EnvFrom => match self.known_keys(reference, mount) {
+                    Some(keys) => {
+                        let prefix = reference.variable.unwrap_or("");
+                        some_or_all(allows, keys.iter().map(|key| globs.matches(&format!("{prefix}{key}"))))
+                    }
+                    None => !allows || globs.is_everything(),
+                },
+                _ => reference.variable.is_some_and(|variable| globs.matches(variable)),
+            };
+            if !fits {
+                return false;
+            }
+        }
+        match selects.reads_files {
+            None => true,
+            Some(asked) => container.is_some() && asked == self.reads_files(reference, mount),
+        }
+    }
+
+    /// Whether the image is documented to read every file that the reference would become.
+    fn reads_files(&self, reference: &Reference<'_>, mount: Option<&Mount>) -> bool {
+        match reference.kind {
+            Kind::SecretKeyRef => reference.variable.is_some_and(|variable| self.form(variable).is_some()),
+            Kind::EnvFrom => self.known_keys(reference, mount).is_some_and(|keys| {
+                let prefix = reference.variable.unwrap_or("");
+                !keys.is_empty() && keys.iter().all(|key| self.form(&format!("{prefix}{key}")).is_some())
+            }),
+            _ => false,
+        }
+    }
+
+    /// The form of the variable that the container's image reads instead of this one.
+    fn form(&self, variable: &str) -> Option<&'p str> {
+        let (_, facts) = self.container.as_ref()?;
+        if !facts.entrypoint_runs {
+            return None;
+        }
+        let built_in = facts.rows.iter().find(|row| row.covers(variable) && row.entrypoint_reads(facts.first_argument));
+        if let Some(row) = built_in {
+            return Some(row.form);
+        }
+        let image = facts.image.as_ref()?;
+        let readers = self.policies.readers().iter();
+        let mut fitting = readers.filter(|reader| reader.images.matches(image) && reader.variables.matches(variable));
+        fitting.next().map(|reader| reader.form.as_str())
+    }
+
+    /// The keys of a whole Secret: as the rule lists them, else as they are known.
+    fn known_keys<'k>(&'k self, reference: &Reference<'_>, mount: Option<&'k Mount>) -> Option<&'k [String]> {
+        let secret = reference.secret?;
+        let listed = mount.and_then(|mount| mount.keys.iter().find(|(secrets, _)| secrets.matches(secret)));
+        if let Some((_, keys)) = listed {
+            return Some(keys);
+        }
+        if self.facts.secret_keys.is_empty() {
+            return None;
+        }
+        let known = self.facts.secret_keys.get(&(self.place.namespace.to_owned(), secret.to_owned()));
+        known.map(Vec::as_slice)
+    }
+
+    /// Finds out about the container of the next reference, unless it is the one at hand.
+    fn enter(&mut self, site: Site) {
+        let at = site.container();
+        if self.container.as_ref().map(|(at, _)| *at) == at {
+            return;
+        }
+        self.container = at.and_then(|at| {
+            let container = at.of(self.pod.spec)?;
+            let image = container.image().map(ImageName::parse);
+            let rows = image.as_ref().map_or(&[][..], |image| catalogue::rows(&image.repository));
+            let facts = ContainerFacts {
+                name: container.name.as_str(),
+                image,
+                rows,
+                entrypoint_runs: container.command.items.is_empty(),
+                first_argument: container.args.items.first().map(|argument| argument.as_str()),
+            };
+            Some((at, facts))
+        });
+    }
+}
+
+/// Of several keys an `allow` must fit all; for anything stricter one is enough.
+fn some_or_all(all: bool, mut fits: impl Iterator<Item = bool>) -> bool {
+    if all { fits.all(|fits| fits) } else { fits.any(|fits| fits) }
+}
+
+fn slot<'j, 't, 'p>(judged: &'j mut Judged<'t, 'p>, mode: Mode) -> &'j mut Option<Decision<'p>> {
+    match mode {
+        Mode::Enforce => &mut judged.enforced,
+        Mode::DryRun => &mut judged.dry_run,
+    }
+}
+
+fn settle_unsafe(decision: &mut Option<Decision<'_>>, mount: &Mount, reason: Unsafe) {
+    let Some(decision) = decision else { return };
+    decision.outcome = if mount.unsafe_is_denied { Outcome::Denied } else { Outcome::Warned };
+    decision.reads = Some(Reads::Unsafe);
+    decision.reason = Some(Reason::Unsafe(reason));
+}
+
+fn settle_safe(
+    decision: &mut Decision<'_>,
+    reference: &Reference<'_>,
+    candidate: &Candidate<'_, '_>,
+    place: &Place<'_>,
+    pod: Pod<'_>,
+    mode: Mode,
+) {
+    let reads = candidate.files.iter().all(|file| file.reads);
+    decision.reads = Some(if reads { Reads::Files } else { Reads::MustBeTold });
+    if place.stage == Stage::Final && mode == Mode::Enforce {
+        decision.outcome = Outcome::Denied;
+        decision.reason = Some(Reason::NotSwapped);
+        return;
+    }
+    decision.outcome = Outcome::Swapped;
+    let key = candidate.files.first().filter(|_| candidate.files.len() == 1);
+    decision.file = Some(match key {
+        Some(file) => {
+            let path = super::swap::plan::file_path(&candidate.mount.path, candidate.secret, &file.key);
+            (path, file.names.clone())
+        }
+        None => (format!("{}/{}", candidate.mount.path, candidate.secret), None),
+    });
+    if reference.optional {
+        decision.notes.push(Note::OptionalFile);
+    }
+    let container = candidate.at.of(pod.spec);
+    if container.is_some_and(|container| container.env_from.items.len() > usize::from(reference.kind == Kind::EnvFrom))
+    {
+        decision.notes.push(Note::BesideEnvFrom);
+    }
+    if reference.kind == Kind::EnvFrom {
+        decision.notes.push(Note::ListedKeys);
+    }
+    if !reads {
+        decision.notes.push(Note::ImageVariable);
+    }
+}
+
+fn fill(pattern: &str, name: &str, secret: &str, key: &str) -> String {
+    let mut filled = String::with_capacity(pattern.len() + name.len());
+    let mut rest = pattern;
+    while let Some(start) = rest.find('{') {
+        filled.push_str(&rest[..start]);
+        rest = &rest[start..];
+        let known = [("{name}", name), ("{secret}", secret), ("{key}", key)];
+        let Some((word, value)) = known.into_iter().find(|(word, _)| rest.starts_with(word)) else {
+            filled.push('{');
+            rest = &rest[1..];
+            continue;
+        };
+        filled.push_str(value);
+        rest = &rest[word.len()..];
+    }
+    filled.push_str(rest);
+    filled
+}
