@@ -2,6 +2,8 @@
 
 pub mod check;
 pub mod policy;
+#[cfg(feature = "webhook")]
+pub mod serve;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -32,7 +34,8 @@ enum Command {
     Check(check::CheckArguments),
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
-    // `secretfence serve` goes here, behind the feature `webhook`.
+    #[cfg(feature = "webhook")]
+    Serve(Box<serve::ServeArguments>),
 }
 
 /// When to colour.
@@ -52,6 +55,8 @@ pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Check(arguments) => check::run(arguments),
         Command::Policy(command) => policy::run(command),
+        #[cfg(feature = "webhook")]
+        Command::Serve(arguments) => serve::run(*arguments),
     };
     outcome.unwrap_or_else(|error| {
         // Nobody is left to hear of it if this fails, too.

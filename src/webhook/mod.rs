@@ -1,1 +1,259 @@
+//! The webhook: HTTPS in, the engine, HTTPS out; and a plain listener for health and metrics.
 
+mod admin;
+mod body;
+mod certificates;
+mod client_certificate;
+mod connection;
+mod error;
+mod fingerprint;
+mod listener;
+mod policies;
+pub mod quantity;
+mod routes;
+mod self_signed;
+mod settings;
+mod shutdown;
+mod tls;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::service::{Service, service_fn};
+use hyper_util::service::TowerToHyperService;
+use prometheus::Registry;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+pub use error::{CertificateError, ServeError};
+pub use self_signed::SelfSigned;
+pub use settings::{CertificateSource, ClientAuthority, Limits, PolicySource, Settings, TlsMinVersion};
+
+use crate::telemetry::{Metrics, ReviewLog};
+use certificates::Certificates;
+use connection::{Ended, Pulse};
+use policies::Policies;
+use shutdown::{Shutdown, Stage};
+
+/// How often files are looked at.
+const POLL: Duration = Duration::from_secs(1);
+
+/// The most connections to the plain listener: a scraper and a few probes.
+const MAX_ADMIN_CONNECTIONS: usize = 64;
+
+/// A server whose addresses are bound, and whose policies and certificate are good.
+#[derive(Debug)]
+pub struct Server {
+    shared: Arc<Shared>,
+    reviews: (TcpListener, SocketAddr),
+    admin: (TcpListener, SocketAddr),
+    seen: (policies::Seen, certificates::Seen),
+}
+
+/// What every connection needs.
+#[derive(Debug)]
+struct Shared {
+    limits: Limits,
+    policies: Policies,
+    certificates: Certificates,
+    metrics: Metrics,
+    log: ReviewLog,
+    shutdown: Shutdown,
+    /// A permit is a byte of a body.
+    room: Arc<Semaphore>,
+}
+
+impl Server {
+    /// Binds the addresses and loads what the settings name. Must be called within a Tokio runtime.
+    pub fn bind(settings: Settings) -> Result<Server, ServeError> {
+        Server::bind_with(settings, Registry::new())
+    }
+
+    /// The same, with the metrics in a registry of the caller's.
+    pub fn bind_with(settings: Settings, registry: Registry) -> Result<Server, ServeError> {
+        let limits = settings.limits;
+        check(&limits)?;
+        // First of all, so that those who connect wait rather than fail while policies are loaded.
+        let reviews = bound("--listen", settings.listen)?;
+        let admin = bound("--admin-listen", settings.admin_listen)?;
+        let metrics = Metrics::new(registry)?;
+        let (certificates, certificate_seen) =
+            Certificates::load(settings.certificate, settings.clients, settings.tls_min_version)?;
+        metrics.certificate_serves(certificates.state().0);
+        let (policies, policies_seen) = Policies::load(settings.policies, &metrics)?;
+        let shared = Shared {
+            limits,
+            policies,
+            certificates,
+            metrics,
+            log: ReviewLog::default(),
+            shutdown: Shutdown::new(),
+            room: Arc::new(Semaphore::new(limits.max_in_flight)),
+        };
+        Ok(Server { shared: Arc::new(shared), reviews, admin, seen: (policies_seen, certificate_seen) })
+    }
+
+    /// Where reviews are served.
+    pub fn address(&self) -> SocketAddr {
+        self.reviews.1
+    }
+
+    /// Where health and metrics are served.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin.1
+    }
+
+    /// SHA-256 of the serving certificate, in hexadecimal.
+    pub fn certificate_fingerprint(&self) -> String {
+        self.shared.certificates.fingerprint()
+    }
+
+    /// The authority that clients must trust, in PEM, where this process made it.
+    pub fn authority_pem(&self) -> Option<&str> {
+        self.shared.certificates.authority_pem()
+    }
+
+    /// The revision of the policies that serve, and how many they are.
+    pub fn policies(&self) -> (String, usize) {
+        let judgement = self.shared.policies.judgement();
+        (judgement.set.revision().to_owned(), judgement.set.policies().len())
+    }
+
+    /// Serves until `stop` ends, then ends in order: unready, what is under way answered, within the grace.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let Server { shared, reviews: (reviews, _), admin: (admin, _), seen } = self;
+        // Dropped with this future, which ends them.
+        let mut background = JoinSet::new();
+        background.spawn(poll_files(Arc::clone(&shared), seen));
+        background.spawn(serve_admin(Arc::clone(&shared), admin));
+        let mut serving = JoinSet::new();
+        serving.spawn(serve_reviews(Arc::clone(&shared), reviews));
+        stop.await;
+        let limits = shared.limits;
+        let end = tokio::time::Instant::now() + limits.shutdown_grace;
+        tracing::info!("shutting down: unready, answering what is under way");
+        shared.shutdown.enter(Stage::Refusing);
+        tokio::time::sleep(limits.shutdown_lame_duck.min(limits.shutdown_grace)).await;
+        shared.shutdown.enter(Stage::Closing);
+        let drained = async {
+            while let Some(connections) = serving.join_next().await {
+                let Ok(mut connections) = connections else { continue };
+                while connections.join_next().await.is_some() {}
+            }
+        };
+        match tokio::time::timeout_at(end, drained).await {
+            Ok(()) => tracing::info!("all connections ended"),
+            Err(_) => tracing::warn!("connections were still open at the end of --shutdown-grace and are cut"),
+        }
+        shared.log.write_due(Instant::now() + Duration::from_secs(3600));
+    }
+}
+
+fn check(limits: &Limits) -> Result<(), ServeError> {
+    let Limits { max_body, max_in_flight, .. } = *limits;
+    if max_in_flight < max_body {
+        return Err(ServeError::Limits { max_in_flight, max_body });
+    }
+    Ok(())
+}
+
+fn bound(flag: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let listener = listener::bind(flag, address)?;
+    let address = listener.local_addr().map_err(|source| ServeError::Listen { flag, address, source })?;
+    Ok((listener, address))
+}
+
+async fn serve_reviews(shared: Arc<Shared>, listener: TcpListener) -> JoinSet<()> {
+    let stage = shared.shutdown.watch();
+    let most = shared.limits.max_connections;
+    listener::accept(listener, most, stage, |stream, peer| serve_review_connection(Arc::clone(&shared), stream, peer))
+        .await
+}
+
+async fn serve_review_connection(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
+    let open = shared.metrics.connections();
+    open.inc();
+    let ended = serve_tls(&shared, stream).await;
+    open.dec();
+    if let Err(error) = ended {
+        // Port scans and probes end here: not worth a line on a busy day.
+        tracing::debug!(peer = &*peer.to_string(), error = &*error, "connection ended");
+    }
+}
+
+async fn serve_tls(shared: &Arc<Shared>, stream: TcpStream) -> Result<(), String> {
+    // An error here costs some milliseconds an answer, no more.
+    let _ = stream.set_nodelay(true);
+    let handshake = TlsAcceptor::from(shared.certificates.config()).accept(stream);
+    let stream = tokio::time::timeout(shared.limits.header_timeout, handshake).await;
+    let stream = stream.map_err(|_| "no TLS handshake in time".to_owned())?.map_err(|error| error.to_string())?;
+    let pulse = Arc::new(Pulse::default());
+    let service = service_fn(|request| {
+        let (shared, pulse) = (Arc::clone(shared), Arc::clone(&pulse));
+        async move { Ok::<_, Infallible>(routes::handle(&shared, &pulse, request).await) }
+    });
+    told(connection::serve(stream, Arc::clone(&pulse), service, &shared.limits, shared.shutdown.watch()).await)
+}
+
+async fn serve_admin(shared: Arc<Shared>, listener: TcpListener) {
+    let router = admin::router(Arc::clone(&shared));
+    // Health is told to the last: what stops this listener is the end of its task.
+    let never = Shutdown::new();
+    let handle = |stream: TcpStream, _| {
+        let (shared, router, stage) = (Arc::clone(&shared), router.clone(), never.watch());
+        async move {
+            let pulse = Arc::new(Pulse::default());
+            let router = TowerToHyperService::new(router);
+            let service = service_fn(|request| {
+                pulse.request();
+                let (answering, pulse) = (router.call(request), Arc::clone(&pulse));
+                async move {
+                    let answer = answering.await;
+                    pulse.answered();
+                    answer
+                }
+            });
+            let ended = connection::serve(stream, Arc::clone(&pulse), service, &shared.limits, stage).await;
+            if let Err(error) = told(ended) {
+                tracing::debug!(error = &*error, "connection to the admin listener ended");
+            }
+        }
+    };
+    drop(listener::accept(listener, MAX_ADMIN_CONNECTIONS, never.watch(), handle).await);
+}
+
+fn told(ended: Ended) -> Result<(), String> {
+    match ended {
+        Ended::Closed => Ok(()),
+        Ended::TimedOut => Err("too slow".to_owned()),
+        Ended::Broken(error) => Err(error.to_string()),
+    }
+}
+
+/// Looks at the files every second, off the threads that serve.
+async fn poll_files(shared: Arc<Shared>, mut seen: (policies::Seen, certificates::Seen)) {
+    let mut ticks = tokio::time::interval(POLL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let shared = Arc::clone(&shared);
+        let polled = tokio::task::spawn_blocking(move || {
+            shared.policies.poll(&mut seen.0, &shared.metrics);
+            shared.certificates.poll(&mut seen.1, &shared.metrics);
+            shared.log.write_due(Instant::now());
+            seen
+        });
+        match polled.await {
+            Ok(polled) => seen = polled,
+            Err(_) => {
+                tracing::error!("the watch of policies and certificates ended by a defect; what serves now goes on");
+                return;
+            }
+        }
+    }
+}

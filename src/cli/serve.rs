@@ -1,0 +1,291 @@
+//! `secretfence serve`: arguments, resolved to settings, run.
+
+use std::future::Future;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::builder::BoolishValueParser;
+use clap::{Args, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::policy_dir;
+use crate::telemetry::{self, LogFormat};
+use crate::webhook::{
+    CertificateSource, ClientAuthority, Limits, PolicySource, SelfSigned, Server, Settings, TlsMinVersion, quantity,
+};
+
+/// Threads for what must not run where connections are served: big reviews, and the watch of files.
+const BLOCKING_THREADS: usize = 8;
+
+/// Serve the webhook: HTTPS for the API server, and a plain listener for health and metrics
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  On a machine without a cluster:
+    secretfence serve --self-signed -p policies/
+    curl -s http://localhost:8080/certificate > authority.pem
+    curl --cacert authority.pem -H 'content-type: application/json' --data @review.json https://localhost:8443/validate
+
+  In a cluster, with the certificate of a mounted Secret:
+    secretfence serve -p /etc/secretfence/policies --tls-cert /tls/tls.crt --tls-key /tls/tls.key")]
+pub struct ServeArguments {
+    /// Where reviews are served; [::] takes IPv4 too, and is 0.0.0.0 where there is no IPv6
+    #[arg(long, env = "SECRETFENCE_LISTEN", value_name = "ADDRESS", default_value = "[::]:8443")]
+    listen: SocketAddr,
+
+    /// Where /livez, /readyz and /metrics are served, in clear
+    #[arg(long, env = "SECRETFENCE_ADMIN_LISTEN", value_name = "ADDRESS", default_value = "[::]:8080")]
+    admin_listen: SocketAddr,
+
+    /// A policy file or a directory of them; may be repeated [default: the built-in baseline]
+    #[arg(short, long, env = "SECRETFENCE_POLICIES", value_name = "PATH", value_delimiter = ',')]
+    policies: Vec<PathBuf>,
+
+    /// The serving certificate and its intermediates, a PEM file; read again when it changes
+    #[arg(long, env = "SECRETFENCE_TLS_CERT", value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+
+    /// The private key of --tls-cert, a PEM file; read again when it changes
+    #[arg(long, env = "SECRETFENCE_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+
+    /// The oldest TLS that is spoken
+    #[arg(long, env = "SECRETFENCE_TLS_MIN_VERSION", value_name = "VERSION", default_value = "1.2")]
+    tls_min_version: MinVersion,
+
+    /// Make a certificate instead, for localhost and the Service; its authority is at /certificate of --admin-listen
+    #[arg(long, env = "SECRETFENCE_SELF_SIGNED", value_parser = BoolishValueParser::new())]
+    self_signed: bool,
+
+    /// Let in only clients with a certificate of an authority in this PEM file; read again when it changes
+    #[arg(long, env = "SECRETFENCE_CLIENT_CA", value_name = "FILE")]
+    client_ca: Option<PathBuf>,
+
+    /// A name that a client's certificate must have; may be repeated [default: any of --client-ca]
+    #[arg(long, env = "SECRETFENCE_CLIENT_NAME", value_name = "NAME", value_delimiter = ',')]
+    client_name: Vec<String>,
+
+    /// How log lines are written, on standard error
+    #[arg(long, env = "SECRETFENCE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    log_format: Format,
+
+    /// error, warn, info, debug, trace, or directives such as "info,secretfence=debug"
+    #[arg(long, env = "SECRETFENCE_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    log_level: String,
+
+    /// The longest body of a review
+    #[arg(long, env = "SECRETFENCE_MAX_BODY", value_name = "BYTES", default_value = "16Mi", value_parser = bytes, help_heading = "Limits")]
+    max_body: usize,
+
+    /// The most bytes of bodies at a time; others wait until their deadline
+    #[arg(long, env = "SECRETFENCE_MAX_IN_FLIGHT", value_name = "BYTES", default_value = "64Mi", value_parser = bytes, help_heading = "Limits")]
+    max_in_flight: usize,
+
+    /// The most connections at a time
+    #[arg(
+        long,
+        env = "SECRETFENCE_MAX_CONNECTIONS",
+        value_name = "COUNT",
+        default_value = "4096",
+        help_heading = "Limits"
+    )]
+    max_connections: usize,
+
+    /// For the head of a request, and for a TLS handshake
+    #[arg(long, env = "SECRETFENCE_HEADER_TIMEOUT", value_name = "DURATION", default_value = "5s", value_parser = duration, help_heading = "Limits")]
+    header_timeout: Duration,
+
+    /// For the body of a request, and for an answer to be taken
+    #[arg(long, env = "SECRETFENCE_BODY_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = duration, help_heading = "Limits")]
+    body_timeout: Duration,
+
+    /// For a connection without a request; longer than the API server's own 90s
+    #[arg(long, env = "SECRETFENCE_IDLE_TIMEOUT", value_name = "DURATION", default_value = "130s", value_parser = duration, help_heading = "Limits")]
+    idle_timeout: Duration,
+
+    /// For everything under way to end after SIGTERM or SIGINT
+    #[arg(long, env = "SECRETFENCE_SHUTDOWN_GRACE", value_name = "DURATION", default_value = "25s", value_parser = duration, help_heading = "Limits")]
+    shutdown_grace: Duration,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum MinVersion {
+    #[value(name = "1.2")]
+    Tls12,
+    #[value(name = "1.3")]
+    Tls13,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// Serves until a signal ends it.
+pub fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
+    let format = match arguments.log_format {
+        Format::Text => LogFormat::Text,
+        Format::Json => LogFormat::Json,
+    };
+    telemetry::start(format, &arguments.log_level)?;
+    let settings = arguments.resolve()?;
+    raise_file_limit(settings.limits.max_connections);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("secretfence")
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+        .context("cannot start the threads that serve")?;
+    runtime.block_on(serve(settings))?;
+    // Whatever is left was cut: it must not hold the process.
+    runtime.shutdown_background();
+    Ok(ExitCode::SUCCESS)
+}
+
+impl ServeArguments {
+    fn resolve(self) -> anyhow::Result<Settings> {
+        let certificate = match (self.self_signed, self.tls_cert, self.tls_key) {
+            (true, None, None) => CertificateSource::SelfSigned(SelfSigned::generate()?),
+            (false, Some(certificate), Some(key)) => CertificateSource::Files { certificate, key },
+            (true, _, _) => bail!("--self-signed makes its own certificate: leave out --tls-cert and --tls-key"),
+            (false, Some(_), None) => bail!("--tls-cert needs the private key beside it: give --tls-key FILE"),
+            (false, None, Some(_)) => bail!("--tls-key needs the certificate beside it: give --tls-cert FILE"),
+            (false, None, None) => bail!(
+                "HTTPS needs a certificate: give --tls-cert FILE and --tls-key FILE, or --self-signed for a machine \
+                 without a cluster"
+            ),
+        };
+        let clients = match (self.client_ca, self.client_name) {
+            (Some(authority), names) => Some(ClientAuthority { authority, names }),
+            (None, names) if names.is_empty() => None,
+            (None, _) => bail!("--client-name needs the authority that signs clients: give --client-ca FILE"),
+        };
+        let policies = if self.policies.is_empty() {
+            PolicySource::Set(Arc::new(policy_dir::built_in()))
+        } else {
+            PolicySource::Paths(self.policies)
+        };
+        if self.max_connections == 0 {
+            bail!("--max-connections 0 would serve nobody");
+        }
+        Ok(Settings {
+            listen: self.listen,
+            admin_listen: self.admin_listen,
+            certificate,
+            tls_min_version: match self.tls_min_version {
+                MinVersion::Tls12 => TlsMinVersion::Tls12,
+                MinVersion::Tls13 => TlsMinVersion::Tls13,
+            },
+            clients,
+            policies,
+            limits: Limits {
+                max_body: self.max_body,
+                max_in_flight: self.max_in_flight,
+                max_connections: self.max_connections,
+                header_timeout: self.header_timeout,
+                body_timeout: self.body_timeout,
+                idle_timeout: self.idle_timeout,
+                shutdown_grace: self.shutdown_grace,
+                ..Limits::default()
+            },
+        })
+    }
+}
+
+async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let stop = stop_signal()?;
+    let server = Server::bind(settings)?;
+    tell(&server);
+    server.run(stop).await;
+    Ok(())
+}
+
+/// One line for each listener: who chose port 0 reads the port here.
+fn tell(server: &Server) {
+    let (revision, policies) = server.policies();
+    let admin = server.admin_address();
+    tracing::info!(address = &*admin.to_string(), "serving health and metrics");
+    if server.authority_pem().is_some() {
+        let url = format!("http://{}:{}/certificate", reachable(admin), admin.port());
+        tracing::info!(authority = &*url, "the certificate is self-signed: clients find its authority there");
+    }
+    let fingerprint = server.certificate_fingerprint();
+    let address = server.address().to_string();
+    tracing::info!(
+        address = &*address,
+        revision = &*revision,
+        policies,
+        certificate = &*fingerprint,
+        version = env!("CARGO_PKG_VERSION"),
+        "serving reviews"
+    );
+}
+
+/// An unspecified address is no place to go to.
+fn reachable(address: SocketAddr) -> String {
+    match address {
+        _ if address.ip().is_unspecified() => "localhost".to_owned(),
+        SocketAddr::V4(address) => address.ip().to_string(),
+        SocketAddr::V6(address) => format!("[{}]", address.ip()),
+    }
+}
+
+/// Ends with SIGTERM or SIGINT. Listened to before anything is served, so that none is missed.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen to SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen to SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Every connection is a file; the usual soft limit of 1024 is far below `--max-connections`.
+fn raise_file_limit(max_connections: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    /// For files, listeners and the runtime beside the connections.
+    const BESIDE: u64 = 128;
+    let needed = (max_connections as u64).saturating_add(BESIDE);
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= needed) {
+        return;
+    }
+    let raised = limit.maximum.map_or(needed, |most| most.min(needed));
+    let set = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum: limit.maximum });
+    if set.is_err() || raised < needed {
+        tracing::warn!(
+            open_files = raised,
+            max_connections,
+            "the limit of open files is below --max-connections: connections over it will wait"
+        );
+    }
+}
+
+fn bytes(text: &str) -> Result<usize, String> {
+    let read = quantity::bytes(text).filter(|bytes| (1..=MOST_BYTES).contains(bytes));
+    read.ok_or_else(|| "expected bytes such as 16Mi, 512Ki or 1000000, from 1 to 4095Mi".to_owned())
+}
+
+/// A body's bytes are counted in 32 bits.
+const MOST_BYTES: usize = 4095 << 20;
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let read = quantity::duration(text).filter(|duration| *duration <= MOST_TIME);
+    read.ok_or_else(|| "expected a duration such as 5s, 500ms or 1m30s, at most 24h".to_owned())
+}
+
+const MOST_TIME: Duration = Duration::from_secs(24 * 3600);
+
+/// Prints an error and says with what code the process ends.
+pub(super) fn failed(error: &anyhow::Error) -> ExitCode {
+    // Nowhere is left to tell that standard error is gone.
+    let _ = writeln!(std::io::stderr(), "error: {error:#}");
+    ExitCode::from(2)
+}

@@ -1,0 +1,57 @@
+//! The log: text or JSON, on standard error.
+//!
+//! Values go in as string fields, never into the message: the formatter escapes the control characters of fields, so
+//! nothing that a tenant chose can end a line or reach a terminal.
+
+use std::io::IsTerminal;
+use std::str::FromStr;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::SubscriberBuilder;
+
+/// How a log line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The level does not parse.
+    #[error(
+        "--log-level {level:?}: expected error, warn, info, debug, trace, or directives such as \
+         \"info,secretfence=debug\""
+    )]
+    Level {
+        /// As given.
+        level: String,
+    },
+    /// The process has a log already.
+    #[error("the log was started twice")]
+    Started,
+}
+
+/// Starts the log of this process.
+pub fn start(format: LogFormat, level: &str) -> Result<(), LogError> {
+    let filter = EnvFilter::from_str(level).ok().filter(|_| !level.trim().is_empty());
+    let filter = filter.ok_or_else(|| LogError::Level { level: level.to_owned() })?;
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let builder = SubscriberBuilder::default().with_writer(std::io::stderr).with_ansi(colour).with_target(false);
+    let started = match format {
+        LogFormat::Text => tracing::subscriber::set_global_default(builder.with_env_filter(filter).finish()),
+        LogFormat::Json => {
+            tracing::subscriber::set_global_default(builder.with_env_filter(filter).json().flatten_event(true).finish())
+        }
+    };
+    started.map_err(|_| LogError::Started)?;
+    std::panic::set_hook(Box::new(|panic| {
+        // Where, and not what: the message of a panic may quote the review, values and all.
+        let place = panic.location().map_or_else(String::new, |place| format!("{}:{}", place.file(), place.line()));
+        tracing::error!(place = &*place, "a defect of secretfence: please report the place");
+    }));
+    Ok(())
+}

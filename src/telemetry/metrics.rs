@@ -1,0 +1,319 @@
+//! The metrics. Every label is bounded: by an enum here, or by the policies that are loaded.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use prometheus::{
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
+};
+
+use super::Webhook;
+use crate::fence::answer::{ReviewResult, VerdictCount};
+use crate::fence::policy::{Action, PolicySet};
+
+/// 50 µs to 5 s: from a small pod to the longest that an API server waits by default.
+const DURATION_BUCKETS: [f64; 16] =
+    [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+
+/// All metrics of one server.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    reviews: IntCounterVec,
+    /// One cell per webhook, operation and outcome: a review costs no lookup by label.
+    review_cells: Vec<OnceLock<IntCounter>>,
+    durations: [Histogram; Webhook::ALL.len()],
+    verdicts: IntCounterVec,
+    policy_reloads: IntCounterVec,
+    policy_set_info: IntGaugeVec,
+    certificate_reloads: IntCounterVec,
+    certificate_expiry: Gauge,
+    exception_expiry: IntGaugeVec,
+    in_flight_bytes: IntGauge,
+    connections: IntGauge,
+    /// The policies and rules that have series, so that those of a set that is gone can be dropped.
+    verdict_labels: Mutex<BTreeSet<[String; 4]>>,
+}
+
+/// What became of a request: the engine's result, or why the engine did not see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Judged.
+    Judged(ReviewResult),
+    /// No review: malformed, or of a version that is not ours.
+    Malformed,
+    /// Over the limit of a body.
+    TooLarge,
+    /// The body did not arrive in time, or not wholly.
+    Incomplete,
+    /// No room before the deadline, or shutting down.
+    Overloaded,
+    /// A defect of ours.
+    Panicked,
+}
+
+impl Metrics {
+    /// Registers every metric.
+    pub fn new(registry: Registry) -> Result<Metrics, prometheus::Error> {
+        let reviews = counters(
+            &registry,
+            "secretfence_reviews_total",
+            "Admission reviews, by webhook, operation and result.",
+            &["webhook", "operation", "result"],
+        )?;
+        let durations = HistogramVec::new(
+            HistogramOpts::new(
+                "secretfence_review_duration_seconds",
+                "From a request's head to its answer: the wait for room, the body, the judgement.",
+            )
+            .buckets(DURATION_BUCKETS.to_vec()),
+            &["webhook"],
+        )?;
+        registry.register(Box::new(durations.clone()))?;
+        let build_info =
+            gauges(&registry, "secretfence_build_info", "Always 1; the version is a label.", &["version"])?;
+        build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let certificate_expiry = Gauge::new(
+            "secretfence_certificate_expiry_timestamp_seconds",
+            "When the serving certificate ends, in seconds since 1970.",
+        )?;
+        registry.register(Box::new(certificate_expiry.clone()))?;
+        Ok(Metrics {
+            reviews,
+            review_cells: (0..Webhook::ALL.len() * OPERATIONS.len() * Outcome::COUNT)
+                .map(|_| OnceLock::new())
+                .collect(),
+            durations: Webhook::ALL.map(|webhook| durations.with_label_values(&[webhook.name()])),
+            verdicts: counters(
+                &registry,
+                "secretfence_verdicts_total",
+                "References decided, by the policy and rule that decided them.",
+                &["policy", "rule", "action", "mode"],
+            )?,
+            policy_reloads: preset(
+                counters(
+                    &registry,
+                    "secretfence_policy_reloads_total",
+                    "Reloads of the policies; after a failure the last good set goes on serving.",
+                    &["result"],
+                )?,
+                &["success", "failure"],
+            ),
+            policy_set_info: gauges(
+                &registry,
+                "secretfence_policy_set_info",
+                "Always 1; the revision of the set that serves is a label.",
+                &["revision"],
+            )?,
+            certificate_reloads: preset(
+                counters(
+                    &registry,
+                    "secretfence_certificate_reloads_total",
+                    "Reloads of the certificate files; after a failure the last good pair goes on serving.",
+                    &["result"],
+                )?,
+                &["success", "failure"],
+            ),
+            certificate_expiry,
+            exception_expiry: gauges(
+                &registry,
+                "secretfence_exception_expiry_timestamp_seconds",
+                "When an exception ends, in seconds since 1970: the end of its last day, in UTC.",
+                &["policy", "rule"],
+            )?,
+            in_flight_bytes: gauge(
+                &registry,
+                "secretfence_in_flight_bytes",
+                "Bytes of request bodies that are being read or judged.",
+            )?,
+            connections: gauge(&registry, "secretfence_connections", "Open connections to the webhook.")?,
+            verdict_labels: Mutex::default(),
+            registry,
+        })
+    }
+
+    /// Counts a request.
+    pub fn count(&self, webhook: Webhook, operation: &'static str, outcome: Outcome, took: Duration) {
+        let at = (webhook.index() * OPERATIONS.len() + operation_index(operation)) * Outcome::COUNT + outcome.index();
+        if let Some(cell) = self.review_cells.get(at) {
+            let labels = || self.reviews.with_label_values(&[webhook.name(), operation, outcome.name()]);
+            cell.get_or_init(labels).inc();
+        }
+        self.durations[webhook.index()].observe(took.as_secs_f64());
+    }
+
+    /// Says which set serves, and drops the series of policies and rules that are no more.
+    pub fn policies_serve(&self, set: &PolicySet) {
+        self.policy_set_info.reset();
+        self.policy_set_info.with_label_values(&[set.revision()]).set(1);
+        self.exception_expiry.reset();
+        for policy in set.policies() {
+            for rule in &policy.rules {
+                let Action::Allow(Some(exception)) = &rule.action else { continue };
+                let end = exception.expires.tomorrow().and_then(|day| day.to_zoned(TimeZone::UTC));
+                let end = end.map_or(i64::MAX, |end| end.timestamp().as_second());
+                self.exception_expiry.with_label_values(&[&*policy.name, &*rule.name]).set(end);
+            }
+        }
+        let rules: BTreeSet<(&str, &str)> = set
+            .policies()
+            .iter()
+            .flat_map(|policy| policy.rules.iter().map(|rule| (&*policy.name, &*rule.name)))
+            .collect();
+        self.verdict_labels.lock().unwrap_or_else(PoisonError::into_inner).retain(|labels| {
+            let stays = rules.contains(&(&*labels[0], &*labels[1]));
+            if !stays {
+                // It is gone already where two reloads meet.
+                let _ = self.verdicts.remove_label_values(&labels.each_ref().map(String::as_str));
+            }
+            stays
+        });
+    }
+
+    /// Counts a reload of the policies.
+    pub fn policies_reloaded(&self, good: bool) {
+        self.policy_reloads.with_label_values(&[result_name(good)]).inc();
+    }
+
+    /// Counts a reload of the certificate.
+    pub fn certificate_reloaded(&self, good: bool) {
+        self.certificate_reloads.with_label_values(&[result_name(good)]).inc();
+    }
+
+    /// Says when the certificate that serves ends, in seconds since 1970.
+    pub fn certificate_serves(&self, not_after: i64) {
+        self.certificate_expiry.set(not_after as f64);
+    }
+
+    /// Open connections to the webhook.
+    pub fn connections(&self) -> &IntGauge {
+        &self.connections
+    }
+
+    /// The text that Prometheus reads.
+    pub fn render(&self, in_flight_bytes: usize) -> Result<Vec<u8>, prometheus::Error> {
+        self.in_flight_bytes.set(i64::try_from(in_flight_bytes).unwrap_or(i64::MAX));
+        let mut text = Vec::with_capacity(8 << 10);
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+
+    fn verdict(&self, labels: [&str; 4]) -> IntCounter {
+        let mut known = self.verdict_labels.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(labels.map(str::to_owned));
+        self.verdicts.with_label_values(&labels)
+    }
+}
+
+impl Outcome {
+    const COUNT: usize = 12;
+
+    /// The label.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Judged(result) => result.name(),
+            Outcome::Malformed => "malformed",
+            Outcome::TooLarge => "too_large",
+            Outcome::Incomplete => "incomplete",
+            Outcome::Overloaded => "overloaded",
+            Outcome::Panicked => "panicked",
+        }
+    }
+
+    fn index(self) -> usize {
+        match self {
+            Outcome::Judged(ReviewResult::Allowed) => 0,
+            Outcome::Judged(ReviewResult::Denied) => 1,
+            Outcome::Judged(ReviewResult::Swapped) => 2,
+            Outcome::Judged(ReviewResult::WouldDeny) => 3,
+            Outcome::Judged(ReviewResult::WouldSwap) => 4,
+            Outcome::Judged(ReviewResult::NotOurs) => 5,
+            Outcome::Judged(ReviewResult::Undecodable) => 6,
+            Outcome::Malformed => 7,
+            Outcome::TooLarge => 8,
+            Outcome::Incomplete => 9,
+            Outcome::Overloaded => 10,
+            Outcome::Panicked => 11,
+        }
+    }
+}
+
+/// The counters of one policy set, resolved as they are first needed: a verdict then costs no lookup by label.
+#[derive(Debug)]
+pub struct VerdictCounters {
+    /// By policy, then by rule.
+    rules: Vec<Vec<RuleCounters>>,
+}
+
+/// By action, then by mode.
+type RuleCounters = [[OnceLock<IntCounter>; MODES.len()]; ACTIONS.len()];
+
+impl VerdictCounters {
+    /// An empty table for a set.
+    pub fn of(set: &PolicySet) -> VerdictCounters {
+        let of_rules = |count: usize| (0..count).map(|_| RuleCounters::default()).collect();
+        VerdictCounters { rules: set.policies().iter().map(|policy| of_rules(policy.rules.len())).collect() }
+    }
+
+    /// Counts what a review decided. The set is the one that this table was made for.
+    pub fn count(&self, metrics: &Metrics, set: &PolicySet, verdicts: &[VerdictCount]) {
+        for verdict in verdicts {
+            self.count_one(metrics, set, verdict);
+        }
+    }
+
+    /// `None`: an index out of range or a name that is not in the tables, which would be a defect and is not counted.
+    fn count_one(&self, metrics: &Metrics, set: &PolicySet, verdict: &VerdictCount) -> Option<()> {
+        let (policy_at, rule_at) = (verdict.policy as usize, verdict.rule as usize);
+        let action = ACTIONS.iter().position(|name| *name == verdict.action)?;
+        let mode = MODES.iter().position(|name| *name == verdict.mode)?;
+        let cell = &self.rules.get(policy_at)?.get(rule_at)?[action][mode];
+        let policy = set.policies().get(policy_at)?;
+        let rule = policy.rules.get(rule_at)?;
+        let resolve = || metrics.verdict([&policy.name, &rule.name, verdict.action, verdict.mode]);
+        cell.get_or_init(resolve).inc_by(u64::from(verdict.count));
+        Some(())
+    }
+}
+
+const ACTIONS: [&str; 4] = ["allow", "warn", "mount", "deny"];
+const MODES: [&str; 2] = ["enforce", "dryRun"];
+/// The last stands for a request whose operation was not read.
+const OPERATIONS: [&str; 6] = ["CREATE", "UPDATE", "DELETE", "CONNECT", "OTHER", ""];
+
+fn operation_index(operation: &str) -> usize {
+    OPERATIONS.iter().position(|name| *name == operation).unwrap_or(OPERATIONS.len() - 1)
+}
+
+fn result_name(good: bool) -> &'static str {
+    if good { "success" } else { "failure" }
+}
+
+fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+    let metric = IntCounterVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+    let metric = IntGaugeVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    let metric = IntGauge::new(name, help)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+/// A counter that is there with 0 before it first counts: `increase()` then sees the first failure.
+fn preset(metric: IntCounterVec, values: &[&str]) -> IntCounterVec {
+    for value in values {
+        metric.with_label_values(&[*value]);
+    }
+    metric
+}

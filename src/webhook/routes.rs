@@ -1,0 +1,276 @@
+//! From a request to its answer.
+//!
+//! Four paths and one method: a table, where a router would box every request and its answer.
+
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderValue};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::Shared;
+use super::body::{self, BodyError, Inbound, Whole};
+use super::connection::Pulse;
+use super::policies::Judgement;
+use super::quantity;
+use crate::fence::answer::{self, Answer, Endpoint, Gate};
+use crate::telemetry::{Outcome, Webhook};
+
+/// A body over this is judged on a thread of its own, so that it does not hold up the connections of a worker.
+const INLINE_BYTES: usize = 1 << 20;
+
+/// How long a request waits for room where the query does not say how long the API server waits for it: what it
+/// waits by default.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest that an API server can be told to wait.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// What is kept of the API server's timeout for the way and the judgement.
+const TIMEOUT_RESERVE: Duration = Duration::from_millis(200);
+
+/// Answers one request; never fails.
+pub(super) async fn handle(shared: &Arc<Shared>, pulse: &Pulse, request: Request<Incoming>) -> Response<Whole> {
+    pulse.request();
+    let (head, incoming) = request.into_parts();
+    let mut inbound = Inbound::new(incoming);
+    let mut response = match endpoint(head.uri.path()) {
+        None => Refusal::NotFound.into_response(),
+        Some(_) if head.method != Method::POST => Refusal::MethodNotAllowed.into_response(),
+        Some(endpoint) => {
+            let webhook = Webhook::of(endpoint);
+            let start = Instant::now();
+            let asked = Asked { endpoint, webhook, headers: &head.headers, query: head.uri.query() };
+            let (operation, outcome, response) = match review(shared, &asked, &mut inbound).await {
+                Ok(judged) => judged,
+                Err(refusal) => {
+                    shared.log.refused(webhook, refusal.sentence().trim_end());
+                    ("", refusal.outcome(), refusal.into_response())
+                }
+            };
+            shared.metrics.count(webhook, operation, outcome, start.elapsed());
+            response
+        }
+    };
+    if inbound.is_left() {
+        pulse.leave_body();
+    }
+    if inbound.is_left() || !shared.shutdown.is_serving() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    pulse.answered();
+    response
+}
+
+/// What a review's head says.
+struct Asked<'a> {
+    endpoint: Endpoint,
+    webhook: Webhook,
+    headers: &'a HeaderMap,
+    query: Option<&'a str>,
+}
+
+type Judged = (&'static str, Outcome, Response<Whole>);
+
+async fn review(shared: &Arc<Shared>, asked: &Asked<'_>, inbound: &mut Inbound) -> Result<Judged, Refusal> {
+    if !shared.shutdown.is_serving() {
+        return Err(Refusal::ShuttingDown);
+    }
+    check_media_type(asked.headers)?;
+    let max_body = shared.limits.max_body;
+    let announced = inbound.announced();
+    if announced.is_some_and(|length| length > max_body as u64) {
+        return Err(Refusal::TooLarge { max_body });
+    }
+    // A body of unknown length takes the room of the longest, and gives back what it did not need.
+    let length = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(max_body);
+    let mut room = admit(shared, asked.query, length).await?;
+    let bytes = body::read(inbound, max_body, shared.limits.body_timeout).await.map_err(|error| match error {
+        BodyError::TooLarge => Refusal::TooLarge { max_body },
+        BodyError::TimedOut => Refusal::TimedOut,
+        BodyError::Broken => Refusal::Broken,
+    })?;
+    if let Some(unused) = length.checked_sub(bytes.len()).filter(|unused| *unused > 0) {
+        drop(room.split(unused));
+    }
+    let judgement = shared.policies.judgement();
+    if bytes.len() <= INLINE_BYTES {
+        return judge(shared, asked.webhook, asked.endpoint, &judgement, &bytes, room);
+    }
+    let (shared, webhook, endpoint) = (Arc::clone(shared), asked.webhook, asked.endpoint);
+    let judging = tokio::task::spawn_blocking(move || judge(&shared, webhook, endpoint, &judgement, &bytes, room));
+    judging.await.unwrap_or(Err(Refusal::Panicked))
+}
+
+/// Waits for room for a body, for as long as the API server waits for an answer.
+async fn admit(shared: &Shared, query: Option<&str>, length: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+    // The limits are checked to fit at the start.
+    let permits = u32::try_from(length).unwrap_or(u32::MAX);
+    if let Ok(room) = Arc::clone(&shared.room).try_acquire_many_owned(permits) {
+        return Ok(room);
+    }
+    let deadline = timeout_of(query).saturating_sub(TIMEOUT_RESERVE);
+    let waiting = Arc::clone(&shared.room).acquire_many_owned(permits);
+    match tokio::time::timeout(deadline, waiting).await {
+        Ok(Ok(_)) if !shared.shutdown.is_serving() => Err(Refusal::ShuttingDown),
+        Ok(Ok(room)) => Ok(room),
+        Ok(Err(_)) | Err(_) => Err(Refusal::NoRoom),
+    }
+}
+
+/// Judges a body, and tells metrics and log. A panic is a defect of ours: it costs this answer and no other.
+fn judge(
+    shared: &Shared,
+    webhook: Webhook,
+    endpoint: Endpoint,
+    judgement: &Judgement,
+    bytes: &[u8],
+    room: OwnedSemaphorePermit,
+) -> Result<Judged, Refusal> {
+    let answered = catch_unwind(AssertUnwindSafe(|| answer::answer(bytes, endpoint, &judgement.set, &judgement.facts)));
+    let Answer { body, record } = match answered {
+        Err(_) => return Err(Refusal::Panicked),
+        Ok(Err(error)) => return Err(Refusal::Malformed(error.to_string())),
+        Ok(Ok(answer)) => answer,
+    };
+    judgement.counters.count(&shared.metrics, &judgement.set, &record.verdicts);
+    shared.log.review(webhook, &record);
+    let mut response = Response::new(Whole::new(Bytes::from_owner(Written { body, _room: room })));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok((record.operation, Outcome::Judged(record.result), response))
+}
+
+/// An answer keeps the room of its review until it is written: a client that does not read takes room, not memory.
+struct Written {
+    body: Vec<u8>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Written {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+fn endpoint(path: &str) -> Option<Endpoint> {
+    let (gate, dry_run) = match path {
+        "/mutate" => (Gate::Mutate, false),
+        "/validate" => (Gate::Validate, false),
+        "/dry-run/mutate" => (Gate::Mutate, true),
+        "/dry-run/validate" => (Gate::Validate, true),
+        _ => return None,
+    };
+    Some(Endpoint { gate, dry_run })
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = media_type.split_once(';').map_or(media_type, |(essence, _)| essence);
+    if !essence.trim().eq_ignore_ascii_case("application/json") {
+        return Err(Refusal::MediaType);
+    }
+    match headers.get(header::CONTENT_ENCODING) {
+        Some(coding) if !coding.as_bytes().eq_ignore_ascii_case(b"identity") => Err(Refusal::Encoding),
+        _ => Ok(()),
+    }
+}
+
+/// `?timeout=2s`, which the API server adds to every call.
+fn timeout_of(query: Option<&str>) -> Duration {
+    let value = query.and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("timeout=")));
+    value.and_then(quantity::duration).unwrap_or(DEFAULT_TIMEOUT).min(LONGEST_TIMEOUT)
+}
+
+/// Why a request is not answered with a review.
+#[derive(Debug)]
+enum Refusal {
+    NotFound,
+    MethodNotAllowed,
+    MediaType,
+    Encoding,
+    TooLarge { max_body: usize },
+    TimedOut,
+    Broken,
+    Malformed(String),
+    NoRoom,
+    ShuttingDown,
+    Panicked,
+}
+
+impl Refusal {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Refusal::NotFound
+            | Refusal::MethodNotAllowed
+            | Refusal::MediaType
+            | Refusal::Encoding
+            | Refusal::Malformed(_) => Outcome::Malformed,
+            Refusal::TooLarge { .. } => Outcome::TooLarge,
+            Refusal::TimedOut | Refusal::Broken => Outcome::Incomplete,
+            Refusal::NoRoom | Refusal::ShuttingDown => Outcome::Overloaded,
+            Refusal::Panicked => Outcome::Panicked,
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Refusal::NotFound => StatusCode::NOT_FOUND,
+            Refusal::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Refusal::MediaType | Refusal::Encoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::TimedOut => StatusCode::REQUEST_TIMEOUT,
+            Refusal::Broken | Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
+            Refusal::NoRoom | Refusal::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn sentence(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Refusal::NotFound => {
+                "nothing is served here: post an AdmissionReview to /mutate, /validate, /dry-run/mutate or \
+                 /dry-run/validate\n"
+            }
+            Refusal::MethodNotAllowed => "an AdmissionReview is posted: the method must be POST\n",
+            Refusal::MediaType => "expected an AdmissionReview as application/json\n",
+            Refusal::Encoding => "a body with a content encoding is not read: send it as it is\n",
+            Refusal::TooLarge { max_body } => {
+                return Cow::Owned(format!("the body is over the limit of {max_body} bytes (--max-body)\n"));
+            }
+            Refusal::TimedOut => "the body did not arrive in time\n",
+            Refusal::Broken => "the body broke off, or is not framed as its head says\n",
+            Refusal::Malformed(why) => return Cow::Owned(format!("{why}\n")),
+            Refusal::NoRoom => "too much is being judged at the moment: come again\n",
+            Refusal::ShuttingDown => "shutting down: come again\n",
+            Refusal::Panicked => "a defect of secretfence kept it from judging this review; its log says where\n",
+        })
+    }
+
+    fn into_response(self) -> Response<Whole> {
+        let mut response = Response::new(Whole::new(match self.sentence() {
+            Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
+            Cow::Owned(text) => text.into(),
+        }));
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        match self {
+            Refusal::MethodNotAllowed => {
+                headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+            }
+            // On a connection of its own the next try may reach another replica.
+            Refusal::NoRoom | Refusal::ShuttingDown => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Refusal::TimedOut | Refusal::Broken | Refusal::TooLarge { .. } => {
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            _ => {}
+        }
+        response
+    }
+}

@@ -1,0 +1,328 @@
+//! Every limit, with its number.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::client::{Connection, REVIEW, head, review_of};
+use crate::process::{PATIENCE, Server, eventually};
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+
+#[test]
+fn a_body_of_the_limit_is_read() {
+    let server = Server::self_signed(&["--max-body", "100Ki"]);
+    let mut connection = server.connect();
+    assert_eq!(connection.post("/validate", &review_of(100 * KIB)).status, 200);
+    assert_eq!(connection.post("/validate", &review_of(100 * KIB + 1)).status, 413);
+}
+
+#[test]
+fn the_default_limit_of_a_body_is_16_mib() {
+    let server = Server::self_signed(&[]);
+    assert_eq!(server.connect().post("/validate", &review_of(16 * MIB)).status, 200);
+    let mut connection = server.connect();
+    connection.send(head("/validate", 16 * MIB + 1)).unwrap();
+    assert_eq!(connection.answer().unwrap().status, 413);
+}
+
+#[test]
+fn a_length_over_the_limit_is_413_before_any_of_the_body() {
+    let server = Server::self_signed(&["--max-body", "1Mi"]);
+    let mut connection = server.connect();
+    connection.send(head("/validate", MIB + 1)).unwrap();
+    let answer = connection.answer().unwrap();
+    assert_eq!(answer.status, 413);
+    assert_eq!(answer.body, "the body is over the limit of 1048576 bytes (--max-body)\n");
+    assert_eq!(answer.header("connection"), Some("close"));
+}
+
+/// A server that closed with unread bytes would reset the connection, and the client would not see why.
+#[test]
+fn a_client_that_sends_all_before_it_reads_sees_the_413() {
+    let server = Server::self_signed(&["--max-body", "64Ki"]);
+    for _ in 0..5 {
+        let mut connection = server.connect();
+        connection.send(head("/validate", 8 * MIB)).unwrap();
+        connection.send(vec![b' '; 8 * MIB]).expect("the body is taken");
+        assert_eq!(connection.answer().unwrap().status, 413);
+    }
+}
+
+#[test]
+fn a_chunked_body_is_read_and_one_over_the_limit_is_413() {
+    let server = Server::self_signed(&["--max-body", "64Ki"]);
+    let head =
+        "POST /validate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    let mut connection = server.connect();
+    let (first, second) = REVIEW.split_at(100);
+    connection.send(format!("{head}{:x}\r\n{first}\r\n", first.len())).unwrap();
+    connection.send(format!("{:x}\r\n{second}\r\n0\r\n\r\n", second.len())).unwrap();
+    let answer = connection.answer().unwrap();
+    assert_eq!((answer.status, answer.header("connection")), (200, None), "{answer:?}");
+
+    connection.send(head).unwrap();
+    let chunk = format!("{:x}\r\n{}\r\n", 16 * KIB, " ".repeat(16 * KIB));
+    for _ in 0..64 {
+        // It may be refused and closed before the last one.
+        if connection.send(&chunk).is_err() {
+            break;
+        }
+    }
+    assert_eq!(connection.answer().unwrap().status, 413);
+    assert_eq!(server.metric("secretfence_in_flight_bytes"), Some(0.0));
+}
+
+#[test]
+fn a_length_that_lies_reserves_no_memory_and_is_408_in_time() {
+    let server = Server::self_signed(&["--body-timeout", "1s", "--max-in-flight", "512Mi"]);
+    server.assert_serves();
+    let before = server.resident();
+    let mut liars: Vec<_> = (0..30).map(|_| server.connect()).collect();
+    for liar in &mut liars {
+        liar.send(head("/validate", 16 * MIB) + "{").unwrap();
+    }
+    let claimed = 30.0 * 16.0 * MIB as f64;
+    assert!(eventually(|| server.metric("secretfence_in_flight_bytes").filter(|bytes| *bytes == claimed)).is_some());
+    let grown = server.resident().saturating_sub(before);
+    assert!(grown < 8 * KIB, "{grown} KiB for 480 MiB that were only announced");
+    for liar in &mut liars {
+        let answer = liar.answer().unwrap();
+        assert_eq!(answer.status, 408);
+        assert_eq!(answer.body, "the body did not arrive in time\n");
+    }
+    assert_eq!(server.metric("secretfence_in_flight_bytes"), Some(0.0));
+}
+
+#[test]
+fn bytes_behind_a_body_that_is_longer_than_it_says_are_no_request() {
+    let server = Server::self_signed(&[]);
+    let mut connection = server.connect();
+    connection.send(head("/validate", 10) + REVIEW).unwrap();
+    assert_eq!(connection.answer().unwrap().status, 400);
+    assert_eq!(connection.answer().unwrap().status, 400);
+    assert!(connection.is_closed());
+    server.assert_serves();
+}
+
+#[test]
+fn two_lengths_that_differ_are_400() {
+    let server = Server::self_signed(&[]);
+    let mut connection = server.connect();
+    connection
+        .send(format!(
+            "POST /validate HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ncontent-length: {}\r\n\r\n{REVIEW}",
+            REVIEW.len()
+        ))
+        .unwrap();
+    assert_eq!(connection.answer().unwrap().status, 400);
+    assert!(connection.is_closed());
+}
+
+#[test]
+fn a_head_that_comes_byte_by_byte_is_cut_off() {
+    let server = Server::self_signed(&["--header-timeout", "1s"]);
+    let mut slow: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    let start = Instant::now();
+    let cut = eventually(|| {
+        for connection in &mut slow {
+            if connection.send("P").is_err() {
+                return Some(());
+            }
+        }
+        None
+    });
+    assert!(cut.is_some() && start.elapsed() >= Duration::from_secs(1), "after {:?}", start.elapsed());
+    server.assert_serves();
+    drop(slow);
+    assert!(eventually(|| server.metric("secretfence_connections").filter(|open| *open == 0.0)).is_some());
+}
+
+#[test]
+fn a_body_that_comes_byte_by_byte_is_408() {
+    let server = Server::self_signed(&["--body-timeout", "1s"]);
+    let mut connection = server.connect();
+    connection.send(head("/validate", 1000)).unwrap();
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_millis(1500) {
+        if connection.send(" ").is_err() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(connection.answer().unwrap().status, 408);
+    assert!(connection.is_closed());
+    let sample = "secretfence_reviews_total{operation=\"\",result=\"incomplete\",webhook=\"validate\"}";
+    assert_eq!(server.metric(sample), Some(1.0));
+}
+
+#[test]
+fn a_handshake_that_does_not_come_is_cut_off() {
+    let server = Server::self_signed(&["--header-timeout", "1s"]);
+    let mut silent = TcpStream::connect(server.address).unwrap();
+    let mut slow = TcpStream::connect(server.address).unwrap();
+    slow.write_all(&[22, 3, 1, 2, 0, 1]).unwrap();
+    for stream in [&mut silent, &mut slow] {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        assert_eq!(stream.read(&mut [0; 16]).unwrap_or(0), 0);
+    }
+    server.assert_serves();
+}
+
+/// The uid comes back in the answer: 300 answers of 100 KB fill every buffer between.
+#[test]
+fn a_client_that_never_reads_is_cut_off() {
+    let server = Server::self_signed(&["--body-timeout", "1s"]);
+    let long = REVIEW.replace("u-1", &"u".repeat(100_000));
+    let mut connection = server.connect();
+    let request = head("/dry-run/mutate", long.len()) + &long;
+    let start = Instant::now();
+    // The server stops reading when its answers are not taken; then it closes, and sending fails.
+    let mut sent = 0;
+    while connection.send(&request).is_ok() {
+        sent += 1;
+        assert!(sent < 1000, "it answers for ever");
+    }
+    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+    assert!(eventually(|| server.metric("secretfence_connections").filter(|open| *open == 0.0)).is_some());
+    assert_eq!(server.metric("secretfence_in_flight_bytes"), Some(0.0));
+    server.assert_serves();
+}
+
+#[test]
+fn an_idle_connection_is_closed_in_order_and_a_busy_one_is_kept() {
+    let server = Server::self_signed(&["--idle-timeout", "2s"]);
+    let (mut idle, mut used, mut fresh) = (server.connect(), server.connect(), server.connect());
+    assert_eq!(idle.post("/validate", REVIEW).status, 200);
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(3) {
+        assert_eq!(used.post("/validate", REVIEW).status, 200, "after {:?}", start.elapsed());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    for connection in [&mut idle, &mut fresh] {
+        assert_eq!(connection.stream.read(&mut [0; 16]).unwrap(), 0, "closed with a close_notify");
+    }
+}
+
+#[test]
+fn connections_over_the_limit_wait_for_a_place() {
+    let server = Server::self_signed(&["--max-connections", "3"]);
+    let config = server.client();
+    let mut open: Vec<_> = (0..3).map(|_| Connection::open(server.address, Arc::clone(&config)).unwrap()).collect();
+    let waiting = std::thread::spawn({
+        let (address, config) = (server.address, Arc::clone(&config));
+        move || Connection::open(address, config).unwrap().post("/validate", REVIEW).status
+    });
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(!waiting.is_finished());
+    assert_eq!(server.metric("secretfence_connections"), Some(3.0));
+    assert_eq!(open[0].post("/validate", REVIEW).status, 200);
+    drop(open.pop());
+    assert_eq!(waiting.join().unwrap(), 200);
+}
+
+#[test]
+fn two_thousand_idle_connections_cost_little_and_keep_nobody_out() {
+    const COUNT: usize = 2000;
+    let server = Server::self_signed(&[]);
+    let config = server.client();
+    server.assert_serves();
+    let before = server.resident();
+    let open: Vec<Connection> = std::thread::scope(|scope| {
+        let opened: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| {
+                    let connect = |_| {
+                        let mut connection = Connection::open(server.address, Arc::clone(&config)).unwrap();
+                        assert_eq!(connection.post("/validate", REVIEW).status, 200);
+                        connection
+                    };
+                    (0..COUNT / 8).map(connect).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        opened.into_iter().flat_map(|opened| opened.join().unwrap()).collect()
+    });
+    assert_eq!(server.metric("secretfence_connections"), Some(COUNT as f64));
+    let each = (server.resident() - before) as f64 / COUNT as f64;
+    println!("{each:.1} KiB for each idle connection");
+    assert!(each < 30.0, "{each:.1} KiB for each idle connection");
+    server.assert_serves();
+    drop(open);
+}
+
+#[test]
+fn a_review_that_finds_no_room_is_503_before_its_deadline_and_told_to_come_again() {
+    let server = Server::self_signed(&["--max-body", "1Mi", "--max-in-flight", "1Mi"]);
+    let mut holder = server.connect();
+    holder.send(head("/validate", MIB) + "{").unwrap();
+    assert!(eventually(|| server.metric("secretfence_in_flight_bytes").filter(|bytes| *bytes == MIB as f64)).is_some());
+    let mut waiter = server.connect();
+    let start = Instant::now();
+    let answer = waiter.post("/validate?timeout=1200ms", REVIEW);
+    let waited = start.elapsed();
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert_eq!(answer.header("connection"), Some("close"));
+    assert!(waited >= Duration::from_secs(1) && waited < Duration::from_secs(8), "{waited:?}");
+    assert!(waiter.is_closed());
+    // Where there is room again, it is served.
+    holder.send(&review_of(MIB)[1..]).unwrap();
+    assert_eq!(holder.answer().unwrap().status, 200);
+    assert_eq!(server.connect().post("/validate?timeout=1200ms", REVIEW).status, 200);
+}
+
+#[test]
+fn a_review_that_waits_is_answered_when_room_comes() {
+    let server = Server::self_signed(&["--max-body", "1Mi", "--max-in-flight", "1Mi"]);
+    let mut holder = server.connect();
+    let (first, second) = (review_of(MIB), "x");
+    holder.send(head("/validate", MIB) + &first[..100]).unwrap();
+    assert!(eventually(|| server.metric("secretfence_in_flight_bytes").filter(|bytes| *bytes == MIB as f64)).is_some());
+    let mut waiter = server.connect();
+    waiter.send(head("/validate", REVIEW.len()) + REVIEW).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    holder.send(&first[100..]).unwrap();
+    assert_eq!(holder.answer().unwrap().status, 200, "{second}");
+    assert_eq!(waiter.answer().unwrap().status, 200);
+}
+
+#[test]
+fn under_overload_memory_is_bounded_and_everybody_is_answered() {
+    let server = Server::self_signed(&["--max-body", "2Mi", "--max-in-flight", "8Mi"]);
+    server.assert_serves();
+    let before = server.resident();
+    let (config, body) = (server.client(), review_of(2 * MIB));
+    let (served, sent_away) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let mut most = 0;
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..40)
+            .map(|_| {
+                scope.spawn(|| {
+                    for _ in 0..2 {
+                        let mut connection = Connection::open(server.address, Arc::clone(&config)).unwrap();
+                        match connection.post("/validate?timeout=1s", &body).status {
+                            200 => served.fetch_add(1, Ordering::Relaxed),
+                            503 => sent_away.fetch_add(1, Ordering::Relaxed),
+                            status => panic!("{status}"),
+                        };
+                    }
+                })
+            })
+            .collect();
+        while clients.iter().any(|client| !client.is_finished()) {
+            most = most.max(server.resident());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
+    let grown = most.saturating_sub(before);
+    let (served, sent_away) = (served.into_inner(), sent_away.into_inner());
+    println!("{served} served, {sent_away} sent away, {grown} KiB more at most");
+    assert_eq!(served + sent_away, 80);
+    assert!(served > 0);
+    assert!(grown < 40 * KIB, "{grown} KiB for 8 MiB in flight");
+    server.assert_serves();
+}

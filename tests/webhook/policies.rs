@@ -1,0 +1,155 @@
+//! Policy files that change under a running server.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::client::{DENIED, REVIEW};
+use crate::process::{Server, eventually, fails};
+
+/// A policy that decides whether a Secret may be an environment variable.
+fn policy(name: &str, action: &str) -> String {
+    format!(
+        "apiVersion: secretfence.dev/v1alpha1\nkind: SecretPolicy\nmetadata:\n  name: {name}\nspec:\n  rules:\n    \
+         - name: env\n      on: [env]\n      action: {action}\n"
+    )
+}
+
+fn serve(path: &Path) -> Server {
+    Server::self_signed(&["-p", path.to_str().unwrap()])
+}
+
+/// The revision that serves, and how many policies it has, as `/readyz` says.
+fn serving(server: &Server) -> String {
+    let (status, text) = server.admin_get("/readyz");
+    assert_eq!(status, 200, "{text}");
+    let line = text.lines().find(|line| line.contains("policies")).unwrap().to_owned();
+    let at = line.find("revision").unwrap();
+    line[at..].split(':').next().unwrap().to_owned()
+}
+
+fn reloads(server: &Server, result: &str) -> f64 {
+    server.metric(&format!("secretfence_policy_reloads_total{{result=\"{result}\"}}")).unwrap()
+}
+
+#[test]
+fn a_changed_directory_is_loaded_whole() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("a.yaml"), policy("a", "deny")).unwrap();
+    let server = serve(directory.path());
+    let before = serving(&server);
+    assert!(before.ends_with("(1 policies)"), "{before}");
+    fs::write(directory.path().join("b.yaml"), policy("b", "warn")).unwrap();
+    assert!(eventually(|| serving(&server).ends_with("(2 policies)").then_some(())).is_some());
+    assert_ne!(serving(&server), before);
+    fs::create_dir(directory.path().join("nested")).unwrap();
+    fs::rename(directory.path().join("b.yaml"), directory.path().join("nested/c.yaml")).unwrap();
+    fs::write(directory.path().join("nested/d.yaml"), policy("d", "warn")).unwrap();
+    assert!(eventually(|| serving(&server).ends_with("(3 policies)").then_some(())).is_some());
+    assert_eq!(reloads(&server, "failure"), 0.0);
+    let info = format!("secretfence_policy_set_info{{revision=\"{}\"}}", serving(&server).split(' ').nth(1).unwrap());
+    assert_eq!(server.metric(&info), Some(1.0));
+    let (_, metrics) = server.admin_get("/metrics");
+    assert_eq!(metrics.matches("secretfence_policy_set_info{").count(), 1, "{metrics}");
+}
+
+#[test]
+fn a_bad_set_leaves_the_last_good_one_and_says_so() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("a.yaml");
+    fs::write(&file, policy("a", "deny")).unwrap();
+    let server = serve(directory.path());
+    let before = serving(&server);
+    fs::write(directory.path().join("b.yaml"), "kind: Nonsense\n").unwrap();
+    server.wait_for_line(&["policies not reloaded", "b.yaml"]);
+    let (status, ready) = server.admin_get("/readyz");
+    assert_eq!(status, 200);
+    assert!(ready.contains("[-]policies reload failed") && ready.contains("b.yaml"), "{ready}");
+    assert_eq!(serving(&server), before);
+    assert_eq!(reloads(&server, "failure"), 1.0);
+    assert_eq!(server.connect().post("/validate", DENIED).json()["response"]["allowed"], false);
+    fs::remove_file(directory.path().join("b.yaml")).unwrap();
+    assert!(eventually(|| server.admin_get("/readyz").1.contains("[+]policies ok").then_some(())).is_some());
+}
+
+/// A mounted ConfigMap: `a.yaml -> ..data/a.yaml`, and an update swaps `..data`.
+#[test]
+fn a_mounted_config_map_whose_link_is_swapped_is_loaded() {
+    let mount = TempDir::new().unwrap();
+    let fill = |name: &str, action: &str| {
+        fs::create_dir(mount.path().join(name)).unwrap();
+        fs::write(mount.path().join(name).join("a.yaml"), policy("a", action)).unwrap();
+        symlink(name, mount.path().join("..data_tmp")).unwrap();
+        fs::rename(mount.path().join("..data_tmp"), mount.path().join("..data")).unwrap();
+    };
+    fill("..2026_1", "deny");
+    symlink("..data/a.yaml", mount.path().join("a.yaml")).unwrap();
+    let server = serve(mount.path());
+    let before = serving(&server);
+    fill("..2026_2", "warn");
+    fs::remove_dir_all(mount.path().join("..2026_1")).unwrap();
+    assert!(eventually(|| (serving(&server) != before).then_some(())).is_some());
+    assert_eq!(reloads(&server, "failure"), 0.0);
+}
+
+#[test]
+fn a_directory_that_is_being_written_is_left_alone_until_it_rests() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("a.yaml");
+    fs::write(&file, policy("a", "deny")).unwrap();
+    let server = serve(directory.path());
+    let before = serving(&server);
+    // Half a policy, growing for longer than two looks.
+    let whole = policy("b", "warn");
+    for end in (10..whole.len()).step_by(10) {
+        fs::write(directory.path().join("b.yaml"), &whole[..end]).unwrap();
+        assert_eq!(serving(&server), before);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    fs::write(directory.path().join("b.yaml"), whole).unwrap();
+    assert!(eventually(|| serving(&server).ends_with("(2 policies)").then_some(())).is_some());
+    assert_eq!(reloads(&server, "failure"), 0.0);
+}
+
+#[test]
+fn no_review_fails_while_policies_are_switched() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("a.yaml"), policy("a", "deny")).unwrap();
+    let server = serve(directory.path());
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut connection = server.connect();
+                while !stop.load(Ordering::Relaxed) {
+                    assert_eq!(connection.post("/validate", REVIEW).status, 200);
+                }
+            });
+        }
+        for round in 0..3 {
+            let reloaded = reloads(&server, "success");
+            fs::write(directory.path().join("a.yaml"), policy("a", ["warn", "deny"][round % 2])).unwrap();
+            let reloaded = eventually(|| (reloads(&server, "success") > reloaded).then_some(()));
+            if reloaded.is_none() {
+                stop.store(true, Ordering::Relaxed);
+            }
+            assert!(reloaded.is_some());
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn at_the_start_a_bad_set_is_an_error_with_its_place() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("bad.yaml"), "kind: Nonsense\n").unwrap();
+    let (code, stderr) = fails(&["--self-signed", "-p", directory.path().to_str().unwrap()]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("bad.yaml:1:"), "{stderr}");
+    let (code, stderr) = fails(&["--self-signed", "-p", "/nowhere/at-all"]);
+    assert!(code == Some(2) && stderr.contains("/nowhere/at-all"), "{stderr}");
+}
