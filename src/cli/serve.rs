@@ -283,9 +283,3 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 const MOST_TIME: Duration = Duration::from_secs(24 * 3600);
 
-/// Prints an error and says with what code the process ends.
-pub(super) fn failed(error: &anyhow::Error) -> ExitCode {
-    // Nowhere is left to tell that standard error is gone.
-    let _ = writeln!(std::io::stderr(), "error: {error:#}");
-    ExitCode::from(2)
-}

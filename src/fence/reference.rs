@@ -3,6 +3,8 @@
 //! A superset of what the API server itself visits (`VisitPodSecretNames`, pkg/api/v1/pod/util.go): it does not look at
 //! `envFrom` prefixes, CSI attributes or sources that it does not know.
 
+use std::fmt;
+
 use super::kind::Kind;
 use super::name::Text;
 use super::pod::{Container, PodSpec, Volume};
@@ -115,6 +117,12 @@ impl ContainerAt {
     /// The container itself.
     pub fn of<'t, 'a>(self, spec: &'t PodSpec<'a>) -> Option<&'t Container<'a>> {
         self.list.of(spec).get(self.index)
+    }
+}
+
+impl fmt::Display for ContainerAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/{}/{}", self.list.field(), self.index)
     }
 }
 

@@ -2,8 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use base64_simd::STANDARD;
 use jiff::civil::{Date, date};
 use secretfence::fence::policy::PolicyDocument;
 use secretfence::fence::{
@@ -180,7 +179,7 @@ impl Response {
     }
 
     pub fn patch(&self) -> Option<Value> {
-        let patch = BASE64_STANDARD.decode(self.0.get("patch")?.as_str().unwrap()).unwrap();
+        let patch = STANDARD.decode_to_vec(self.0.get("patch")?.as_str().unwrap()).unwrap();
         Some(serde_json::from_slice(&patch).unwrap())
     }
 

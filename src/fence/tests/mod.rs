@@ -18,8 +18,7 @@ mod kubelet;
 mod swap_properties;
 mod typed;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use base64_simd::STANDARD;
 use proptest::prelude::ProptestConfig;
 use serde_json::{Value, json};
 
@@ -82,7 +81,7 @@ fn ask(body: &[u8], endpoint: Endpoint, policies: &PolicySet) -> Heard {
     let mut body: Value = serde_json::from_slice(&answer.body).unwrap();
     let response = body["response"].take();
     let patch = response.get("patch").map(|patch| {
-        let bytes = BASE64_STANDARD.decode(patch.as_str().unwrap()).unwrap();
+        let bytes = STANDARD.decode_to_vec(patch.as_str().unwrap()).unwrap();
         String::from_utf8(bytes).unwrap()
     });
     assert_eq!(patch.is_some(), response.get("patchType").is_some());

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::generate::{HIDDEN, likely};
 use super::kubelet::Cluster;
 use super::{Heard, MUTATE, VALIDATE, ask, cases, facts, go_encoded, mutated, policies, review, rule};
-use crate::fence::kind::Kind;
+
 use crate::fence::reference::{ContainerAt, ContainerList, Site};
 use crate::fence::swap::Candidate;
 use crate::fence::verdict::{Outcome, Place, Reason, Stage, judge};
@@ -305,7 +305,7 @@ fn denied_by_gate(pod: &Value, policies: &PolicySet) -> Vec<String> {
         let Some(decision) = its.enforced.as_ref().filter(|decision| decision.outcome == Outcome::Denied) else {
             continue;
         };
-        assert_ne!(decision.reason, Some(Reason::NotSwapped), "{:?}", its.reference);
+        assert_ne!(decision.reason.as_deref(), Some(&Reason::NotSwapped), "{:?}", its.reference);
         let findings = crate::fence::Finding::of(its, pod.spec, template, subject, false);
         denied
             .extend(findings.iter().filter(|its| its.mode == Some(crate::fence::policy::Mode::Enforce)).map(identity));
