@@ -58,7 +58,7 @@ fn reports_exactly_the_references_of_the_oracle() {
 fn agrees_with_what_other_tools_expect_of_their_inputs() {
     let Some(corpus) = corpus("peers/ against expected.tsv") else { return };
     let report = corpus.check("peers");
-    let denied: BTreeSet<Document> = report.findings().map(|finding| place(finding)).collect();
+    let denied: BTreeSet<Document> = report.findings().map(place).collect();
     let errors: BTreeSet<Document> = report.errors().map(|error| place(error)).collect();
     let mut rows = 0;
     for row in corpus.table("expected.tsv") {

@@ -1,5 +1,5 @@
 //! What every bench judges: three bodies, one full of escapes, and sets of policies.
-#![allow(dead_code, missing_docs, reason = "each bench uses its part")]
+#![allow(dead_code, missing_docs, clippy::panic, reason = "each bench uses its part, and may fail loudly")]
 
 use jiff::civil::date;
 use secretfence::fence::policy::PolicyDocument;

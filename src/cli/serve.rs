@@ -1,7 +1,6 @@
 //! `secretfence serve`: arguments, resolved to settings, run.
 
 use std::future::Future;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -282,4 +281,3 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 const MOST_TIME: Duration = Duration::from_secs(24 * 3600);
-

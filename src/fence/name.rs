@@ -189,7 +189,7 @@ impl fmt::Display for Bare<'_> {
 
 /// Printable ASCII that needs no escape in quotes.
 fn is_plain(byte: u8) -> bool {
-    (byte >= b' ') & (byte <= b'~') & (byte != b'"') & (byte != b'\\')
+    matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\')
 }
 
 fn escape(text: &str, characters: usize, f: &mut impl fmt::Write) -> fmt::Result {

@@ -108,7 +108,8 @@ impl<'c, 't, 'p> Room<'c, 't, 'p> {
         }
         let mounts = self.container.volume_mounts.items.iter().enumerate();
         let devices = self.container.volume_devices.items.iter();
-        let present: SmallVec<[(Option<usize>, &str, Cow<'_, str>); 4]> = mounts
+        type Present<'m> = (Option<usize>, &'m str, Cow<'m, str>);
+        let present: SmallVec<[Present<'_>; 4]> = mounts
             .map(|(index, mount)| (Some(index), mount.mount_path.as_str()))
             .chain(devices.map(|device| (None, device.device_path.as_str())))
             .map(|(index, path)| (index, path, clean_path(path)))
