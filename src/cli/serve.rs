@@ -282,4 +282,3 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 const MOST_TIME: Duration = Duration::from_secs(24 * 3600);
-
