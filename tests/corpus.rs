@@ -5,7 +5,7 @@
 
 #![cfg(feature = "cli")]
 // Clippy's leave for tests ends at their helper functions.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -58,8 +58,8 @@ fn reports_exactly_the_references_of_the_oracle() {
 fn agrees_with_what_other_tools_expect_of_their_inputs() {
     let Some(corpus) = corpus("peers/ against expected.tsv") else { return };
     let report = corpus.check("peers");
-    let denied: BTreeSet<Document> = report.findings().map(|finding| place(finding)).collect();
-    let errors: BTreeSet<Document> = report.errors().map(|error| place(error)).collect();
+    let denied: BTreeSet<Document> = report.findings().map(place).collect();
+    let errors: BTreeSet<Document> = report.errors().map(place).collect();
     let mut rows = 0;
     for row in corpus.table("expected.tsv") {
         rows += 1;

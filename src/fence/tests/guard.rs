@@ -192,8 +192,8 @@ fn every_field_of_a_pod_is_classified() {
         OwnerReference,
         in_pod(|owner| json!({"metadata": {"ownerReferences": [owner]}})),
         finds {},
-        reads { controller, kind, name },
-        skips { api_version, block_owner_deletion, uid },
+        reads { api_version, controller, kind, name },
+        skips { block_owner_deletion, uid },
     );
     classify!(
         PodSpec,
