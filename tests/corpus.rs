@@ -5,7 +5,7 @@
 
 #![cfg(feature = "cli")]
 // Clippy's leave for tests ends at their helper functions.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
