@@ -59,7 +59,7 @@ impl Change {
         });
         match candidate.site {
             Site::Env(_, index) => {
-                self.env.insert(index, named.last());
+                self.env.insert(index, named.next_back());
             }
             Site::EnvFrom(_, index) => {
                 self.env_from.insert(index);
@@ -74,7 +74,7 @@ impl Change {
     }
 }
 
-fn container<'v>(pod: &'v Value, at: ContainerAt) -> &'v Value {
+fn container(pod: &Value, at: ContainerAt) -> &Value {
     &pod["spec"][at.list.field()][at.index]
 }
 
