@@ -53,7 +53,7 @@ fn changes(pod: &Value, policies: &PolicySet) -> Changes {
 
 impl Change {
     fn add(&mut self, candidate: &Candidate<'_, '_>) {
-        let named = candidate.files.iter().filter_map(|file| {
+        let mut named = candidate.files.iter().filter_map(|file| {
             let path = format!("{}/{}/{}", candidate.mount.path, candidate.secret, file.key);
             Some((file.names.clone()?, path))
         });
