@@ -59,7 +59,7 @@ fn agrees_with_what_other_tools_expect_of_their_inputs() {
     let Some(corpus) = corpus("peers/ against expected.tsv") else { return };
     let report = corpus.check("peers");
     let denied: BTreeSet<Document> = report.findings().map(place).collect();
-    let errors: BTreeSet<Document> = report.errors().map(|error| place(error)).collect();
+    let errors: BTreeSet<Document> = report.errors().map(place).collect();
     let mut rows = 0;
     for row in corpus.shared.table("expected.tsv") {
         rows += 1;
