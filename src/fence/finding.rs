@@ -147,6 +147,9 @@ fn notes(decision: &Decision<'_>) -> Vec<String> {
     notes
 }
 
+/// More than the API server takes of any name.
+const HASHED_BYTES: usize = 4096;
+
 /// Of the names themselves, uncut: two that are shown alike stay two.
 fn fingerprint(
     reference: &Reference<'_>,
@@ -156,8 +159,12 @@ fn fingerprint(
 ) -> String {
     let mut hash = Sha256::new();
     let mut part = |text: &str| {
-        hash.update(text.as_bytes());
+        // The name of an object or a container is hashed for each of its findings: megabytes of it shall not be.
+        hash.update(&text.as_bytes()[..text.len().min(HASHED_BYTES)]);
         hash.update([0]);
+        if text.len() > HASHED_BYTES {
+            hash.update(text.len().to_be_bytes());
+        }
     };
     [subject.kind, subject.namespace, subject.name].into_iter().for_each(&mut part);
     part(reference.site.container().map_or("", |at| at.list.field()));

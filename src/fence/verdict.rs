@@ -1,13 +1,15 @@
 //! References and policies together: what is decided of each reference, and why.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use smallvec::SmallVec;
 
 use super::facts::Facts;
 use super::kind::{Kind, KindSet};
+use super::policy::glob::{Globs, ImageGlobs};
 use super::policy::image::ImageName;
 use super::policy::{Action, Mode, Mount, Policy, PolicySet, Rule, Subject, Templates, Variable, Where};
 use super::reference::{ContainerAt, Keys, Reference, Site, VolumePart, inventory};
@@ -278,9 +280,29 @@ struct ContainerFacts<'t> {
     /// Whether the image's own entrypoint runs.
     entrypoint_runs: bool,
     first_argument: Option<&'t str>,
+    /// What globs say of a long name or image, by the address of the globs.
+    answers: RefCell<HashMap<usize, bool>>,
 }
 
+/// A name longer than this is matched once and not for each reference: nobody shall make a glob read megabytes again and
+/// again.
+const LONG_NAME: usize = 512;
+
 impl<'t> ContainerFacts<'t> {
+    fn is_named(&self, globs: &Globs) -> bool {
+        self.answer(self.name.len(), std::ptr::from_ref(globs).addr(), || globs.matches(self.name))
+    }
+
+    fn is_of_image(&self, globs: &ImageGlobs) -> bool {
+        let length = self.written_image.map_or(0, str::len);
+        let matches = || self.image().is_some_and(|image| globs.matches(image));
+        self.answer(length, std::ptr::from_ref(globs).addr(), matches)
+    }
+
+    fn answer(&self, length: usize, globs: usize, matches: impl Fn() -> bool) -> bool {
+        if length <= LONG_NAME { matches() } else { *self.answers.borrow_mut().entry(globs).or_insert_with(matches) }
+    }
+
     fn image(&self) -> Option<&ImageName<'t>> {
         self.image.get_or_init(|| self.written_image.map(ImageName::parse)).as_ref()
     }
@@ -293,10 +315,14 @@ impl<'t> ContainerFacts<'t> {
 type Best<'p> = Option<(Active<'p>, Vec<Note>)>;
 
 impl<'t, 'p: 't> Bench<'t, 'p, '_> {
-    /// The strictest over the keys, by mode. Key by key, so that a volume that the swap makes of several is judged as
-    /// each of them was: a rule that lets one key through says nothing of the others.
     fn decide(&mut self, reference: &Reference<'t>) -> (Option<Decision<'p>>, Option<Decision<'p>>) {
         self.enter(reference.site);
+        self.weigh_each(reference)
+    }
+
+    /// The strictest over the keys, by mode. Key by key, so that a volume that the swap makes of several is judged as
+    /// each of them was: a rule that lets one key through says nothing of the others.
+    fn weigh_each(&self, reference: &Reference<'_>) -> (Option<Decision<'p>>, Option<Decision<'p>>) {
         let Keys::Some(keys) = &reference.keys else { return self.weigh(reference) };
         let Reference { kind, site, secret, variable, optional, volume, detail, .. } = *reference;
         let decided = keys.iter().map(|key| {
@@ -309,7 +335,7 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
     }
 
     /// The strictest of the policies, by mode: within a policy the first rule that fits decides.
-    fn weigh(&self, reference: &Reference<'t>) -> (Option<Decision<'p>>, Option<Decision<'p>>) {
+    fn weigh(&self, reference: &Reference<'_>) -> (Option<Decision<'p>>, Option<Decision<'p>>) {
         let mut best: [Best<'p>; 2] = [None, None];
         let mut decided = None;
         let mut ended = Vec::new();
@@ -383,7 +409,7 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
                 }
                 continue;
             }
-            if guards_volumes && let Some(denied) = self.volume_denial(&its.reference, mode) {
+            if guards_volumes && let Some(denied) = self.volume_denial(&its.reference, mount, mode) {
                 if own {
                     *slot(its, mode) = Some(denied);
                 }
@@ -451,14 +477,19 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
     }
 
     /// The rule that would refuse the volume that the reference becomes.
-    fn volume_denial(&self, reference: &Reference<'t>, mode: Mode) -> Option<Decision<'p>> {
+    fn volume_denial(&self, reference: &Reference<'_>, mount: &Mount, mode: Mode) -> Option<Decision<'p>> {
+        let listed = || self.known_keys(reference, Some(mount));
+        let keys = match &reference.keys {
+            Keys::All => listed().map_or(Keys::All, |keys| Keys::Some(keys.iter().map(String::as_str).collect())),
+            keys => keys.clone(),
+        };
         let volume = Reference {
-            keys: reference.keys.clone(),
+            keys,
             secret: reference.secret,
             optional: reference.optional,
             ..Reference::bare(Kind::Volume, Site::Volume(usize::MAX, VolumePart::Whole))
         };
-        let (enforced, dry_run) = self.weigh(&volume);
+        let (enforced, dry_run) = self.weigh_each(&volume);
         let refused = |decision: Option<Decision<'p>>| {
             decision.filter(|decision| match &decision.rule.1.action {
                 Action::Deny => true,
@@ -488,12 +519,12 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
         let container =
             self.container.as_ref().filter(|_| reference.site.container().is_some()).map(|(_, facts)| facts);
         if let Some(containers) = &selects.containers
-            && !container.is_some_and(|facts| containers.matches(facts.name))
+            && !container.is_some_and(|facts| facts.is_named(containers))
         {
             return false;
         }
         if let Some(images) = &selects.images
-            && !container.and_then(|facts| facts.image()).is_some_and(|image| images.matches(image))
+            && !container.is_some_and(|facts| facts.is_of_image(images))
         {
             return false;
         }
@@ -560,8 +591,8 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
         if readers.len() == 0 {
             return None;
         }
-        let image = facts.image()?;
-        let mut fitting = readers.filter(|reader| reader.images.matches(image) && reader.variables.matches(variable));
+        let mut fitting =
+            readers.filter(|reader| facts.is_of_image(&reader.images) && reader.variables.matches(variable));
         fitting.next().map(|reader| reader.form.as_str())
     }
 
@@ -594,6 +625,7 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
                 rows: OnceCell::new(),
                 entrypoint_runs: container.command.items.is_empty(),
                 first_argument: container.args.items.first().map(|argument| argument.as_str()),
+                answers: RefCell::default(),
             };
             Some((at, facts))
         });

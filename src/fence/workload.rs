@@ -54,6 +54,9 @@ impl<'p> Shape<'p> {
     }
 }
 
+/// How long the pointer of a pod template may be.
+const POINTER_BYTES: usize = 1024;
+
 /// An object with the pods or pod templates in it.
 #[derive(Debug, Default)]
 pub struct Workload<'a> {
@@ -238,6 +241,12 @@ impl<'p> Paths<'p> {
         let length = pointer.len();
         pointer.push('/');
         pointer.push_str(&escaped(key));
+        // Every template below holds a copy.
+        if pointer.len() > POINTER_BYTES {
+            return Err(serde::de::Error::custom(format_args!(
+                "a long member, expected at most {POINTER_BYTES} bytes on the way to a pod template"
+            )));
+        }
         map.next_value_seed(Descent { paths: next, pointer, found })?;
         pointer.truncate(length);
         Ok(())

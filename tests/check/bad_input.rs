@@ -191,7 +191,7 @@ fn a_file_that_vanishes_or_cannot_be_read() {
     --- stderr
     error: link.yaml: there is no such file or folder
     ");
-    std::fs::set_permissions(folder.path().join("closed.yaml"), PermissionsExt::from_mode(0o0)).unwrap();
+    std::fs::set_permissions(folder.path().join("closed.yaml"), PermissionsExt::from_mode(0o000)).unwrap();
     // To root nothing is closed.
     if std::fs::read(folder.path().join("closed.yaml")).is_err() {
         let shown = folder.run(&["check", "."]);

@@ -174,17 +174,25 @@ fn load(paths: &[PathBuf]) -> anyhow::Result<PolicySet> {
     Ok(loaded.set)
 }
 
-/// Findings and summary are what was asked for; what went wrong on the way is said on standard error, between them.
 fn write(report: &Report, format: Format, color: Colour) -> io::Result<()> {
-    let mut out = io::BufWriter::new(color.stream(io::stdout().lock()));
     match format {
-        Format::Json => report::json::write(report, &mut out)?,
-        Format::Text => {
-            report::text::write_findings(report, &mut out)?;
-            out.flush()?;
-            report::text::write_faults(report, &mut io::BufWriter::new(color.stream(io::stderr().lock())))?;
-            report::text::write_summary(report, &mut out)?;
+        Format::Json => {
+            let mut out = io::BufWriter::new(io::stdout().lock());
+            report::json::write(report, &mut out)?;
+            out.flush()
         }
+        Format::Text => write_text(report, color),
     }
+}
+
+/// Findings and summary are what was asked for; what went wrong on the way is said on standard error, between them.
+fn write_text(report: &Report, color: Colour) -> io::Result<()> {
+    let mut out = io::BufWriter::new(color.stream(io::stdout().lock()));
+    report::text::write_findings(report, &mut out)?;
+    out.flush()?;
+    let mut faults = io::BufWriter::new(color.stream(io::stderr().lock()));
+    report::text::write_faults(report, &mut faults)?;
+    faults.flush()?;
+    report::text::write_summary(report, &mut out)?;
     out.flush()
 }

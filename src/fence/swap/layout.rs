@@ -96,6 +96,8 @@ impl<'t> Layout<'t> {
     fn join_present_users(&mut self, spec: &'t PodSpec<'t>, own: &OwnVolumes<'t>) {
         let users = self.wanted.iter().flat_map(|its| &its.users);
         let changing: HashSet<(ContainerAt, usize)> = users.filter_map(|user| Some((user.at, user.mount?))).collect();
+        // Looked up once for each volume: who mounts a big one often shall not have it compared as often.
+        let mut found: HashMap<&str, Option<usize>> = HashMap::new();
         for list in [ContainerList::Main, ContainerList::Init] {
             for (index, container) in list.of(spec).iter().enumerate() {
                 let at = ContainerAt { list, index };
@@ -104,7 +106,7 @@ impl<'t> Layout<'t> {
                     if changing.contains(&(at, mount)) || ![MODE_ALL, MODE_GROUP].contains(mode) {
                         continue;
                     }
-                    if let Some(its) = self.find(contents, None) {
+                    if let Some(its) = *found.entry(volume).or_insert_with(|| self.find(contents, None)) {
                         self.wanted[its].users.push(User { at, path, mount: Some(mount), room: None });
                     }
                 }
@@ -112,8 +114,8 @@ impl<'t> Layout<'t> {
         }
     }
 
-    /// A volume of a name that we want, with other content than ours: one that is there, or another that we want.
-    pub fn taken_volume(&self, spec: &PodSpec<'_>, own: &OwnVolumes<'_>) -> Option<Taken> {
+    /// Volumes of names that we want, with other content than ours: one that is there, or another that we want.
+    pub fn taken_volumes(&self, spec: &PodSpec<'_>, own: &OwnVolumes<'_>) -> Vec<Taken> {
         let ours = |name: &str| name.starts_with(NAME_PREFIX);
         let foreign: HashSet<&str> = (spec.volumes.items.iter())
             .map(|volume| volume.name.as_str())
@@ -126,8 +128,9 @@ impl<'t> Layout<'t> {
                 || foreign.contains(its.name.as_str())
                 || namesakes.map(|index| &self.wanted[*index]).any(|other| other.contents != its.contents)
         };
-        let taken = self.wanted.iter().find(is_taken)?;
-        Some(Taken { name: taken.name.clone(), rooms: taken.users.iter().filter_map(|user| user.room).collect() })
+        let taken = self.wanted.iter().filter(is_taken);
+        let rooms = |its: &Wanted<'_>| its.users.iter().filter_map(|user| user.room).collect();
+        taken.map(|its| Taken { name: its.name.clone(), rooms: rooms(its) }).collect()
     }
 
     pub fn into_plan(

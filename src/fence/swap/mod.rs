@@ -116,6 +116,8 @@ pub enum Unsafe {
     },
     /// A volume of our name holds something else.
     VolumeTaken(String),
+    /// More than any pod can hold.
+    TooManyFiles,
 }
 
 impl fmt::Display for Unsafe {
@@ -144,6 +146,7 @@ impl fmt::Display for Unsafe {
             Unsafe::Mounted { target, path } => {
                 write!(f, "\"{}\" is mounted at, above or below {target}", Shown(path))
             }
+            Unsafe::TooManyFiles => f.write_str("the pod would hold more files than an API server stores"),
             Unsafe::VolumeTaken(name) => write!(f, "a volume named {name} holds something else"),
         }
     }

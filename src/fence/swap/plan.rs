@@ -14,6 +14,12 @@ use super::{Candidate, Unsafe};
 use crate::fence::pod::{Container, Metadata, PodSpec};
 use crate::fence::reference::ContainerAt;
 
+/// A pod of more files than this is left as it is. One with so many does not fit into what an API server stores, and each
+/// container with one more than its neighbours would have a volume with all of theirs.
+const MOST_FILES: usize = 1 << 16;
+/// How often names that are taken may leave others without theirs.
+const MOST_ROUNDS: usize = 8;
+
 /// What a pod becomes.
 #[derive(Debug, Default)]
 pub struct Plan<'t> {
@@ -74,21 +80,32 @@ impl<'t> Plan<'t> {
             match whole_pod.clone().or_else(|| room.whole_container()) {
                 Some(reason) => reasons.extend(group.iter().map(|_| Some(reason.clone()))),
                 None => {
-                    room.judge_each(&mut reasons);
+                    room.judge_each(&own, &mut reasons);
                     room.judge_together(&mut reasons);
                     rooms.push(room);
                 }
             }
         }
+        if rooms.iter().map(|room| room.files(&own)).sum::<usize>() > MOST_FILES {
+            rooms.iter().for_each(|room| room.refuse(&mut reasons, &Unsafe::TooManyFiles));
+        }
+        let mut rounds = 0;
         let plan = loop {
             let layout = Layout::of(pod.spec, &rooms, &reasons, &own);
-            let Some(taken) = layout.taken_volume(pod.spec, &own) else {
+            let taken = layout.taken_volumes(pod.spec, &own);
+            let Some(first) = taken.first() else {
                 break layout.into_plan(pod.spec, &rooms, &reasons, &own);
             };
-            // Whoever wanted that volume cannot have it; what that leaves undone may undo more beside it.
-            for &room in &taken.rooms {
-                rooms[room].refuse(&mut reasons, &Unsafe::VolumeTaken(taken.name.clone()));
-                rooms[room].judge_together(&mut reasons);
+            // Whoever wanted one of them cannot have it. That may change who mounts another, and so its mode and name:
+            // a pod made to go on so for long is left as it is.
+            rounds += 1;
+            for taken in &taken {
+                let reason = Unsafe::VolumeTaken(taken.name.clone());
+                taken.rooms.iter().for_each(|room| rooms[*room].refuse(&mut reasons, &reason));
+            }
+            if rounds == MOST_ROUNDS {
+                let reason = Unsafe::VolumeTaken(first.name.clone());
+                rooms.iter().for_each(|room| room.refuse(&mut reasons, &reason));
             }
         };
         (plan, reasons)

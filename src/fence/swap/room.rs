@@ -1,7 +1,7 @@
 //! One container: which of its candidates can go, and which cannot.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use smallvec::SmallVec;
 
@@ -20,8 +20,8 @@ pub struct Room<'c, 't, 'p> {
     /// Index of the first candidate among all.
     first: usize,
     container: &'c Container<'t>,
+    /// By index.
     own_mounts: Vec<OwnMount<'c>>,
-    own_files: HashSet<String>,
     beside_env_from: BesideEnvFrom,
 }
 
@@ -33,18 +33,11 @@ impl<'c, 't, 'p> Room<'c, 't, 'p> {
         own: &OwnVolumes<'t>,
     ) -> Room<'c, 't, 'p> {
         let own_mounts = own.mounts(container);
-        let own_files = own_mounts
-            .iter()
-            .filter_map(|(_, path, volume)| Some((path, &own.by_name.get(*volume)?.1)))
-            .flat_map(|(path, contents)| {
-                contents.files().iter().map(move |file| format!("{path}/{}/{}", file.secret, file.key))
-            })
-            .collect();
         // Strictest of the rules in one container: an envFrom that one rule swaps beside another's reference would
         // make the second call see another container than the first.
         let lenient = candidates.iter().all(|candidate| candidate.mount.beside_env_from == BesideEnvFrom::Swap);
         let beside_env_from = if lenient { BesideEnvFrom::Swap } else { BesideEnvFrom::Unsafe };
-        Room { candidates, first, container, own_mounts, own_files, beside_env_from }
+        Room { candidates, first, container, own_mounts, beside_env_from }
     }
 
     pub fn whole_container(&self) -> Option<Unsafe> {
@@ -55,10 +48,11 @@ impl<'c, 't, 'p> Room<'c, 't, 'p> {
     }
 
     /// What holds whatever becomes of the other candidates.
-    pub fn judge_each(&self, reasons: &mut Vec<Option<Unsafe>>) {
+    pub fn judge_each(&self, own: &OwnVolumes<'t>, reasons: &mut Vec<Option<Unsafe>>) {
         let names = self.candidates.iter().map(|candidate| candidate.files.len()).sum();
         let entries = Entries::of(&self.container.env.items, names * 2);
-        let mut mentions = Mentions::of(self.container, names, |text| self.own_files.contains(text));
+        let roots: HashMap<&str, &Contents<'t>> = self.own_contents(own).collect();
+        let mut mentions = Mentions::of(self.container, names, |text| is_own_file(text, &roots));
         let new_names = NewNames::of(self.candidates, names);
         let clash = self.blocked_target();
         for candidate in self.candidates {
@@ -100,12 +94,7 @@ impl<'c, 't, 'p> Room<'c, 't, 'p> {
     /// The targets of this container that something is mounted at, above or below, ours apart; and those of several
     /// rules that lie in one another.
     fn blocked_target(&self) -> Vec<(&'p str, Unsafe)> {
-        let mut targets: SmallVec<[&'p str; 1]> = SmallVec::new();
-        for candidate in self.candidates {
-            if !targets.contains(&candidate.mount.path.as_str()) {
-                targets.push(&candidate.mount.path);
-            }
-        }
+        let targets = self.paths_of_candidates();
         let mounts = self.container.volume_mounts.items.iter().enumerate();
         let devices = self.container.volume_devices.items.iter();
         type Present<'m> = (Option<usize>, &'m str, Cow<'m, str>);
@@ -118,7 +107,9 @@ impl<'c, 't, 'p> Room<'c, 't, 'p> {
         for target in &targets {
             let clean = clean_path(target);
             let ours = |index: Option<usize>, path: &str| {
-                path == clean && self.own_mounts.iter().any(|(own, _, _)| Some(*own) == index)
+                path == clean
+                    && index
+                        .is_some_and(|index| self.own_mounts.binary_search_by_key(&index, |(own, _, _)| *own).is_ok())
             };
             let in_the_way = present
                 .iter()
@@ -132,6 +123,17 @@ impl<'c, 't, 'p> Room<'c, 't, 'p> {
             }
         }
         blocked
+    }
+
+    /// The roots of what it would swap.
+    fn paths_of_candidates(&self) -> SmallVec<[&'p str; 1]> {
+        let mut paths: SmallVec<[&'p str; 1]> = SmallVec::new();
+        for candidate in self.candidates {
+            if !paths.contains(&candidate.mount.path.as_str()) {
+                paths.push(&candidate.mount.path);
+            }
+        }
+        paths
     }
 
     fn new_variable(
@@ -225,6 +227,20 @@ impl<'c, 't, 'p> Room<'c, 't, 'p> {
                 return;
             }
         }
+    }
+
+    /// What it has from us already, by root.
+    fn own_contents<'s, 'o>(&'s self, own: &'o OwnVolumes<'t>) -> impl Iterator<Item = (&'s str, &'o Contents<'t>)> {
+        let contents = |volume: &str| own.by_name.get(volume).map(|(_, contents, _)| contents);
+        self.own_mounts.iter().filter_map(move |(_, path, volume)| Some((&**path, contents(volume)?)))
+    }
+
+    /// How many files it may come to have.
+    pub fn files(&self, own: &OwnVolumes<'t>) -> usize {
+        let roots = self.paths_of_candidates();
+        let present = self.own_contents(own).filter(|(root, _)| roots.iter().any(|path| clean_path(path) == *root));
+        present.map(|(_, contents)| contents.files().len()).sum::<usize>()
+            + self.candidates.iter().map(|candidate| candidate.files.len()).sum::<usize>()
     }
 
     /// Where the container is.
@@ -324,6 +340,16 @@ impl<'c> NewNames<'c> {
         }
         new
     }
+}
+
+/// Whether the text is the path of a file of ours, as the swap writes it into a variable.
+fn is_own_file(text: &str, roots: &HashMap<&str, &Contents<'_>>) -> bool {
+    if roots.is_empty() {
+        return false;
+    }
+    let Some((rest, key)) = text.rsplit_once('/') else { return false };
+    let Some((root, secret)) = rest.rsplit_once('/') else { return false };
+    roots.get(&*clean_path(root)).is_some_and(|contents| contents.holds(secret, key))
 }
 
 fn mentioned(candidate: &Candidate<'_, '_>, mentions: &mut Mentions<'_>) -> Option<Unsafe> {

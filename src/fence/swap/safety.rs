@@ -52,6 +52,8 @@ pub struct Mentions<'c> {
     words: Option<HashMap<&'c str, Place>>,
     /// `$(NAME)`, in the order of the texts.
     expansions: Vec<(Place, &'c str)>,
+    /// The same by name; made only when there are many names.
+    places: Option<HashMap<&'c str, Vec<Place>>>,
 }
 
 impl<'c> Mentions<'c> {
@@ -63,9 +65,10 @@ impl<'c> Mentions<'c> {
             .filter(|(_, text)| memchr::memchr(b'$', text.as_bytes()).is_some())
             .flat_map(|&(place, text)| expansions(text).map(move |name| (place, name)))
             .collect();
-        let mut mentions = Mentions { texts, words: None, expansions };
+        let mut mentions = Mentions { texts, words: None, expansions, places: None };
         if names > SEARCHED_ONE_BY_ONE {
             mentions.cut_into_words();
+            mentions.index_expansions();
         }
         mentions
     }
@@ -94,7 +97,21 @@ impl<'c> Mentions<'c> {
             (Place::Env(index), Some(from)) => index > from,
             _ => true,
         };
-        self.expansions.iter().find(|(place, found)| *found == name && resolves(*place)).map(|(place, _)| *place)
+        let Some(places) = &self.places else {
+            return self.expansions.iter().find(|(place, found)| *found == name && resolves(*place)).map(|its| its.0);
+        };
+        // What comes before the values of `env` resolves, and so does all that follows the first of them that does.
+        let places = places.get(name)?;
+        let first = places.first().copied().filter(|first| resolves(*first));
+        first.or_else(|| places.get(places.partition_point(|place| !resolves(*place))).copied())
+    }
+
+    fn index_expansions(&mut self) {
+        let mut places: HashMap<&str, Vec<Place>> = HashMap::new();
+        for &(place, name) in &self.expansions {
+            places.entry(name).or_default().push(place);
+        }
+        self.places = Some(places);
     }
 
     fn cut_into_words(&mut self) -> &HashMap<&'c str, Place> {
@@ -322,6 +339,21 @@ mod tests {
         assert_eq!(names("$(A"), Vec::<&str>::new());
         assert_eq!(names("$x$(A)"), ["A"]);
         assert_eq!(names("$"), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn many_names_are_looked_up_with_the_same_answer() {
+        let container = r#"{"args": ["$(A)"], "env": [{"value": "$(B) $(A)"}, {"value": "$(B)$(C)"}, {"value": "$(B)"}],
+            "volumeMounts": [{"subPathExpr": "$(C)"}]}"#;
+        let container: Container<'_> = serde_json::from_str(container).unwrap();
+        let [few, many] = [1, SEARCHED_ONE_BY_ONE + 1].map(|names| Mentions::of(&container, names, |_| false));
+        for name in ["A", "B", "C", "D"] {
+            for from in [None, Some(0), Some(1), Some(2), Some(3)] {
+                assert_eq!(few.of_expansion(name, from), many.of_expansion(name, from), "{name} from {from:?}");
+            }
+        }
+        assert_eq!(many.of_expansion("B", Some(0)), Some(Place::Env(1)));
+        assert_eq!(many.of_expansion("C", Some(1)), Some(Place::SubPathExpr(0)));
     }
 
     #[test]

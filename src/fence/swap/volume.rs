@@ -91,6 +91,15 @@ impl<'t> Contents<'t> {
         &self.files
     }
 
+    /// Whether it holds that key.
+    pub fn holds(&self, secret: &str, key: &str) -> bool {
+        [false, true].into_iter().any(|optional| {
+            let order =
+                |file: &SecretFile<'_>| (&*file.secret, file.optional, &*file.key).cmp(&(secret, optional, key));
+            self.files.binary_search_by(order).is_ok()
+        })
+    }
+
     /// Reads one of our volumes back: `None` where it is not ours, by name or by content.
     pub fn recognise(volume: &'t Volume<'_>) -> Option<(Contents<'t>, u16)> {
         let name = volume.name.as_str();

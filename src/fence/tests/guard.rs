@@ -7,6 +7,8 @@
 //! - `reads`: read on the way to one, or because the swap's safety depends on it;
 //! - `skips`: it hands the container no secret material of the pod's namespace, and no decision depends on it.
 
+#![allow(clippy::needless_update, reason = "types of one field go through the same macro")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::Command;

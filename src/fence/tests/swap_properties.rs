@@ -53,13 +53,13 @@ fn changes(pod: &Value, policies: &PolicySet) -> Changes {
 
 impl Change {
     fn add(&mut self, candidate: &Candidate<'_, '_>) {
-        let named = candidate.files.iter().filter_map(|file| {
+        let mut named = candidate.files.iter().filter_map(|file| {
             let path = format!("{}/{}/{}", candidate.mount.path, candidate.secret, file.key);
             Some((file.names.clone()?, path))
         });
         match candidate.site {
             Site::Env(_, index) => {
-                self.env.insert(index, named.last());
+                self.env.insert(index, named.next_back());
             }
             Site::EnvFrom(_, index) => {
                 self.env_from.insert(index);
@@ -74,7 +74,7 @@ impl Change {
     }
 }
 
-fn container<'v>(pod: &'v Value, at: ContainerAt) -> &'v Value {
+fn container(pod: &Value, at: ContainerAt) -> &Value {
     &pod["spec"][at.list.field()][at.index]
 }
 
@@ -419,9 +419,16 @@ proptest! {
         }
         for (at, expected) in containers(&at_once) {
             let is = container(&after, at);
-            for member in ["env", "envFrom", "volumeMounts"] {
+            for member in ["env", "envFrom"] {
                 prop_assert_eq!(&is[member], &expected[member], "{} {}", at, member);
             }
+            // The runtime orders mounts by their depth.
+            let mounts = |container: &Value| {
+                let mut mounts = items(&container["volumeMounts"]);
+                mounts.sort_by_key(|mount| mount["mountPath"].to_string());
+                mounts
+            };
+            prop_assert_eq!(mounts(is), mounts(expected), "{}", at);
         }
         let ours = |pod: &Value| -> BTreeSet<String> {
             items(&pod["spec"]["volumes"]).iter().filter(|its| is_our_name(&its["name"])).map(Value::to_string).collect()
@@ -514,4 +521,27 @@ fn a_volume_that_the_swap_makes_is_not_refused_by_a_rule_on_volumes() {
     let pod = json!({"spec": {"containers": [{"name": "c", "image": "x", "env": [take("A", "a"), take("B", "b")]}]}});
     let after = mutated(&pod, &policies).unwrap_or_else(|| pod.clone());
     assert_eq!(denied_by_gate(&after, &policies), denied_by_check(&pod, &policies));
+}
+
+/// The rule that fits a Secret whose keys nobody knows is not the one that fits the keys that are listed.
+#[test]
+fn a_volume_of_listed_keys_is_judged_by_them() {
+    let volumes = json!([
+        {"name": "b", "on": ["volume"], "where": {"keys": ["b"]}, "action": "warn"},
+        {"name": "a", "on": ["volume"], "where": {"keys": ["a"]}, "action": "deny"},
+    ]);
+    let pod =
+        json!({"spec": {"containers": [{"name": "c", "image": "x", "envFrom": [{"secretRef": {"name": "db"}}]}]}});
+    for (listed, swapped) in [(["a", "c"], false), (["b", "c"], true)] {
+        let mount = json!({"name": "env", "on": ["env"], "action": "mount", "mount": {"keys": {"db": listed}}});
+        let policies = policies([
+            ("swap".to_owned(), json!({"rules": [mount]})),
+            ("volumes".to_owned(), json!({"rules": volumes})),
+        ]);
+        let after = mutated(&pod, &policies);
+        assert_eq!(after.is_some(), swapped, "{listed:?}");
+        let after = after.unwrap_or_else(|| pod.clone());
+        assert_eq!(denied_by_gate(&after, &policies), denied_by_check(&pod, &policies));
+        assert_eq!(denied_by_gate(&after, &policies).is_empty(), swapped);
+    }
 }
