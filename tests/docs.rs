@@ -29,6 +29,7 @@ fn every_reason_against_a_swap_is_explained_word_for_word() {
         Unsafe::VariableTaken(new()),
         Unsafe::Mounted { target: "/run/secretfence".to_owned(), path: "/run".to_owned() },
         Unsafe::VolumeTaken("secretfence-1f2e3d4c5b6a7988".to_owned()),
+        Unsafe::TooManyFiles,
     ];
     for (index, reason) in reasons.iter().enumerate() {
         assert_eq!(place_in_the_table(reason), index);
@@ -59,5 +60,6 @@ fn place_in_the_table(reason: &Unsafe) -> usize {
         Unsafe::VariableTaken(_) => 17,
         Unsafe::Mounted { .. } => 18,
         Unsafe::VolumeTaken(_) => 19,
+        Unsafe::TooManyFiles => 20,
     }
 }

@@ -3,7 +3,7 @@
 //! It is other people's work and not part of this repository: `SECRETFENCE_SHARED` names the folder that holds it. Where
 //! it is missing the tests that need it say what they left out; with `CI` set they fail.
 #![allow(dead_code, reason = "each test binary uses its own part")]
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "tests say what they leave out, and fail by panicking")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
