@@ -1,14 +1,14 @@
 //! `check` over manifests of real projects, and over the test inputs of other tools, against what is known of each.
-//!
-//! The corpus is other people's work and not part of this repository: `SECRETFENCE_SHARED` names the folder that holds
-//! it. Where it is missing these tests say what they left out; with `CI` set they fail.
 
 #![cfg(feature = "cli")]
 // Clippy's leave for tests ends at their helper functions.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+#[path = "support/corpus.rs"]
+mod shared;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
@@ -31,7 +31,7 @@ fn reports_exactly_the_references_of_the_oracle() {
     let found = report.references();
     let mut documents = 0;
     let mut wrong = Vec::new();
-    for row in corpus.table("oracle.tsv") {
+    for row in corpus.shared.table("oracle.tsv") {
         let document = (row["file"].clone(), row["doc"].clone());
         if row["expected_reject"] == "n/a" {
             assert!(!found.contains_key(&document), "{document:?} is no workload");
@@ -49,7 +49,7 @@ fn reports_exactly_the_references_of_the_oracle() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(documents > 300, "only {documents} documents in oracle.tsv");
     let known: BTreeSet<Document> =
-        corpus.table("oracle.tsv").into_iter().map(|row| (row["file"].clone(), row["doc"].clone())).collect();
+        corpus.shared.table("oracle.tsv").into_iter().map(|row| (row["file"].clone(), row["doc"].clone())).collect();
     let beyond: Vec<_> = found.keys().filter(|document| !known.contains(document)).collect();
     assert!(beyond.is_empty(), "findings in documents that the oracle does not have: {beyond:?}");
 }
@@ -61,7 +61,7 @@ fn agrees_with_what_other_tools_expect_of_their_inputs() {
     let denied: BTreeSet<Document> = report.findings().map(place).collect();
     let errors: BTreeSet<Document> = report.errors().map(place).collect();
     let mut rows = 0;
-    for row in corpus.table("expected.tsv") {
+    for row in corpus.shared.table("expected.tsv") {
         rows += 1;
         let document = (format!("peers/{}", row["file"]), row["doc"].clone());
         let verdict = match () {
@@ -78,12 +78,11 @@ fn agrees_with_what_other_tools_expect_of_their_inputs() {
 #[test]
 fn files_that_are_invalid_are_errors_with_a_line() {
     let Some(corpus) = corpus("invalid/") else { return };
-    let mut files = Vec::new();
-    walk(&corpus.root.join("invalid"), &mut files);
+    let files = corpus.shared.files("invalid");
     assert!(!files.is_empty());
     for file in files {
-        let report = corpus.check(&file.to_string_lossy());
-        assert_eq!(report.exit, 2, "{}", file.display());
+        let report = corpus.check(&file);
+        assert_eq!(report.exit, 2, "{file}");
         let errors: Vec<_> = report.errors().collect();
         assert!(!errors.is_empty() && errors.iter().all(|error| error["line"].is_u64()), "{errors:?}");
     }
@@ -93,7 +92,7 @@ fn files_that_are_invalid_are_errors_with_a_line() {
 fn every_oddity_is_judged_or_an_error_that_says_why() {
     let Some(corpus) = corpus("oddities.tsv") else { return };
     let mut errors = BTreeMap::new();
-    for row in corpus.table("oddities.tsv") {
+    for row in corpus.shared.table("oddities.tsv") {
         let report = corpus.check(&row["file"]);
         let said: Vec<String> = report.errors().map(|error| error["message"].as_str().unwrap().to_owned()).collect();
         if said.is_empty() {
@@ -114,7 +113,7 @@ fn every_oddity_is_judged_or_an_error_that_says_why() {
 }
 
 struct Corpus {
-    root: PathBuf,
+    shared: shared::Corpus,
     policy: PathBuf,
     _folder: tempfile::TempDir,
 }
@@ -124,26 +123,18 @@ struct Report {
     exit: i32,
 }
 
-/// The corpus, or a sentence about what is left out.
 fn corpus(about: &str) -> Option<Corpus> {
-    let shared = std::env::var_os("SECRETFENCE_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let root = shared.join("corpus");
-    if !root.is_dir() {
-        assert!(std::env::var_os("CI").is_none(), "no corpus at {}: set SECRETFENCE_SHARED", root.display());
-        println!("left out, for want of a corpus at {}: {about}", root.display());
-        return None;
-    }
+    let shared = shared::Corpus::find(about)?;
     let folder = tempfile::tempdir().unwrap();
     let policy = folder.path().join("deny-env.yaml");
     std::fs::write(&policy, DENY_ENV).unwrap();
-    Some(Corpus { root, policy, _folder: folder })
+    Some(Corpus { shared, policy, _folder: folder })
 }
 
 impl Corpus {
     fn check(&self, path: &str) -> Report {
         let output = Command::new(env!("CARGO_BIN_EXE_secretfence"))
-            .current_dir(&self.root)
+            .current_dir(&self.shared.root)
             .args(["check", "--format", "json", "-p"])
             .args([self.policy.as_os_str(), path.as_ref()])
             .output()
@@ -151,16 +142,6 @@ impl Corpus {
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{path}");
         let json = serde_json::from_slice(&output.stdout).unwrap();
         Report { json, exit: output.status.code().expect("it ends by itself") }
-    }
-
-    fn table(&self, name: &str) -> Vec<BTreeMap<String, String>> {
-        let text = std::fs::read_to_string(self.root.join(name)).unwrap();
-        let mut lines = text.lines();
-        let header: Vec<&str> = lines.next().unwrap().split('\t').collect();
-        let row = |line: &str| {
-            header.iter().map(|name| (*name).to_owned()).zip(line.split('\t').map(str::to_owned)).collect()
-        };
-        lines.map(row).collect()
     }
 }
 
@@ -189,11 +170,4 @@ impl Report {
 fn place(row: &Value) -> Document {
     let text = |name: &str| row[name].as_str().unwrap().to_owned();
     (text("file"), text("document"))
-}
-
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { walk(&path, files) } else { files.push(path) }
-    }
 }

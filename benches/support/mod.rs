@@ -10,6 +10,9 @@ pub const SMALL: &[u8] = include_bytes!("../bodies/small.json");
 pub const TYPICAL: &[u8] = include_bytes!("../bodies/typical.json");
 pub const BIG: &[u8] = include_bytes!("../bodies/big.json");
 
+/// Three workloads as people write them.
+pub const MANIFESTS: &str = include_str!("../bodies/manifests.yaml");
+
 pub const MUTATE: Endpoint = Endpoint { gate: Gate::Mutate, dry_run: false };
 pub const VALIDATE: Endpoint = Endpoint { gate: Gate::Validate, dry_run: false };
 

@@ -186,11 +186,11 @@ impl Record {
             _ => "OTHER",
         };
         Record {
-            uid: Shown(request.uid.as_str()).to_string(),
+            uid: Shown(request.uid.as_str()).to_text(),
             operation,
-            namespace: Shown(request.namespace.as_str()).to_string(),
-            kind: Shown(request.kind.kind.as_str()).to_string(),
-            name: Shown(request.name.as_str()).to_string(),
+            namespace: Shown(request.namespace.as_str()).to_text(),
+            kind: Shown(request.kind.kind.as_str()).to_text(),
+            name: Shown(request.name.as_str()).to_text(),
             ..Record::default()
         }
     }
@@ -217,10 +217,12 @@ impl<'c> Case<'c> {
             Object::None | Object::Raw(_) => return self.refuse_broken("the review holds no object"),
         };
         if self.record.name.is_empty() {
-            self.record.name = Shown(workload.name()).to_string();
+            self.record.name = Shown(workload.name()).to_text();
         }
         if let Some(owner) = workload.metadata.as_ref().and_then(|metadata| metadata.controller()) {
-            self.record.owner = format!("{}/{}", Shown(owner.kind.as_str()), Shown(owner.name.as_str()));
+            Shown(owner.kind.as_str()).push_to(&mut self.record.owner);
+            self.record.owner.push('/');
+            Shown(owner.name.as_str()).push_to(&mut self.record.owner);
         }
         if !shape.is_pod() && workload.is_controlled() {
             // Its pods are judged.

@@ -103,19 +103,31 @@ pub struct Shown<'a>(pub &'a str);
 impl Shown<'_> {
     /// Appends the name; the formatting machinery costs more than the name.
     pub fn push_to(self, text: &mut String) {
-        // Nearly every name: nothing to escape, nothing to cut.
-        if self.0.len() <= SHOWN_CHARACTERS && self.0.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
+        if self.is_usual() {
             text.push_str(self.0);
         } else {
             // Writing to a String cannot fail.
             let _ = escape(self.0, SHOWN_CHARACTERS, text);
         }
     }
+
+    /// The name as text of its own.
+    pub fn to_text(self) -> String {
+        let mut text = String::with_capacity(self.0.len().min(4 * SHOWN_CHARACTERS));
+        self.push_to(&mut text);
+        text
+    }
+
+    /// Nearly every name: nothing to escape, nothing to cut.
+    fn is_usual(self) -> bool {
+        // Without an early end the compiler looks at many bytes at once.
+        self.0.len() <= SHOWN_CHARACTERS && self.0.bytes().fold(true, |plain, byte| plain & is_plain(byte))
+    }
 }
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        escape(self.0, SHOWN_CHARACTERS, f)
+        if self.is_usual() { f.write_str(self.0) } else { escape(self.0, SHOWN_CHARACTERS, f) }
     }
 }
 
@@ -132,7 +144,7 @@ const VALID_NAME_BYTES: usize = 253;
 pub fn in_full(name: &str) -> String {
     let valid = name.len() <= VALID_NAME_BYTES
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
-    if valid { name.to_owned() } else { Shown(name).to_string() }
+    if valid { name.to_owned() } else { Shown(name).to_text() }
 }
 
 /// How many characters of a JSON pointer are shown: for every built-in path, with its indices, there is room to spare.

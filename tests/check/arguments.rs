@@ -45,7 +45,7 @@ fn policies_that_cannot_be_used_judge_nothing() {
     exit: 2
     --- stderr
     error: the policies cannot be used, so nothing was judged:
-    policy.yaml:5:41: spec.rules[0].action: "denny" is not known here: did you mean "deny"?; expected one of allow, warn, mount, deny
+    policy.yaml:5:41: spec.rules[0].action: "denny" is not known here (did you mean "deny"?); expected one of allow, warn, mount, deny
     "#);
 }
 
