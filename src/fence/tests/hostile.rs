@@ -121,7 +121,7 @@ proptest! {
 fn deep_nesting_is_answered_or_refused() {
     let policies = anything();
     for (open, close) in [("[", "]"), (r#"{"spec":"#, "}"), (r#"{"containers":[{"env":["#, "]}]}")] {
-        for depth in [100, 1_000, 200_000] {
+        for depth in [100, 1_000, 50_000] {
             for end in [close, ""] {
                 let deep = format!("{}1{}", open.repeat(depth), end.repeat(depth));
                 hear(deep.as_bytes(), &policies);

@@ -64,8 +64,10 @@ impl Change {
             Site::EnvFrom(_, index) => {
                 self.env_from.insert(index);
                 self.appended.extend(named);
-                let keys = candidate.files.iter().map(|file| file.key.clone().into_owned()).collect();
-                self.listed.insert(candidate.secret.to_owned(), keys);
+                let keys: BTreeSet<String> = candidate.files.iter().map(|file| file.key.clone().into_owned()).collect();
+                // Taken twice, by rules that say otherwise: what both say.
+                let listed = self.listed.entry(candidate.secret.to_owned()).or_insert_with(|| keys.clone());
+                listed.retain(|key| keys.contains(key));
             }
             site => panic!("{site:?} is swapped"),
         }
@@ -370,7 +372,7 @@ fn check_says_no_value(heard: &Heard) {
 }
 
 proptest! {
-    #![proptest_config(cases(512))]
+    #![proptest_config(cases(256))]
 
     #[test]
     fn a_swap_applies_touches_nothing_else_and_leaves_nothing_to_swap(pod in likely::pod(), specs in likely::policies()) {
