@@ -610,6 +610,18 @@ fn a_policy_in_dry_run_weakens_no_other() {
 }
 
 #[test]
+fn a_policy_in_dry_run_foretells_its_patch_at_mutate() {
+    let mount = "{name: m, on: [secretKeyRef], action: mount}";
+    let response = send(&create(&pod_with_secret()), MUTATE, &dry_run(mount));
+    assert!(response.patch().is_none());
+    let annotations = response.annotations();
+    let (_, patch) = annotations.iter().find(|(key, _)| key.starts_with("patch-")).unwrap();
+    let foretold: serde_json::Value = serde_json::from_str(patch).unwrap();
+    let made = send(&create(&pod_with_secret()), MUTATE, &policies(&policy("rehearsal", &format!("rules:\n- {mount}"))));
+    assert_eq!(foretold, serde_json::to_value(made.patch().unwrap()).unwrap());
+}
+
+#[test]
 fn below_the_dry_run_path_nothing_is_denied_or_changed_and_everything_is_said() {
     let response = send(&create(&pod_with_secret()), DRY_VALIDATE, &rules(&[DENY]));
     assert!(response.allowed());

@@ -266,21 +266,20 @@ impl<'c> Case<'c> {
         let place = self.place(request, &["Pod"], true, Stage::Mutate);
         let Some((template, pod)) = workload.pods().next() else { return };
         let verdict = judge(pod, &place, self.policies, self.facts, false);
+        if let Some((candidates, plan)) = &verdict.foretold {
+            self.record.result = ReviewResult::WouldSwap;
+            self.foretell(&patch::write(pod, template, candidates, plan));
+        }
+        let mode = if verdict.plan.swapped.is_empty() { Mode::DryRun } else { Mode::Enforce };
+        let mut said = say(&verdict.judged, pod.spec, template);
+        said.retain(|its| its.mode == mode && its.decision.outcome == Outcome::Swapped);
+        self.note_findings(&said);
         if verdict.plan.swapped.is_empty() {
             return;
         }
-        let patch = patch::write(pod, template, &verdict.candidates, &verdict.plan);
-        let mut said = say(&verdict.judged, pod.spec, template);
-        said.retain(|its| its.decision.outcome == Outcome::Swapped);
         self.count(&said);
-        self.note_findings(&said);
-        if self.endpoint.dry_run {
-            self.record.result = ReviewResult::WouldSwap;
-            self.foretell(&patch);
-            return;
-        }
         self.record.result = ReviewResult::Swapped;
-        self.response.patch = Some(patch);
+        self.response.patch = Some(patch::write(pod, template, &verdict.candidates, &verdict.plan));
         // Only the person who creates a pod by hand reads this; for the others there is the log and the annotation.
         self.warn_each(&said, |its| {
             let told = its.decision.reads == Some(Reads::MustBeTold);

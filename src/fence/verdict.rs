@@ -35,7 +35,7 @@ pub struct Place<'s> {
 /// The point of its way at which a pod is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Before admission: what can be swapped will be. Only enforcing policies count, since only they change anything.
+    /// Before admission: what can be swapped will be. Policies in dry run count where they would swap something.
     Mutate,
     /// After every mutation: what could have been swapped and was not is refused.
     Final,
@@ -156,10 +156,12 @@ pub struct Judged<'t, 'p> {
 pub struct Verdict<'t, 'p> {
     /// One for each reference, in stable order; empty where no policy matches.
     pub judged: Vec<Judged<'t, 'p>>,
-    /// What the enforcing policies swap; in a dry run, what would be swapped.
+    /// What the enforcing policies swap.
     pub candidates: Vec<Candidate<'t, 'p>>,
     /// What the pod becomes by them.
     pub plan: Plan<'t>,
+    /// The same, were the policies in dry run enforced along with the others; where they would swap something.
+    pub foretold: Option<(Vec<Candidate<'t, 'p>>, Plan<'t>)>,
 }
 
 /// Judges a pod, or the pod of a template. With `all`, references are listed even where no rule could decide one.
@@ -195,10 +197,9 @@ pub fn judge<'t, 'p: 't>(
     let (candidates, plan) = bench.swap(&mut judged, Mode::Enforce);
     (verdict.candidates, verdict.plan) = (candidates, plan);
     if judged.iter().any(|its| its.dry_run.as_ref().is_some_and(|decision| decision.mounts().is_some())) {
-        let (candidates, plan) = bench.swap(&mut judged, Mode::DryRun);
-        if place.dry_run {
-            (verdict.candidates, verdict.plan) = (candidates, plan);
-        }
+        let foretold = bench.swap(&mut judged, Mode::DryRun);
+        let swaps = |its: &Judged<'_, '_>| its.dry_run.as_ref().is_some_and(|by| by.outcome == Outcome::Swapped);
+        verdict.foretold = judged.iter().any(swaps).then_some(foretold);
     }
     verdict.judged = judged;
     verdict
@@ -234,7 +235,8 @@ impl<'p> Active<'p> {
         for &index in matching {
             let Some(policy) = policies.policies().get(index as usize) else { continue };
             let mode = if place.dry_run { Mode::DryRun } else { policy.mode };
-            let changes_nothing = place.stage == Stage::Mutate && mode == Mode::DryRun && !place.dry_run;
+            let mounts = || policy.rules.iter().any(|rule| matches!(rule.action, Action::Mount(_)));
+            let changes_nothing = place.stage == Stage::Mutate && mode == Mode::DryRun && !mounts();
             if changes_nothing || (!place.is_pod && policy.templates == Templates::Ignore) {
                 continue;
             }
