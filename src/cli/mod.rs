@@ -60,7 +60,7 @@ pub fn main() -> ExitCode {
     };
     outcome.unwrap_or_else(|error| {
         // Nobody is left to hear of it if this fails, too.
-        let _ = writeln!(io::stderr(), "error: {error:#}");
+        let _ = writeln!(io::stderr(), "error: {}", in_one_sentence(&error));
         ExitCode::from(FAILED)
     })
 }
@@ -75,6 +75,15 @@ impl Colour {
         };
         AutoStream::new(raw, choice)
     }
+}
+
+/// An error with its causes, each said once: those that have a place or a flag to add quote their cause themselves.
+fn in_one_sentence(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match &*said {
+        "" => cause,
+        _ if said.contains(&cause) => said,
+        _ => format!("{said}: {cause}"),
+    })
 }
 
 /// A reader that went away (`| head`) is not an error: what it read was enough for it.
