@@ -990,3 +990,68 @@ fn annotations_stay_within_what_the_api_server_accepts() {
     let size: usize = annotations.iter().map(|(key, value)| key.len() + value.as_str().unwrap().len()).sum();
     assert!(size <= limit, "{size}");
 }
+
+// What a first review found.
+
+#[test]
+fn a_name_that_kubernetes_sets_for_a_service_is_unsafe() {
+    let named = |name: &str| with(pod_with_secret(), "/spec/containers/0/env/0/name", json!(name));
+    for name in [
+        "DB_PORT",
+        "DB_SERVICE_HOST",
+        "DB_SERVICE_PORT",
+        "DB_SERVICE_PORT_SQL",
+        "DB_PORT_5432_TCP",
+        "DB_PORT_5432_TCP_ADDR",
+    ] {
+        assert_unsafe(&named(name));
+        assert_safe(&with(named(name), "/spec/enableServiceLinks", json!(false)));
+    }
+    for name in ["DB_PORTS", "PORT", "db_port", "DB_PORT_NUMBER", "DB_HOST", "DB_PORT_5432_HTTP"] {
+        assert_safe(&named(name));
+    }
+    let always = with(named("KUBERNETES_SERVICE_HOST"), "/spec/enableServiceLinks", json!(false));
+    assert_unsafe(&always);
+}
+
+#[test]
+fn a_new_variable_that_kubernetes_sets_for_a_service_is_unsafe() {
+    assert_unsafe_under(&pod_with_secret(), &mount_with("{variable: \"{name}_PORT\"}"));
+}
+
+#[test]
+fn a_termination_message_below_the_target_is_unsafe() {
+    let at = |path: &str| with(pod_with_secret(), "/spec/containers/0/terminationMessagePath", json!(path));
+    assert_unsafe(&at("/run/secretfence/db/log"));
+    assert_safe(&at("/dev/termination-log"));
+}
+
+#[test]
+fn options_that_only_windows_has_are_windows() {
+    assert_unsafe(&with(pod_with_secret(), "/spec/securityContext", json!({"windowsOptions": {}})));
+    assert_unsafe(&with(pod_with_secret(), "/spec/containers/0/securityContext", json!({"windowsOptions": {}})));
+    assert_safe(&with(pod_with_secret(), "/spec/securityContext", json!({"windowsOptions": null})));
+}
+
+#[test]
+fn a_second_call_widens_no_mode_that_a_rule_gave() {
+    let policies = rules(&[
+        "{name: hot, on: [env], where: {secrets: [db]}, action: mount, mount: {fileMode: \"0440\"}}",
+        "{name: files, on: [env], action: mount}",
+    ]);
+    let first = swapped(&pod_with_secret(), &policies);
+    let more = json!({"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "other", "key": "token"}}});
+    let again = swapped(&with(first, "/spec/containers/0/env/-", more), &policies);
+    let modes: Vec<_> = own_volumes(&again).iter().map(|its| its["projected"]["defaultMode"].clone()).collect();
+    assert_eq!(modes, [0o440]);
+}
+
+#[test]
+fn a_mount_of_ours_at_another_spelling_of_the_path_is_in_the_way() {
+    let policies = |path: &str| mount_with(&format!("{{path: {path}}}"));
+    let first = swapped(&pod_with_secret(), &policies("/var/run/sf"));
+    let more = json!({"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "db", "key": "token"}}});
+    let pod = with(first, "/spec/containers/0/env/-", more);
+    assert_unsafe_under(&pod, &policies("/run/sf"));
+    assert_safe_under(&pod, &policies("/var/run/sf"));
+}

@@ -617,7 +617,8 @@ fn a_policy_in_dry_run_foretells_its_patch_at_mutate() {
     let annotations = response.annotations();
     let (_, patch) = annotations.iter().find(|(key, _)| key.starts_with("patch-")).unwrap();
     let foretold: serde_json::Value = serde_json::from_str(patch).unwrap();
-    let made = send(&create(&pod_with_secret()), MUTATE, &policies(&policy("rehearsal", &format!("rules:\n- {mount}"))));
+    let made =
+        send(&create(&pod_with_secret()), MUTATE, &policies(&policy("rehearsal", &format!("rules:\n- {mount}"))));
     assert_eq!(foretold, serde_json::to_value(made.patch().unwrap()).unwrap());
 }
 
@@ -993,4 +994,51 @@ fn no_output_holds_the_value_of_a_variable() {
         }
         assert!(!format!("{:?}", judge(&pod, &policies)).contains(secret));
     }
+}
+
+// What a first review found.
+
+#[test]
+fn a_mount_that_lets_unsafe_references_through_weakens_no_other() {
+    let lenient = policy_of_rules("a", &["{name: m, on: [env], action: mount, mount: {unsafe: warn}}"]);
+    let strict = policy_of_rules("b", &["{name: m, on: [env], action: mount}"]);
+    let pod = with(pod_with_secret(), "/spec/containers/0/args", json!(["$(DB_PASSWORD)"]));
+    assert!(admits(&policies(&lenient), &pod));
+    let finding = judge(&pod, &policies(&(lenient + &strict))).findings.remove(0);
+    assert_eq!((finding.policy.as_deref(), finding.outcome), (Some("b"), Outcome::Denied));
+}
+
+#[test]
+fn a_source_that_is_unknown_is_warned_of_where_every_rule_is_about_another_namespace() {
+    let unknown = json!({"name": "X", "valueFrom": {"vaultRef": {"name": "db"}}});
+    let pod = with(pod_with_secret(), "/spec/containers/0/env/0", unknown);
+    let policies = rules(&["{name: no, on: [env], where: {namespaces: [elsewhere]}, action: deny}"]);
+    let findings = judge(&pod, &policies).findings;
+    assert_eq!(findings.iter().map(|its| its.outcome).collect::<Vec<_>>(), [Outcome::Warned]);
+}
+
+#[test]
+fn an_exception_for_images_lets_through_no_name_that_is_none() {
+    let policies = rules(&[
+        "{name: vendor, on: [env], where: {images: [registry.example.com/vendor/*]}, action: allow}",
+        "{name: no, on: [env], action: deny}",
+    ]);
+    let of = |image: &str| with(pod_with_secret(), "/spec/containers/0/image", json!(image));
+    assert!(admits(&policies, &of("registry.example.com/vendor/app:v1")));
+    let digest =
+        "registry.example.com/vendor/app:v1@sha256:6fdaeeb975729fae923d5a4fd12aabfe228f219e9cb0eb53f16947ccf25ec84d";
+    assert!(admits(&policies, &of(digest)));
+    for tail in ["../evil/x", "x:1/evil", "", "x@evil.com/y", "a//b", "x y"] {
+        assert!(!admits(&policies, &of(&format!("registry.example.com/vendor/{tail}"))), "{tail}");
+    }
+}
+
+#[test]
+fn another_volume_of_the_same_driver_is_new_on_update() {
+    let policies = rules(&["{name: no, on: [csi], action: deny}"]);
+    let csi = |name: &str| json!({"name": name, "csi": {"driver": "secrets-store.csi.k8s.io"}});
+    let old = with(pod(), "/spec/volumes", json!([csi("a")]));
+    let new = with(old.clone(), "/spec/volumes/-", csi("b"));
+    assert!(send(&update(&old, &old), VALIDATE, &policies).allowed());
+    assert!(!send(&update(&old, &new), VALIDATE, &policies).allowed());
 }

@@ -1,5 +1,6 @@
 //! Bytes of a review in, bytes of a review out.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt::Write;
 
@@ -372,7 +373,7 @@ impl<'c> Case<'c> {
     /// The first that are denied or swapped, for the log.
     fn note_findings(&mut self, said: &[Said<'_>]) {
         let reported = said.iter().filter(|its| matches!(its.decision.outcome, Outcome::Denied | Outcome::Swapped));
-        self.record.findings.extend(reported.take(DENIAL_FINDINGS).map(|its| its.text().to_owned()));
+        self.record.findings.extend(reported.take(DENIAL_FINDINGS).map(|its| its.marked().into_owned()));
     }
 
     /// `prefix` tells how a decision is said to the client, if it is.
@@ -415,13 +416,13 @@ impl<'c> Case<'c> {
                 policies.push(name);
             }
             if its.decision.outcome != Outcome::Allowed {
-                findings.add("\n", || its.text());
+                findings.add("\n", || its.marked());
             }
         }
         if !policies.is_empty() {
             policies.sort_unstable();
             let mut names = Bounded::new(AUDIT_BYTES);
-            policies.into_iter().for_each(|name| names.add(",", || name));
+            policies.into_iter().for_each(|name| names.add(",", || name.into()));
             self.audit("policies", names.finish());
         }
         if findings.count > 0 {
@@ -439,9 +440,9 @@ impl<'c> Case<'c> {
         }
         let mut text = Bounded::new(AUDIT_BYTES);
         let length = format!("{} bytes, sha256 {hash}, at", patch.len());
-        text.add("", || &length);
+        text.add("", || length.into());
         let paths = whole.split("{\"op\":\"").skip(1).filter_map(|operation| operation.split('"').nth(4));
-        paths.for_each(|path| text.add(" ", || path));
+        paths.for_each(|path| text.add(" ", || path.into()));
         self.audit(&key, text.finish());
     }
 }
@@ -487,6 +488,14 @@ fn say<'v>(judged: &'v [Judged<'v, 'v>], spec: &'v PodSpec<'v>, template: &'v st
 impl Said<'_> {
     fn text(&self) -> &str {
         self.text.get_or_init(|| message::finding(self.reference, self.decision, self.spec, self.template))
+    }
+
+    /// The text, for those who read findings of both modes side by side.
+    fn marked(&self) -> Cow<'_, str> {
+        match self.mode {
+            Mode::Enforce => Cow::Borrowed(self.text()),
+            Mode::DryRun => Cow::Owned(format!("dry run: {}", self.text())),
+        }
     }
 
     /// Whether the decision refuses the object: of a template, only where its policy enforces on templates.
@@ -566,7 +575,7 @@ impl Bounded {
         Bounded { text: String::new(), bytes: bytes - 24, count: 0, left_out: 0 }
     }
 
-    fn add<'i>(&mut self, separator: &str, item: impl FnOnce() -> &'i str) {
+    fn add<'i>(&mut self, separator: &str, item: impl FnOnce() -> Cow<'i, str>) {
         self.count += 1;
         if self.left_out > 0 {
             self.left_out += 1;
@@ -580,7 +589,7 @@ impl Bounded {
         if !self.text.is_empty() {
             self.text.push_str(separator);
         }
-        self.text.push_str(item);
+        self.text.push_str(&item);
     }
 
     fn finish(mut self) -> String {

@@ -20,6 +20,7 @@ mod rules;
 pub mod swap;
 #[cfg(test)]
 mod tests;
+mod validation;
 mod verdict;
 pub mod workload;
 

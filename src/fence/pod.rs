@@ -85,6 +85,7 @@ pub struct PodSpec<'a> {
     pub service_account_name: Text<'a>,
     pub service_account: Text<'a>,
     pub security_context: Option<SecurityContext>,
+    pub enable_service_links: Option<bool>,
     pub os: Option<OperatingSystem<'a>>,
     pub node_selector: Option<Labels<'a>>,
     pub affinity: Option<Affinity<'a>>,
@@ -107,7 +108,12 @@ impl PodSpec<'_> {
         let by_selector = self.node_selector.as_ref().is_some_and(|labels| {
             labels.0.iter().any(|(key, value)| OS_LABELS.contains(&key.as_str()) && value.as_str() == "windows")
         });
-        by_name || by_selector || self.affinity.as_ref().is_some_and(Affinity::may_choose_windows)
+        // Only pods for Windows have these.
+        let has_options = |context: Option<SecurityContext>| context.is_some_and(|its| its.windows_options.is_some());
+        let containers = self.containers.items.iter().chain(&self.init_containers.items);
+        let by_options = has_options(self.security_context)
+            || containers.into_iter().any(|container| has_options(container.security_context));
+        by_name || by_selector || by_options || self.affinity.as_ref().is_some_and(Affinity::may_choose_windows)
     }
 }
 
@@ -183,7 +189,12 @@ pub struct SecurityContext {
     pub fs_group: Option<i64>,
     pub run_as_user: Option<i64>,
     pub run_as_non_root: Option<bool>,
+    pub windows_options: Option<WindowsOptions>,
 }
+
+/// Whether they are there is all that counts.
+#[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
+pub struct WindowsOptions {}
 
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase", remote = "Self")]
@@ -202,6 +213,7 @@ pub struct Container<'a> {
     pub startup_probe: Option<Handler<'a>>,
     pub lifecycle: Option<Lifecycle<'a>>,
     pub security_context: Option<SecurityContext>,
+    pub termination_message_path: Text<'a>,
 }
 
 impl<'a> Container<'a> {

@@ -17,12 +17,15 @@ struct Identity<'t> {
     secret: Option<&'t str>,
     keys: Keys<'t>,
     detail: &'t str,
+    /// Where it names no Secret, the volume is what tells it from another.
+    volume: Option<&'t str>,
 }
 
 impl<'t> Identity<'t> {
     fn of(reference: &Reference<'t>, container: Option<usize>) -> Identity<'t> {
-        let Reference { kind, variable, secret, keys, detail, .. } = reference.clone();
-        Identity { container, kind, variable, secret, keys, detail }
+        let Reference { kind, variable, secret, keys, detail, volume, .. } = reference.clone();
+        let volume = volume.filter(|_| secret.is_none());
+        Identity { container, kind, variable, secret, keys, detail, volume }
     }
 }
 

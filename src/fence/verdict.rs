@@ -60,6 +60,8 @@ pub struct Decision<'p> {
     pub variable: Option<Option<String>>,
     /// What else to say.
     pub notes: Vec<Note>,
+    /// For a `mount` that lets unsafe references through: another that fits, too, and does not.
+    pub stricter_on_unsafe: Option<((u32, &'p Policy), (u32, &'p Rule))>,
 }
 
 /// What comes of a reference.
@@ -181,11 +183,12 @@ pub fn judge<'t, 'p: 't>(
         service_account,
         kinds: place.kinds,
     });
-    let active = Active::of(&matching, place, policies);
-    if active.is_empty() && !all {
+    if matching.is_empty() && !all {
         return Verdict::default();
     }
-    let mut bench = Bench { pod, place, policies, facts, active, container: None };
+    let active = Active::of(&matching, place, policies);
+    let first_policy = first_policy(&matching, place, policies);
+    let mut bench = Bench { pod, place, policies, facts, active, first_policy, container: None };
     let mut judged: Vec<Judged<'t, 'p>> = inventory(pod.spec, policies.secret_drivers())
         .into_iter()
         .map(|reference| {
@@ -234,12 +237,7 @@ impl<'p> Active<'p> {
         let mut active = Vec::new();
         for &index in matching {
             let Some(policy) = policies.policies().get(index as usize) else { continue };
-            let mode = if place.dry_run { Mode::DryRun } else { policy.mode };
-            let mounts = || policy.rules.iter().any(|rule| matches!(rule.action, Action::Mount(_)));
-            let changes_nothing = place.stage == Stage::Mutate && mode == Mode::DryRun && !mounts();
-            if changes_nothing || (!place.is_pod && policy.templates == Templates::Ignore) {
-                continue;
-            }
+            let Some(mode) = place.mode_of(policy) else { continue };
             for (rule_index, rule) in policy.rules.iter().enumerate() {
                 if rule.selects.namespaces.as_ref().is_none_or(|namespaces| namespaces.matches(place.namespace)) {
                     active.push(Active { policy: (index, policy), rule: (rule_index as u32, rule), mode });
@@ -248,6 +246,23 @@ impl<'p> Active<'p> {
         }
         active
     }
+}
+
+impl Place<'_> {
+    /// The mode in which a policy counts here, if it does at all.
+    fn mode_of(&self, policy: &Policy) -> Option<Mode> {
+        let mode = if self.dry_run { Mode::DryRun } else { policy.mode };
+        let mounts = || policy.rules.iter().any(|rule| matches!(rule.action, Action::Mount(_)));
+        let changes_nothing = self.stage == Stage::Mutate && mode == Mode::DryRun && !mounts();
+        (!changes_nothing && (self.is_pod || policy.templates != Templates::Ignore)).then_some(mode)
+    }
+}
+
+/// The first that enforces, else the first in dry run.
+fn first_policy<'p>(matching: &[u32], place: &Place<'_>, policies: &'p PolicySet) -> Option<(Mode, (u32, &'p Policy))> {
+    let policies = matching.iter().filter_map(|index| Some((*index, policies.policies().get(*index as usize)?)));
+    let modes = policies.filter_map(|(index, policy)| Some((place.mode_of(policy)?, (index, policy))));
+    modes.min_by_key(|(mode, (index, _))| (*mode, *index))
 }
 
 /// The index of a rule that no policy file holds.
@@ -270,6 +285,8 @@ struct Bench<'t, 'p, 's> {
     policies: &'p PolicySet,
     facts: &'s Facts,
     active: Vec<Active<'p>>,
+    /// Who says what no rule decides.
+    first_policy: Option<(Mode, (u32, &'p Policy))>,
     container: Option<(ContainerAt, ContainerFacts<'t>)>,
 }
 
@@ -293,6 +310,10 @@ const LONG_NAME: usize = 512;
 impl<'t> ContainerFacts<'t> {
     fn is_named(&self, globs: &Globs) -> bool {
         self.answer(self.name.len(), std::ptr::from_ref(globs).addr(), || globs.matches(self.name))
+    }
+
+    fn has_well_formed_image(&self) -> bool {
+        self.image().is_some_and(ImageName::is_well_formed)
     }
 
     fn is_of_image(&self, globs: &ImageGlobs) -> bool {
@@ -341,6 +362,7 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
         let mut best: [Best<'p>; 2] = [None, None];
         let mut decided = None;
         let mut ended = Vec::new();
+        let mut strictest_on_unsafe = [None, None];
         for active in &self.active {
             if decided == Some(active.policy.0) || !active.rule.1.on.contains(reference.kind) {
                 continue;
@@ -356,6 +378,10 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
                 continue;
             }
             decided = Some(active.policy.0);
+            let refuses_unsafe = matches!(&active.rule.1.action, Action::Mount(mount) if mount.unsafe_is_denied);
+            if refuses_unsafe {
+                strictest_on_unsafe[active.mode as usize].get_or_insert((active.policy, active.rule));
+            }
             let slot = &mut best[active.mode as usize];
             let stricter =
                 |(now, _): &(Active<'_>, _)| active.rule.1.action.strictness() > now.rule.1.action.strictness();
@@ -365,14 +391,17 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
             }
         }
         if reference.kind == Kind::UnknownSource && best.iter().all(Option::is_none) {
-            let first = |mode| self.active.iter().find(|active| active.mode == mode);
-            if let Some(active) = first(Mode::Enforce).or_else(|| first(Mode::DryRun)) {
+            if let Some((mode, policy)) = self.first_policy {
                 let rule = (UNWRITTEN_RULE, &*WARN_OF_UNKNOWN);
-                best[active.mode as usize] = Some((Active { rule, ..*active }, Vec::new()));
+                best[mode as usize] = Some((Active { policy, rule, mode }, Vec::new()));
             }
         }
         let [enforced, dry_run] = best;
-        (enforced.map(|its| self.decision(its)), dry_run.map(|its| self.decision(its)))
+        let [on_unsafe, on_unsafe_dry] = strictest_on_unsafe;
+        (
+            enforced.map(|its| Decision { stricter_on_unsafe: on_unsafe, ..self.decision(its) }),
+            dry_run.map(|its| Decision { stricter_on_unsafe: on_unsafe_dry, ..self.decision(its) }),
+        )
     }
 
     fn decision(&self, (active, mut notes): (Active<'p>, Vec<Note>)) -> Decision<'p> {
@@ -390,7 +419,9 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
                 Outcome::Allowed
             }
         };
-        Decision { policy: active.policy, rule: active.rule, outcome, reads: None, reason: None, variable: None, notes }
+        let (policy, rule) = (active.policy, active.rule);
+        let (reads, reason, variable, stricter_on_unsafe) = (None, None, None, None);
+        Decision { policy, rule, outcome, reads, reason, variable, notes, stricter_on_unsafe }
     }
 
     /// Plans the swap of one mode's references, and settles what comes of each.
@@ -526,7 +557,8 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
             return false;
         }
         if let Some(images) = &selects.images
-            && !container.is_some_and(|facts| facts.is_of_image(images))
+            // What is no image's name is let through by none: a pattern on names says nothing of it.
+            && !container.is_some_and(|facts| facts.is_of_image(images) && (!allows || facts.has_well_formed_image()))
         {
             return false;
         }
@@ -653,7 +685,12 @@ fn slot<'j, 't, 'p>(judged: &'j mut Judged<'t, 'p>, mode: Mode) -> &'j mut Optio
 
 fn settle_unsafe(decision: &mut Option<Decision<'_>>, mount: &Mount, reason: Unsafe) {
     let Some(decision) = decision else { return };
-    decision.outcome = if mount.unsafe_is_denied { Outcome::Denied } else { Outcome::Warned };
+    // Whose mount it would be is the first policy's to say; whether it may stay undone, the strictest's.
+    if let Some((policy, rule)) = decision.stricter_on_unsafe.filter(|_| !mount.unsafe_is_denied) {
+        (decision.policy, decision.rule) = (policy, rule);
+    }
+    let denied = mount.unsafe_is_denied || decision.stricter_on_unsafe.is_some();
+    decision.outcome = if denied { Outcome::Denied } else { Outcome::Warned };
     decision.reads = Some(Reads::Unsafe);
     decision.reason = Some(Box::new(Reason::Unsafe(reason)));
 }

@@ -31,6 +31,22 @@ impl<'a> ImageName<'a> {
     }
 }
 
+impl ImageName<'_> {
+    /// Whether a container runtime would take it (the grammar of github.com/distribution/reference), as far as a pattern
+    /// could be led astray: no empty path component, no `.` or `..`, no second tag.
+    pub fn is_well_formed(&self) -> bool {
+        let word = |text: &str| {
+            !text.is_empty()
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+        };
+        let (registry, path) = self.repository.split_once('/').unwrap_or(("", &self.repository));
+        let component = |text: &str| word(text) && !text.starts_with('.') && !text.ends_with('.');
+        let host = |text: &str| word(text.split_once(':').map_or(text, |(host, _)| host)) || text.starts_with('[');
+        let digest = |text: &str| text.split_once(':').is_some_and(|(algorithm, hex)| word(algorithm) && word(hex));
+        host(registry) && path.split('/').all(component) && self.tag.is_none_or(word) && self.digest.is_none_or(digest)
+    }
+}
+
 impl fmt::Debug for ImageName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ImageName({}", Shown(&self.repository))?;

@@ -57,7 +57,7 @@ impl<'t> Layout<'t> {
         for (index, room) in rooms.iter().enumerate() {
             let Some(at) = room.at() else { continue };
             for path in room.paths(reasons) {
-                let (contents, explicit_mode, mount) = room.contents(path, reasons, own);
+                let (contents, explicit_mode, mount) = room.contents(path, reasons, own, reads_by_group(spec, at));
                 let user = User { at, path: Cow::Borrowed(path), mount, room: Some(index) };
                 layout.want(contents, explicit_mode).users.push(user);
             }
@@ -103,11 +103,17 @@ impl<'t> Layout<'t> {
                 let at = ContainerAt { list, index };
                 for (mount, path, volume) in own.mounts(container) {
                     let Some((_, contents, mode)) = own.by_name.get(volume) else { continue };
-                    if changing.contains(&(at, mount)) || ![MODE_ALL, MODE_GROUP].contains(mode) {
+                    let auto = *mode == MODE_ALL || (*mode == MODE_GROUP && reads_by_group(spec, at));
+                    if changing.contains(&(at, mount)) || !auto {
                         continue;
                     }
                     if let Some(its) = *found.entry(volume).or_insert_with(|| self.find(contents, None)) {
-                        self.wanted[its].users.push(User { at, path, mount: Some(mount), room: None });
+                        self.wanted[its].users.push(User {
+                            at,
+                            path: Cow::Borrowed(path),
+                            mount: Some(mount),
+                            room: None,
+                        });
                     }
                 }
             }
@@ -205,11 +211,14 @@ fn still_mounted<'t>(spec: &'t PodSpec<'_>, changes: &[(ContainerAt, MountChange
 /// 0440 only where `fsGroup` is set and every container that mounts the files drops root by its securityContext: measured
 /// on a kubelet, a 0440 file is read by root and by the fsGroup, and an image that drops root by itself loses the group.
 fn auto_mode(spec: &PodSpec<'_>, users: &[User<'_>]) -> u16 {
+    if users.iter().all(|user| reads_by_group(spec, user.at)) { MODE_GROUP } else { MODE_ALL }
+}
+
+/// Whether the container reads what only root and the pod's `fsGroup` may read.
+fn reads_by_group(spec: &PodSpec<'_>, at: ContainerAt) -> bool {
     let pod = spec.security_context.unwrap_or_default();
-    let drops_root = |user: &User<'_>| {
-        let own = user.at.of(spec).and_then(|container| container.security_context).unwrap_or_default();
-        own.run_as_non_root.or(pod.run_as_non_root) == Some(true)
-            || own.run_as_user.or(pod.run_as_user).is_some_and(|id| id > 0)
-    };
-    if pod.fs_group.is_some() && users.iter().all(drops_root) { MODE_GROUP } else { MODE_ALL }
+    let own = at.of(spec).and_then(|container| container.security_context).unwrap_or_default();
+    let drops_root = own.run_as_non_root.or(pod.run_as_non_root) == Some(true)
+        || own.run_as_user.or(pod.run_as_user).is_some_and(|id| id > 0);
+    pod.fs_group.is_some() && drops_root
 }

@@ -79,6 +79,8 @@ pub enum Unsafe {
     KeyName(String),
     /// Both `value` and `valueFrom`.
     ValueBeside,
+    /// The kubelet may set the name for a Service, too.
+    ServiceVariable(String),
     /// More than one source in one entry.
     SourceBeside,
     /// The new variable's name would not be accepted by every API server.
@@ -132,6 +134,9 @@ impl fmt::Display for Unsafe {
             Unsafe::SecretName => f.write_str("the Secret's name is no DNS subdomain"),
             Unsafe::KeyName(key) => write!(f, "\"{}\" is no valid key of a Secret", Shown(key)),
             Unsafe::ValueBeside => f.write_str("the entry has both a value and a valueFrom"),
+            Unsafe::ServiceVariable(name) => {
+                write!(f, "{} is also a name that Kubernetes sets for a Service", Bare(name))
+            }
             Unsafe::SourceBeside => f.write_str("the entry has another source beside the Secret"),
             Unsafe::VariableName(name) => write!(f, "{} is not accepted as a variable's name everywhere", Bare(name)),
             Unsafe::Mentioned { variable, place } => write!(f, "{} is mentioned in {place}", Bare(variable)),

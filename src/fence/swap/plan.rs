@@ -8,7 +8,6 @@ use std::collections::HashMap;
 
 use super::layout::Layout;
 use super::room::Room;
-use super::safety::clean_path;
 use super::volume::Contents;
 use super::{Candidate, Unsafe};
 use crate::fence::pod::{Container, Metadata, PodSpec};
@@ -70,17 +69,22 @@ impl<'t> Plan<'t> {
     pub fn of<'p: 't>(pod: Pod<'t>, candidates: &[Candidate<'t, 'p>]) -> (Plan<'t>, Vec<Option<Unsafe>>) {
         let mut reasons: Vec<Option<Unsafe>> = Vec::with_capacity(candidates.len());
         let whole_pod = unsafe_pod(pod);
+        let service_links = pod.spec.enable_service_links.unwrap_or(true);
         let own = OwnVolumes::of(pod.spec);
         let mut rooms = Vec::new();
         for group in candidates.chunk_by(|a, b| a.at == b.at) {
             let first = reasons.len();
             let container = group.first().and_then(|candidate| candidate.at.of(pod.spec));
-            let Some(container) = container else { continue };
+            let Some(container) = container else {
+                // Each candidate has its reason, or those behind it get another's.
+                reasons.extend(group.iter().map(|_| Some(Unsafe::NoImage)));
+                continue;
+            };
             let room = Room::of(group, first, container, &own);
             match whole_pod.clone().or_else(|| room.whole_container()) {
                 Some(reason) => reasons.extend(group.iter().map(|_| Some(reason.clone()))),
                 None => {
-                    room.judge_each(&own, &mut reasons);
+                    room.judge_each(&own, service_links, &mut reasons);
                     room.judge_together(&mut reasons);
                     rooms.push(room);
                 }
@@ -136,7 +140,7 @@ impl<'t> OwnVolumes<'t> {
         OwnVolumes { by_name }
     }
 
-    /// The mounts of ours in a container: index, clean path, volume name.
+    /// The mounts of ours in a container: index, path as written, volume name.
     pub fn mounts<'c>(&self, container: &'c Container<'_>) -> Vec<OwnMount<'c>> {
         if self.by_name.is_empty() {
             return Vec::new();
@@ -146,13 +150,13 @@ impl<'t> OwnVolumes<'t> {
             .filter(|(_, mount)| self.by_name.contains_key(mount.name.as_str()))
             .filter(|(_, mount)| mount.sub_path.as_str().is_empty() && mount.sub_path_expr.as_str().is_empty())
             .filter(|(_, mount)| mount.read_only == Some(true))
-            .map(|(index, mount)| (index, clean_path(mount.mount_path.as_str()), mount.name.as_str()))
+            .map(|(index, mount)| (index, mount.mount_path.as_str(), mount.name.as_str()))
             .collect()
     }
 }
 
-/// A mount of ours in a container: index, clean path, volume name.
-pub type OwnMount<'c> = (usize, Cow<'c, str>, &'c str);
+/// A mount of ours in a container: index, path as written, volume name.
+pub type OwnMount<'c> = (usize, &'c str, &'c str);
 
 /// The file of a key.
 pub fn file_path(root: &str, secret: &str, key: &str) -> String {

@@ -13,6 +13,7 @@ use crate::fence::kind::Kind;
 use crate::fence::pod::{Container, EnvVarSource};
 use crate::fence::policy::{BesideEnvFrom, FileMode};
 use crate::fence::reference::{ContainerAt, ContainerList, Site};
+use crate::fence::validation;
 
 /// One container, with its candidates.
 pub struct Room<'c, 't, 'p> {
@@ -48,7 +49,7 @@ impl<'c, 't, 'p> Room<'c, 't, 'p> {
     }
 
     /// What holds whatever becomes of the other candidates.
-    pub fn judge_each(&self, own: &OwnVolumes<'t>, reasons: &mut Vec<Option<Unsafe>>) {
+    pub fn judge_each(&self, own: &OwnVolumes<'t>, service_links: bool, reasons: &mut Vec<Option<Unsafe>>) {
         let names = self.candidates.iter().map(|candidate| candidate.files.len()).sum();
         let entries = Entries::of(&self.container.env.items, names * 2);
         let roots: HashMap<&str, &Contents<'t>> = self.own_contents(own).collect();
@@ -59,6 +60,7 @@ impl<'c, 't, 'p> Room<'c, 't, 'p> {
             let reason = self
                 .unreadable(candidate)
                 .or_else(|| clash.iter().find(|(path, _)| *path == candidate.mount.path).map(|(_, why)| why.clone()))
+                .or_else(|| service_variable(candidate, service_links))
                 .or_else(|| self.new_variable(candidate, &entries, &new_names))
                 .or_else(|| mentioned(candidate, &mut mentions))
                 .or_else(|| self.covered_by_env(candidate, &entries));
@@ -71,10 +73,10 @@ impl<'c, 't, 'p> Room<'c, 't, 'p> {
         if candidate.files.is_empty() {
             return Some(Unsafe::UnknownKeys);
         }
-        if !is_dns_subdomain(candidate.secret) {
+        if !validation::is_dns_subdomain(candidate.secret) {
             return Some(Unsafe::SecretName);
         }
-        if let Some(file) = candidate.files.iter().find(|file| !is_secret_key(&file.key)) {
+        if let Some(file) = candidate.files.iter().find(|file| !validation::is_secret_key(&file.key)) {
             return Some(Unsafe::KeyName(file.key.clone().into_owned()));
         }
         let alone = match candidate.site {
@@ -101,19 +103,26 @@ impl<'c, 't, 'p> Room<'c, 't, 'p> {
         let present: SmallVec<[Present<'_>; 4]> = mounts
             .map(|(index, mount)| (Some(index), mount.mount_path.as_str()))
             .chain(devices.map(|device| (None, device.device_path.as_str())))
+            // The kubelet mounts a file there.
+            .chain(
+                [(None, self.container.termination_message_path.as_str())]
+                    .into_iter()
+                    .filter(|(_, path)| !path.is_empty()),
+            )
             .map(|(index, path)| (index, path, clean_path(path)))
             .collect();
         let mut blocked = Vec::new();
         for target in &targets {
             let clean = clean_path(target);
-            let ours = |index: Option<usize>, path: &str| {
-                path == clean
+            // The same words, not the same place: what is told to the program begins with them.
+            let ours = |index: Option<usize>, written: &str| {
+                written == *target
                     && index
                         .is_some_and(|index| self.own_mounts.binary_search_by_key(&index, |(own, _, _)| *own).is_ok())
             };
             let in_the_way = present
                 .iter()
-                .find(|(index, _, path)| overlaps(path, &clean) && !ours(*index, path))
+                .find(|(index, written, path)| overlaps(path, &clean) && !ours(*index, written))
                 .map(|(_, written, _)| *written)
                 .or_else(|| {
                     targets.iter().copied().find(|other| other != target && overlaps(&clean_path(other), &clean))
@@ -156,7 +165,7 @@ impl<'c, 't, 'p> Room<'c, 't, 'p> {
                 return Some(Unsafe::VariableSet(new.clone()));
             }
             let grown = candidate.kind == Kind::SecretKeyRef && new.contains(&*file.variable);
-            if !grown && !is_variable_name(new) {
+            if !grown && !validation::is_variable_name(new) {
                 return Some(Unsafe::VariableName(new.clone()));
             }
             if names.come.of(new).is_some_and(|coming| coming.differ) {
@@ -232,13 +241,13 @@ impl<'c, 't, 'p> Room<'c, 't, 'p> {
     /// What it has from us already, by root.
     fn own_contents<'s, 'o>(&'s self, own: &'o OwnVolumes<'t>) -> impl Iterator<Item = (&'s str, &'o Contents<'t>)> {
         let contents = |volume: &str| own.by_name.get(volume).map(|(_, contents, _)| contents);
-        self.own_mounts.iter().filter_map(move |(_, path, volume)| Some((&**path, contents(volume)?)))
+        self.own_mounts.iter().filter_map(move |(_, path, volume)| Some((*path, contents(volume)?)))
     }
 
     /// How many files it may come to have.
     pub fn files(&self, own: &OwnVolumes<'t>) -> usize {
         let roots = self.paths_of_candidates();
-        let present = self.own_contents(own).filter(|(root, _)| roots.iter().any(|path| clean_path(path) == *root));
+        let present = self.own_contents(own).filter(|(root, _)| roots.contains(root));
         present.map(|(_, contents)| contents.files().len()).sum::<usize>()
             + self.candidates.iter().map(|candidate| candidate.files.len()).sum::<usize>()
     }
@@ -265,20 +274,21 @@ impl<'c, 't, 'p> Room<'c, 't, 'p> {
         paths
     }
 
-    /// What the container shall find at the path: what it has there from us, and what is new.
+    /// What the container shall find at the path: what it has there from us, and what is new. A mode that is there and
+    /// that `auto` would not have given is one that a rule gave, and nothing wider comes after it.
     pub fn contents(
         &self,
         path: &str,
         reasons: &[Option<Unsafe>],
         own: &OwnVolumes<'t>,
+        by_group: bool,
     ) -> (Contents<'t>, Option<u16>, Option<usize>) {
-        let clean = clean_path(path);
         let mut files = Vec::new();
         let mut modes: SmallVec<[u16; 2]> = SmallVec::new();
-        let present = self.own_mounts.iter().find(|(_, its, _)| *its == clean);
+        let present = self.own_mounts.iter().find(|(_, its, _)| *its == path);
         if let Some((_, contents, mode)) = present.and_then(|(_, _, volume)| own.by_name.get(*volume)) {
             files.extend(contents.files().iter().cloned());
-            if ![MODE_ALL, MODE_GROUP].contains(mode) {
+            if *mode != MODE_ALL && (*mode != MODE_GROUP || !by_group) {
                 modes.push(*mode);
             }
         }
@@ -349,7 +359,39 @@ fn is_own_file(text: &str, roots: &HashMap<&str, &Contents<'_>>) -> bool {
     }
     let Some((rest, key)) = text.rsplit_once('/') else { return false };
     let Some((root, secret)) = rest.rsplit_once('/') else { return false };
-    roots.get(&*clean_path(root)).is_some_and(|contents| contents.holds(secret, key))
+    roots.get(root).is_some_and(|contents| contents.holds(secret, key))
+}
+
+/// A name that the kubelet sets by itself (`getServiceEnvVarMap`, pkg/kubelet/envvars): for every Service of the namespace
+/// unless the pod has no service links, and for the API server's own always. What goes would resolve to it, what comes
+/// would cover it.
+fn service_variable(candidate: &Candidate<'_, '_>, service_links: bool) -> Option<Unsafe> {
+    let is_one = |name: &&str| {
+        let name = *name;
+        (service_links || name.starts_with("KUBERNETES_")) && is_service_variable(name)
+    };
+    let names = candidate.files.iter().flat_map(|file| [Some(&*file.variable), file.names.as_deref()]);
+    names.flatten().find(is_one).map(|name| Unsafe::ServiceVariable(name.to_owned()))
+}
+
+/// `{SERVICE}_SERVICE_HOST`, `{SERVICE}_SERVICE_PORT`, also with `_{PORT NAME}`, `{SERVICE}_PORT`, also with
+/// `_{number}_{protocol}` and then `_PROTO`, `_PORT` or `_ADDR`.
+fn is_service_variable(name: &str) -> bool {
+    let upper = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    if !name.as_bytes().first().is_some_and(u8::is_ascii_uppercase) || !name.bytes().all(upper) {
+        return false;
+    }
+    let of_a_service = |rest: &str| rest.find("_SERVICE_PORT_").is_some_and(|at| at > 0);
+    let of_a_port = |at: usize| {
+        let mut parts = name[at + "_PORT_".len()..].split('_');
+        let number =
+            parts.next().is_some_and(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+        let protocol = parts.next().is_some_and(|part| matches!(part, "TCP" | "UDP" | "SCTP"));
+        number && protocol && matches!(parts.next(), None | Some("PROTO" | "PORT" | "ADDR")) && parts.next().is_none()
+    };
+    ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT"].iter().any(|end| name.len() > end.len() && name.ends_with(end))
+        || of_a_service(name)
+        || name.match_indices("_PORT_").any(|(at, _)| at > 0 && of_a_port(at))
 }
 
 fn mentioned(candidate: &Candidate<'_, '_>, mentions: &mut Mentions<'_>) -> Option<Unsafe> {
@@ -368,33 +410,4 @@ fn mentioned(candidate: &Candidate<'_, '_>, mentions: &mut Mentions<'_>) -> Opti
         }
     }
     None
-}
-
-/// RFC 1123 subdomain, as the API server wants a Secret's name (`ValidateSecretName`).
-fn is_dns_subdomain(name: &str) -> bool {
-    let label = |label: &str| {
-        let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-        edge(label.as_bytes().first())
-            && edge(label.as_bytes().last())
-            && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-    };
-    name.len() <= 253 && name.split('.').all(label)
-}
-
-/// As the API server wants a key of a Secret (`IsConfigMapKey`).
-fn is_secret_key(key: &str) -> bool {
-    !key.is_empty()
-        && key.len() <= 253
-        && key != "."
-        && !key.starts_with("..")
-        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-}
-
-/// As every supported API server accepts an environment variable's name (`IsEnvVarName`, before it was relaxed in 1.30).
-fn is_variable_name(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with(|first: char| first.is_ascii_digit())
-        && name != "."
-        && !name.starts_with("..")
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }

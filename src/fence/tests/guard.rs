@@ -204,6 +204,7 @@ fn every_field_of_a_pod_is_classified() {
         reads {
             affinity,
             containers,
+            enable_service_links,
             ephemeral_containers,
             image_pull_secrets,
             init_containers,
@@ -220,7 +221,6 @@ fn every_field_of_a_pod_is_classified() {
             automount_service_account_token,
             dns_config,
             dns_policy,
-            enable_service_links,
             eviction_responders,
             host_aliases,
             host_ipc,
@@ -254,7 +254,7 @@ fn every_field_of_a_pod_is_classified() {
         PodSecurityContext,
         in_spec("securityContext"),
         finds {},
-        reads { fs_group, run_as_non_root, run_as_user },
+        reads { fs_group, run_as_non_root, run_as_user, windows_options },
         skips {
             app_armor_profile,
             fs_group_change_policy,
@@ -265,7 +265,6 @@ fn every_field_of_a_pod_is_classified() {
             supplemental_groups,
             supplemental_groups_policy,
             sysctls,
-            windows_options,
         },
     );
     classify!(PodOS, in_spec("os"), finds {}, reads { name }, skips {});
@@ -326,6 +325,7 @@ fn every_field_of_a_container_is_classified() {
                 readiness_probe,
                 security_context,
                 startup_probe,
+                termination_message_path,
                 volume_devices,
                 volume_mounts,
             },
@@ -338,7 +338,6 @@ fn every_field_of_a_container_is_classified() {
                 restart_policy_rules,
                 stdin,
                 stdin_once,
-                termination_message_path,
                 termination_message_policy,
                 tty,
                 working_dir,
@@ -361,6 +360,7 @@ fn every_field_of_a_container_is_classified() {
             readiness_probe,
             security_context,
             startup_probe,
+            termination_message_path,
             volume_devices,
             volume_mounts,
         },
@@ -374,7 +374,6 @@ fn every_field_of_a_container_is_classified() {
             stdin,
             stdin_once,
             target_container_name,
-            termination_message_path,
             termination_message_policy,
             tty,
             working_dir,
@@ -384,7 +383,7 @@ fn every_field_of_a_container_is_classified() {
         SecurityContext,
         in_container("securityContext"),
         finds {},
-        reads { run_as_non_root, run_as_user },
+        reads { run_as_non_root, run_as_user, windows_options },
         skips {
             allow_privilege_escalation,
             app_armor_profile,
@@ -395,7 +394,6 @@ fn every_field_of_a_container_is_classified() {
             run_as_group,
             se_linux_options,
             seccomp_profile,
-            windows_options,
         },
     );
     let mount = |mount: Value| json!({"spec": {"containers": [{"volumeMounts": [mount]}]}});

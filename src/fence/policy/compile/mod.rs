@@ -3,11 +3,11 @@
 
 mod faults;
 mod mount;
-mod names;
 mod rule;
 mod scope;
 mod templates;
 
+use crate::fence::validation;
 use std::collections::HashSet;
 
 use serde_json::Value;
@@ -114,8 +114,8 @@ fn compile_policy(written: &SecretPolicy, kinds: Option<&KnownKinds<'_>>, faults
 }
 
 fn check_metadata(metadata: &Metadata, faults: &mut Faults<'_>) {
-    if !names::is_dns_subdomain(&metadata.name) {
-        faults.wrong("/metadata/name", &metadata.name, names::DNS_SUBDOMAIN);
+    if !validation::is_dns_subdomain(&metadata.name) {
+        faults.wrong("/metadata/name", &metadata.name, validation::DNS_SUBDOMAIN);
     }
 }
 
@@ -170,8 +170,8 @@ fn compile_drivers(drivers: Option<&[String]>, faults: &mut Faults<'_>) -> Vec<S
         faults.value("/spec/secretDrivers", Problem::Empty("add a driver, or leave the field out"));
     }
     for (index, driver) in drivers.unwrap_or_default().iter().enumerate() {
-        if !names::is_dns_subdomain(driver) {
-            faults.wrong(format!("/spec/secretDrivers/{index}"), driver, names::CSI_DRIVER);
+        if !validation::is_dns_subdomain(driver) {
+            faults.wrong(format!("/spec/secretDrivers/{index}"), driver, validation::CSI_DRIVER);
         }
     }
     drivers.unwrap_or_default().to_vec()

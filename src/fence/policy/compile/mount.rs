@@ -1,9 +1,9 @@
 //! The `mount` block.
 
+use crate::fence::validation;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::faults::Faults;
-use super::names;
 use crate::fence::policy::error::{Problem, escape};
 use crate::fence::policy::file::{self, UnsafeReferences};
 use crate::fence::policy::glob::{Glob, GlobProblem, Globs};
@@ -83,8 +83,8 @@ fn check_keys(keys: &[String], at: &str, faults: &mut Faults<'_>) {
     let mut seen = BTreeSet::new();
     for (index, key) in keys.iter().enumerate() {
         let at = format!("{at}/{index}");
-        if !names::is_secret_key(key) {
-            faults.wrong(at, key, names::SECRET_KEY);
+        if !validation::is_secret_key(key) {
+            faults.wrong(at, key, validation::SECRET_KEY);
         } else if !seen.insert(key) {
             faults.value(at, Problem::Duplicate { what: "key", name: key.clone(), within: "in a list" });
         }

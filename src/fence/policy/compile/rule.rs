@@ -1,16 +1,17 @@
 //! One rule.
 
 use super::faults::Faults;
-use super::{mount, names};
+use super::mount;
 use crate::fence::kind::KindSet;
 use crate::fence::policy::error::Problem;
 use crate::fence::policy::file::{self, Selected};
 use crate::fence::policy::{Action, Exception, Rule, Where};
+use crate::fence::validation;
 
 /// `None` only beside a mistake.
 pub(super) fn compile(written: &file::Rule, at: &str, faults: &mut Faults<'_>) -> Option<Rule> {
-    if !names::is_rule_name(&written.name) {
-        faults.wrong(format!("{at}/name"), &written.name, names::RULE_NAME);
+    if !validation::is_rule_name(&written.name) {
+        faults.wrong(format!("{at}/name"), &written.name, validation::RULE_NAME);
     }
     let on = compile_on(written, at, faults);
     let selects = compile_where(written.selects.as_ref(), &format!("{at}/where"), faults);

@@ -1,8 +1,9 @@
 //! `match` and `exclude`.
 
+use crate::fence::validation;
 use std::collections::BTreeSet;
 
-use super::{WORKLOAD_KINDS, names};
+use super::WORKLOAD_KINDS;
 use crate::fence::policy::compile::faults::Faults;
 use crate::fence::policy::error::{Problem, escape, near_miss};
 use crate::fence::policy::file::{self, LabelSelectorOperator, PodTemplates};
@@ -60,12 +61,12 @@ fn selector(written: Option<&file::LabelSelector>, at: &str, faults: &mut Faults
     let mut requirements = Vec::new();
     for (key, value) in labels {
         let at = format!("{at}/matchLabels/{}", escape(key));
-        if !names::is_label_key(key) {
-            let (found, expected) = (key.clone(), names::LABEL_KEY.to_owned());
+        if !validation::is_label_key(key) {
+            let (found, expected) = (key.clone(), validation::LABEL_KEY.to_owned());
             faults.key(&*at, Problem::WrongValue { found, expected });
         }
-        if !names::is_label_value(value) {
-            faults.wrong(at, value, names::LABEL_VALUE);
+        if !validation::is_label_value(value) {
+            faults.wrong(at, value, validation::LABEL_VALUE);
         }
         requirements.push(Requirement { key: key.clone(), operator: Operator::In(vec![value.clone()]) });
     }
@@ -79,13 +80,13 @@ fn selector(written: Option<&file::LabelSelector>, at: &str, faults: &mut Faults
 }
 
 fn requirement(written: &file::LabelSelectorRequirement, at: &str, faults: &mut Faults<'_>) -> Requirement {
-    if !names::is_label_key(&written.key) {
-        faults.wrong(format!("{at}/key"), &written.key, names::LABEL_KEY);
+    if !validation::is_label_key(&written.key) {
+        faults.wrong(format!("{at}/key"), &written.key, validation::LABEL_KEY);
     }
     let values = written.values.clone().unwrap_or_default();
     for (index, value) in values.iter().enumerate() {
-        if !names::is_label_value(value) {
-            faults.wrong(format!("{at}/values/{index}"), value, names::LABEL_VALUE);
+        if !validation::is_label_value(value) {
+            faults.wrong(format!("{at}/values/{index}"), value, validation::LABEL_VALUE);
         }
     }
     let (name, takes_values) = match written.operator {

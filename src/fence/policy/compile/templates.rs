@@ -1,9 +1,10 @@
 //! The table of custom resources that hold pod templates.
 
+use crate::fence::validation;
 use std::collections::HashSet;
 
+use super::check_metadata;
 use super::faults::Faults;
-use super::{check_metadata, names};
 use crate::fence::policy::error::{PolicyError, Problem};
 use crate::fence::policy::file::{PodTemplates, PodTemplatesRow};
 use crate::fence::policy::set::PodTemplateRow;
@@ -40,21 +41,21 @@ pub(super) fn compile(tables: &[(usize, PodTemplates)], errors: &mut Vec<PolicyE
 }
 
 fn compile_row(row: &PodTemplatesRow, at: &str, faults: &mut Faults<'_>) -> PodTemplateRow {
-    if BUILT_IN_GROUPS.contains(&&*row.group) || !names::is_dns_subdomain(&row.group) {
+    if BUILT_IN_GROUPS.contains(&&*row.group) || !validation::is_dns_subdomain(&row.group) {
         faults.wrong(format!("{at}/group"), &row.group, "the API group of a custom resource, such as ray.io");
     }
-    if !names::is_dns_label(&row.resource) {
+    if !validation::is_dns_label(&row.resource) {
         faults.wrong(format!("{at}/resource"), &row.resource, "the plural name of a resource, such as rayclusters");
     }
-    if !names::is_kind(&row.kind) {
-        faults.wrong(format!("{at}/kind"), &row.kind, names::KIND);
+    if !validation::is_kind(&row.kind) {
+        faults.wrong(format!("{at}/kind"), &row.kind, validation::KIND);
     }
     if row.versions.is_empty() {
         faults.value(format!("{at}/versions"), Problem::Empty("name the versions whose objects have these paths"));
     }
     for (index, version) in row.versions.iter().enumerate() {
-        if !names::is_dns_label(version) {
-            faults.wrong(format!("{at}/versions/{index}"), version, names::DNS_LABEL);
+        if !validation::is_dns_label(version) {
+            faults.wrong(format!("{at}/versions/{index}"), version, validation::DNS_LABEL);
         }
     }
     if row.paths.is_empty() {

@@ -1,27 +1,27 @@
 //! The forms of names, as the Kubernetes API has them (k8s.io/apimachinery `pkg/util/validation`).
 
 /// What [`is_dns_subdomain`] asks for.
-pub(super) const DNS_SUBDOMAIN: &str =
+pub const DNS_SUBDOMAIN: &str =
     "lower case letters, digits, \"-\" and \".\", with a letter or digit at either end, at most 253 characters";
 /// What is asked of a CSI driver's name.
-pub(super) const CSI_DRIVER: &str = "the exact name of a CSI driver, such as csi.example.com";
+pub const CSI_DRIVER: &str = "the exact name of a CSI driver, such as csi.example.com";
 /// What [`is_rule_name`] asks for.
-pub(super) const RULE_NAME: &str =
+pub const RULE_NAME: &str =
     "letters, digits, \"-\", \"_\" and \".\", with a letter or digit at either end, at most 63 characters";
 /// What [`is_label_key`] asks for.
-pub(super) const LABEL_KEY: &str = "the key of a label, such as app.kubernetes.io/name";
+pub const LABEL_KEY: &str = "the key of a label, such as app.kubernetes.io/name";
 /// What [`is_label_value`] asks for.
-pub(super) const LABEL_VALUE: &str =
+pub const LABEL_VALUE: &str =
     "the value of a label: at most 63 letters, digits, \"-\", \"_\" and \".\", with a letter or digit at either end";
 /// What [`is_secret_key`] asks for.
-pub(super) const SECRET_KEY: &str = "a key of a Secret: letters, digits, \"-\", \"_\" and \".\"";
+pub const SECRET_KEY: &str = "a key of a Secret: letters, digits, \"-\", \"_\" and \".\"";
 /// What [`is_kind`] asks for.
-pub(super) const KIND: &str = "a kind, such as RayCluster";
+pub const KIND: &str = "a kind, such as RayCluster";
 /// What [`is_dns_label`] asks for.
-pub(super) const DNS_LABEL: &str = "lower case letters, digits and \"-\", at most 63 characters";
+pub const DNS_LABEL: &str = "lower case letters, digits and \"-\", at most 63 characters";
 
 /// RFC 1123 subdomain.
-pub(super) fn is_dns_subdomain(name: &str) -> bool {
+pub fn is_dns_subdomain(name: &str) -> bool {
     name.len() <= 253
         && name.split('.').all(|label| {
             !label.is_empty()
@@ -32,17 +32,17 @@ pub(super) fn is_dns_subdomain(name: &str) -> bool {
 }
 
 /// RFC 1123 label.
-pub(super) fn is_dns_label(name: &str) -> bool {
+pub fn is_dns_label(name: &str) -> bool {
     name.len() <= 63 && !name.contains('.') && is_dns_subdomain(name)
 }
 
 /// As the value of a label, but not empty: it becomes one in metrics.
-pub(super) fn is_rule_name(name: &str) -> bool {
+pub fn is_rule_name(name: &str) -> bool {
     !name.is_empty() && is_label_value(name)
 }
 
 /// `IsQualifiedName`
-pub(super) fn is_label_key(key: &str) -> bool {
+pub fn is_label_key(key: &str) -> bool {
     match key.split_once('/') {
         Some((prefix, name)) => is_dns_subdomain(prefix) && is_rule_name(name),
         None => is_rule_name(key),
@@ -50,18 +50,23 @@ pub(super) fn is_label_key(key: &str) -> bool {
 }
 
 /// `IsValidLabelValue`
-pub(super) fn is_label_value(value: &str) -> bool {
+pub fn is_label_value(value: &str) -> bool {
     let ends = |end: Option<&u8>| end.is_none_or(u8::is_ascii_alphanumeric);
     value.len() <= 63 && value.bytes().all(is_word) && ends(value.as_bytes().first()) && ends(value.as_bytes().last())
 }
 
 /// `IsConfigMapKey`
-pub(super) fn is_secret_key(key: &str) -> bool {
+pub fn is_secret_key(key: &str) -> bool {
     matches!(key.len(), 1..=253) && key.bytes().all(is_word) && key != "." && !key.starts_with("..")
 }
 
+/// As every supported API server accepts an environment variable's name (`IsEnvVarName`, before 1.34 relaxed it).
+pub fn is_variable_name(name: &str) -> bool {
+    is_secret_key(name) && !name.starts_with(|first: char| first.is_ascii_digit())
+}
+
 /// A Go type's name.
-pub(super) fn is_kind(kind: &str) -> bool {
+pub fn is_kind(kind: &str) -> bool {
     kind.len() <= 63
         && kind.bytes().all(|byte| byte.is_ascii_alphanumeric())
         && kind.as_bytes().first().is_some_and(u8::is_ascii_alphabetic)
