@@ -1,7 +1,9 @@
 //! The shipped manifests, held against the program and against one another: whom the API server asks about what, what runs,
 //! and who may say where.
 // Clippy's leave for tests ends at their helper functions.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
+mod support;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -423,6 +425,20 @@ fn the_kustomizations_of_the_guide_do_what_it_says() {
     }
     assert_eq!(find(&rendered, "ConfigMap")["data"].as_object().unwrap().keys().collect::<Vec<_>>(), ["mine.yaml"]);
     assert_eq!(find(&rendered, "ConfigMap")["immutable"], true);
+}
+
+#[test]
+fn the_rung_for_new_applies_denies_a_deployment_and_lets_its_pods_run() {
+    let guide = std::fs::read_to_string(root().join("docs/install.md")).unwrap();
+    let block = guide.split("```yaml\n").find(|block| block.contains("name: new-applies")).unwrap();
+    let policies = support::policies(block.split("```").next().unwrap());
+    let pod = support::pod_with_secret();
+    let deployment = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"template": {"metadata": {}, "spec": pod["spec"]}},
+    });
+    assert_eq!(support::validate(&deployment, &policies).0["allowed"], false);
+    assert_eq!(support::validate(&pod, &policies).0["allowed"], true);
 }
 
 /// A clone of this repository in a folder, and beside it one for what a reader writes.
