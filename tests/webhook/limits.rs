@@ -84,6 +84,7 @@ fn a_length_that_lies_reserves_no_memory_and_is_408_in_time() {
     let mut liars: Vec<_> = (0..30).map(|_| server.connect()).collect();
     for liar in &mut liars {
         liar.send(head("/validate", 16 * MIB) + "{").unwrap();
+        liar.send(" ").unwrap();
     }
     let claimed = 30.0 * 16.0 * MIB as f64;
     assert!(eventually(|| server.metric("secretfence_in_flight_bytes").filter(|bytes| *bytes == claimed)).is_some());
