@@ -327,3 +327,28 @@ fn under_overload_memory_is_bounded_and_everybody_is_answered() {
     assert!(grown < 40 * KIB, "{grown} KiB for 8 MiB in flight");
     server.assert_serves();
 }
+
+#[test]
+fn a_pod_of_5_mb_with_ten_thousand_containers_is_judged_in_bounded_memory() {
+    let server = Server::self_signed(&[]);
+    server.assert_serves();
+    let before = server.resident();
+    let containers: Vec<String> = (0..10_000)
+        .map(|at| {
+            format!(
+                r#"{{"name":"c{at}","image":"nginx","args":["{}"],"env":[{{"name":"T","valueFrom":{{"secretKeyRef":{{"name":"db","key":"k"}}}}}}]}}"#,
+                "x".repeat(400)
+            )
+        })
+        .collect();
+    let review = REVIEW.replace(r#"{"name":"web","image":"nginx"}"#, &containers.join(","));
+    assert!(review.len() > 5_000_000, "{}", review.len());
+    let answer = server.connect().post("/validate?timeout=30s", &review);
+    assert_eq!(answer.json()["response"]["status"]["code"], 403);
+    assert!(answer.body.len() < 64 * KIB, "{} bytes of an answer", answer.body.len());
+    let grown = server.resident().saturating_sub(before);
+    println!("{grown} KiB more for {} KiB", review.len() / KIB);
+    assert!(grown < 64 * KIB, "{grown} KiB more");
+    let lines = server.lines();
+    assert!(lines.iter().all(|line| line.len() < 4096), "{lines:?}");
+}
