@@ -1,4 +1,83 @@
-//! Secretfence: a Kubernetes admission webhook, and the same engine as a command line.
+//! Secretfence: a Kubernetes admission webhook, and the same engine as a command line. It finds every way in which a pod
+//! takes a Secret as an environment variable; rejects it, or swaps the reference for a read-only file, as declarative
+//! policy files say.
+//!
+//! This page is the map of the code. What the program does is in `README.md`, what policies can say in
+//! `docs/policies.md`, how to change something in `CONTRIBUTING.md`.
+//!
+//! # From bytes to bytes
+//!
+//! ```text
+//!                       policy files                             manifests
+//!                            │ policy_dir                            │ manifest: YAML and JSON, each place known
+//!                            ▼                                       ▼
+//!  review  ──► webhook ──► answer()                             evaluate() ◄── cli::check
+//!  (HTTPS)     rustls,       │  fence::review: the envelope, borrowed │
+//!              limits,       └───────────────┬───────────────────────┘
+//!              deadlines                     ▼
+//!                            fence::workload    which object holds pods, and where
+//!                            fence::pod         the fields that matter, borrowed from the bytes
+//!                            fence::reference   one pass: every place that names a Secret
+//!                            fence::verdict     references × policies: what is decided of each, and why
+//!                            fence::swap        what the pod becomes, what would not be safe
+//!                                            │
+//!                       ┌────────────────────┴───────────────┐
+//!                       ▼                                    ▼
+//!            answer: patch, denial, warnings,       findings, with file and line
+//!            audit annotations, as bytes            report: text, JSON
+//!                       │                                    │
+//!             telemetry: log, metrics                  exit code
+//! ```
+//!
+//! The object is never a tree of `serde_json::Value` on this path, nor a typed `Pod`, and is never serialised again: what is
+//! read is borrowed from the body, and the patch is written straight to bytes against it.
+//!
+//! # Layout
+//!
+//! | module | what | may use |
+//! | --- | --- | --- |
+//! | [`fence`] | the core: [`evaluate`](fence::evaluate()) and [`answer`](fence::answer()) are the two ways in | nothing here |
+#![cfg_attr(
+    feature = "cli",
+    doc = "| [`manifest`] | YAML and JSON with source positions, as kubectl reads them | `fence` |
+| [`policy_dir`] | policy files from disk | `fence`, `manifest` |
+| [`report`] | what was found, as text and as JSON | `fence`, `manifest` |
+| [`cli`] | arguments, resolved to settings, run | everything |"
+)]
+#![cfg_attr(
+    feature = "webhook",
+    doc = "| [`telemetry`] | log and metrics, in a registry that is passed in | `fence` |
+| [`webhook`] | HTTPS, limits, reload, shutdown | `fence`, `policy_dir`, `telemetry` |"
+)]
+//!
+//! Within [`fence`]: `review` (the wire), `workload`, `pod`, `reference` and `rules/` (the inventory), `policy/` (as written, as
+//! compiled, which match), `verdict` and `ratchet` (what is decided, what an update is forgiven), `swap/` (plan, safety,
+//! patch, catalogue), `message` and `finding` (the words), `name` (what makes a name safe to show).
+//!
+//! # Rules
+//!
+//! - **Dependencies point inward**: `cli → {webhook, report, policy_dir, manifest} → fence`, never back. The features are
+//!   the wall: `cargo check --lib --no-default-features` builds the core alone, `--features cli` all but the server.
+//! - **The core is pure**: no async, files, clock, network or log. The date and whatever else is known beside the object
+//!   come in as [`Facts`](fence::Facts).
+//! - **One engine**: the webhook and `check` differ in how they ask, never in what is decided.
+//! - **Parse, don't validate**: a policy as written ([`policy::file`](fence::policy::file)) and as compiled
+//!   ([`PolicySet`](fence::PolicySet)) are two types, and only the second evaluates.
+//! - **No value is shown**: messages, logs, metrics, annotations and `Debug` hold names and places. Names go through
+//!   [`fence::name`].
+//! - **Input never panics**: `unwrap`, `expect` and `panic!` are lints, and `unsafe` is forbidden.
+//!
+//! # Where to add what
+//!
+//! | what | where |
+//! | --- | --- |
+//! | a kind of reference | `fence/kind.rs`, `fence/pod.rs`, `fence/reference.rs` or a file in `fence/rules/`, `fence/message.rs`, `fence/tests/` |
+//! | a field of a policy | `fence/policy/file.rs`, `policy/mod.rs`, `policy/compile/`, then where it decides: `policy/scope.rs`, `verdict.rs`, `swap/` |
+//! | an image that reads files | `fence/swap/catalogue/rows.rs` |
+//! | a reason why a swap is unsafe | `fence/swap/mod.rs` (`Unsafe`), `swap/room.rs` or `swap/safety.rs` |
+//! | a form of report | a file in `report/`, `cli/check/mod.rs` |
+//! | a metric | `telemetry/metrics.rs` |
+//! | a flag of `serve` | `cli/serve.rs`, `webhook/settings.rs` |
 #![forbid(unsafe_code)]
 
 pub mod fence;

@@ -1,5 +1,5 @@
 //! What every bench judges: three bodies, one full of escapes, and sets of policies.
-#![allow(dead_code, missing_docs, reason = "each bench uses its part")]
+#![allow(dead_code, missing_docs, clippy::panic, reason = "each bench uses its part, and may fail loudly")]
 
 use jiff::civil::date;
 use secretfence::fence::policy::PolicyDocument;
@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 pub const SMALL: &[u8] = include_bytes!("../bodies/small.json");
 pub const TYPICAL: &[u8] = include_bytes!("../bodies/typical.json");
 pub const BIG: &[u8] = include_bytes!("../bodies/big.json");
+
+/// Three workloads as people write them.
+pub const MANIFESTS: &str = include_str!("../bodies/manifests.yaml");
 
 pub const MUTATE: Endpoint = Endpoint { gate: Gate::Mutate, dry_run: false };
 pub const VALIDATE: Endpoint = Endpoint { gate: Gate::Validate, dry_run: false };

@@ -1,10 +1,27 @@
-//! The command line.
+//! The command line: arguments as typed, resolved to settings, run.
 
+pub mod check;
+pub mod policy;
 #[cfg(feature = "webhook")]
 pub mod serve;
 
-use clap::{Parser, Subcommand};
+use std::io::{self, Write};
+use std::process::ExitCode;
 
+use anstream::AutoStream;
+use clap::{Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+/// Nothing is wrong.
+const OK: u8 = 0;
+/// Something would be denied.
+const DENIED: u8 = 1;
+/// Something could not be read or judged, or the arguments are wrong.
+const FAILED: u8 = 2;
+
+/// Find every Secret that a pod takes as an environment variable; deny it, or swap it for a read-only file.
 #[derive(Parser)]
 #[command(name = "secretfence", version, about)]
 struct Arguments {
@@ -14,14 +31,79 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Check(check::CheckArguments),
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     #[cfg(feature = "webhook")]
     Serve(Box<serve::ServeArguments>),
 }
 
-/// Parses the arguments, runs the command, says the exit code.
-pub fn main() -> std::process::ExitCode {
-    match Arguments::parse().command {
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Parses the arguments, runs the command, and says how it ended.
+pub fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Check(arguments) => check::run(arguments),
+        Command::Policy(command) => policy::run(command),
         #[cfg(feature = "webhook")]
-        Command::Serve(arguments) => serve::run(*arguments).unwrap_or_else(|error| serve::failed(&error)),
+        Command::Serve(arguments) => serve::run(*arguments),
+    };
+    outcome.unwrap_or_else(|error| {
+        // Nobody is left to hear of it if this fails, too.
+        let _ = writeln!(io::stderr(), "error: {}", in_one_sentence(&error));
+        ExitCode::from(FAILED)
+    })
+}
+
+impl Colour {
+    /// A stream that drops escape codes where they are not wanted.
+    fn stream<S: anstream::stream::RawStream>(self, raw: S) -> AutoStream<S> {
+        let choice = match self {
+            Colour::Auto => anstream::ColorChoice::Auto,
+            Colour::Always => anstream::ColorChoice::Always,
+            Colour::Never => anstream::ColorChoice::Never,
+        };
+        AutoStream::new(raw, choice)
     }
+}
+
+/// An error with its causes, each said once: those that have a place or a flag to add quote their cause themselves.
+fn in_one_sentence(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match &*said {
+        "" => cause,
+        _ if said.contains(&cause) => said,
+        _ => format!("{said}: {cause}"),
+    })
+}
+
+/// A reader that went away (`| head`) is not an error: what it read was enough for it.
+fn unless_closed(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// The day, in UTC.
+fn today() -> Date {
+    Timestamp::now().to_zoned(TimeZone::UTC).date()
+}
+
+/// Strictly `YYYY-MM-DD`.
+fn day(text: &str) -> Result<Date, String> {
+    let shaped = text.len() == 10 && text.bytes().filter(|byte| *byte == b'-').count() == 2;
+    shaped
+        .then(|| text.parse().ok())
+        .flatten()
+        .ok_or_else(|| "expected a day of the calendar as YYYY-MM-DD, such as 2027-03-31".to_owned())
 }

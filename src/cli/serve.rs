@@ -1,7 +1,6 @@
 //! `secretfence serve`: arguments, resolved to settings, run.
 
 use std::future::Future;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -282,10 +281,3 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 const MOST_TIME: Duration = Duration::from_secs(24 * 3600);
-
-/// Prints an error and says with what code the process ends.
-pub(super) fn failed(error: &anyhow::Error) -> ExitCode {
-    // Nowhere is left to tell that standard error is gone.
-    let _ = writeln!(std::io::stderr(), "error: {error:#}");
-    ExitCode::from(2)
-}

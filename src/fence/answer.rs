@@ -1,20 +1,21 @@
 //! Bytes of a review in, bytes of a review out.
 
+use std::cell::OnceCell;
 use std::fmt::Write;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::facts::Facts;
 use super::message;
-use super::name::Shown;
+use super::name::{Shown, acts_on_a_terminal};
+use super::pod::PodSpec;
 use super::policy::{Mode, PolicySet, Templates};
 use super::ratchet::{Forgiven, any_denied};
+use super::reference::Reference;
 use super::review::{Object, Request, Response, ReviewError, Status};
 use super::swap::patch;
 use super::swap::plan::Pod;
-use super::verdict::{Decision, Judged, Outcome, Place, Reads, Stage, Verdict, judge};
+use super::verdict::{Decision, Judged, Note, Outcome, Place, Reads, Stage, UNWRITTEN_RULE, Verdict, judge};
 use super::workload::{Shape, Workload};
 
 /// A denial names at most so many findings, within so many bytes.
@@ -185,11 +186,11 @@ impl Record {
             _ => "OTHER",
         };
         Record {
-            uid: Shown(request.uid.as_str()).to_string(),
+            uid: Shown(request.uid.as_str()).to_text(),
             operation,
-            namespace: Shown(request.namespace.as_str()).to_string(),
-            kind: Shown(request.kind.kind.as_str()).to_string(),
-            name: Shown(request.name.as_str()).to_string(),
+            namespace: Shown(request.namespace.as_str()).to_text(),
+            kind: Shown(request.kind.kind.as_str()).to_text(),
+            name: Shown(request.name.as_str()).to_text(),
             ..Record::default()
         }
     }
@@ -216,10 +217,12 @@ impl<'c> Case<'c> {
             Object::None | Object::Raw(_) => return self.refuse_broken("the review holds no object"),
         };
         if self.record.name.is_empty() {
-            self.record.name = Shown(workload.name()).to_string();
+            self.record.name = Shown(workload.name()).to_text();
         }
         if let Some(owner) = workload.metadata.as_ref().and_then(|metadata| metadata.controller()) {
-            self.record.owner = format!("{}/{}", Shown(owner.kind.as_str()), Shown(owner.name.as_str()));
+            Shown(owner.kind.as_str()).push_to(&mut self.record.owner);
+            self.record.owner.push('/');
+            Shown(owner.name.as_str()).push_to(&mut self.record.owner);
         }
         if !shape.is_pod() && workload.is_controlled() {
             // Its pods are judged.
@@ -263,33 +266,32 @@ impl<'c> Case<'c> {
         let place = self.place(request, &["Pod"], true, Stage::Mutate);
         let Some((template, pod)) = workload.pods().next() else { return };
         let verdict = judge(pod, &place, self.policies, self.facts, false);
+        if let Some((candidates, plan)) = &verdict.foretold {
+            self.record.result = ReviewResult::WouldSwap;
+            self.foretell(&patch::write(pod, template, candidates, plan));
+        }
+        let mode = if verdict.plan.swapped.is_empty() { Mode::DryRun } else { Mode::Enforce };
+        let mut said = say(&verdict.judged, pod.spec, template);
+        said.retain(|its| its.mode == mode && its.decision.outcome == Outcome::Swapped);
+        self.note_findings(&said);
         if verdict.plan.swapped.is_empty() {
             return;
         }
-        let patch = patch::write(pod, template, &verdict.candidates, &verdict.plan);
-        let swapped = |decision: &Decision<'_>| decision.outcome == Outcome::Swapped;
-        self.count(&verdict, swapped);
-        self.note_findings(&verdict, pod, template, swapped);
-        if self.endpoint.dry_run {
-            self.record.result = ReviewResult::WouldSwap;
-            self.foretell(&patch);
-            return;
-        }
+        self.count(&said);
         self.record.result = ReviewResult::Swapped;
-        self.response.patch = Some(BASE64_STANDARD.encode(&patch));
-        self.response.patch_type = Some("JSONPatch");
+        self.response.patch = Some(patch::write(pod, template, &verdict.candidates, &verdict.plan));
         // Only the person who creates a pod by hand reads this; for the others there is the log and the annotation.
-        self.warn_each(&verdict, pod, template, |_, decision| {
-            (decision.reads == Some(Reads::MustBeTold) && decision.policy.1.warnings).then_some("swapped: ")
+        self.warn_each(&said, |its| {
+            let told = its.decision.reads == Some(Reads::MustBeTold);
+            (told && its.decision.policy.1.warnings).then_some("swapped: ")
         });
     }
 
     fn validate(&mut self, request: &Request<'_>, shape: Shape<'_>, workload: &Workload<'_>) {
-        let kind = request.kind.kind.as_str();
         let is_pod = shape.is_pod();
-        let kinds = [kind, "Pod"];
-        // A template is judged by the policies that are about it, and the pods' own are about their pods.
-        let place = self.place(request, &kinds[..1], is_pod, if is_pod { Stage::Final } else { Stage::Foretold });
+        // A template is judged by the policies that are about it; those about pods alone wait for its pods.
+        let kinds = [request.kind.kind.as_str()];
+        let place = self.place(request, &kinds, is_pod, if is_pod { Stage::Final } else { Stage::Foretold });
         let mut judged: Vec<(&str, Pod<'_>, Verdict<'_, '_>)> = workload
             .pods()
             .map(|(template, pod)| (template, pod, judge(pod, &place, self.policies, self.facts, false)))
@@ -308,21 +310,16 @@ impl<'c> Case<'c> {
                 forgiven.forgive(&mut verdict.judged, pod.spec);
             }
         }
+        let said: Vec<Said<'_>> =
+            judged.iter().flat_map(|(template, pod, verdict)| say(&verdict.judged, pod.spec, template)).collect();
         let mut denials = Denials::default();
-        for (template, pod, verdict) in &judged {
-            for its in &verdict.judged {
-                if let Some(decision) = its.enforced.as_ref().filter(|decision| denies(decision, is_pod)) {
-                    denials.add(&message::finding(&its.reference, decision, pod.spec, template));
-                }
-            }
+        for its in said.iter().filter(|its| its.denies(is_pod)) {
+            denials.add(its);
         }
-        for (template, pod, verdict) in &judged {
-            self.count(verdict, |_| true);
-            self.warn_each(verdict, *pod, template, |mode, decision| warning(mode, decision, is_pod));
-            let reported = |decision: &Decision<'_>| matches!(decision.outcome, Outcome::Denied | Outcome::Swapped);
-            self.note_findings(verdict, *pod, template, reported);
-        }
-        self.audit_verdict(&judged, &denials);
+        self.count(&said);
+        self.warn_each(&said, |its| its.warning(is_pod));
+        self.note_findings(&said);
+        self.audit_verdict(&said, &denials);
         if denials.count > 0 {
             self.deny(denials.message());
         }
@@ -344,9 +341,12 @@ impl<'c> Case<'c> {
         self.record.result
     }
 
-    fn count(&mut self, verdict: &Verdict<'_, '_>, counts: impl Fn(&Decision<'_>) -> bool) {
-        for (mode, decision) in decisions(&verdict.judged).filter(|(_, decision)| counts(decision)) {
+    fn count(&mut self, said: &[Said<'_>]) {
+        for Said { mode, decision, .. } in said {
             let (policy, rule) = (decision.policy.0, decision.rule.0);
+            if rule == UNWRITTEN_RULE {
+                continue;
+            }
             let mode = match mode {
                 Mode::Enforce => "enforce",
                 Mode::DryRun => "dryRun",
@@ -359,7 +359,7 @@ impl<'c> Case<'c> {
                     self.record.verdicts.push(VerdictCount { policy, rule, action, mode, count: 1 });
                 }
             }
-            if mode == "dryRun" && self.record.result == ReviewResult::Allowed {
+            if mode == "dryRun" && self.record.result != ReviewResult::WouldDeny {
                 self.record.result = match decision.outcome {
                     Outcome::Denied => ReviewResult::WouldDeny,
                     Outcome::Swapped => ReviewResult::WouldSwap,
@@ -369,47 +369,28 @@ impl<'c> Case<'c> {
         }
     }
 
-    fn note_findings(
-        &mut self,
-        verdict: &Verdict<'_, '_>,
-        pod: Pod<'_>,
-        template: &str,
-        reported: impl Fn(&Decision<'_>) -> bool,
-    ) {
-        for its in &verdict.judged {
-            for decision in [&its.enforced, &its.dry_run].into_iter().flatten().filter(|its| reported(its)) {
-                if self.record.findings.len() == DENIAL_FINDINGS {
-                    return;
-                }
-                self.record.findings.push(message::finding(&its.reference, decision, pod.spec, template));
-            }
-        }
+    /// The first that are denied or swapped, for the log.
+    fn note_findings(&mut self, said: &[Said<'_>]) {
+        let reported = said.iter().filter(|its| matches!(its.decision.outcome, Outcome::Denied | Outcome::Swapped));
+        self.record.findings.extend(reported.take(DENIAL_FINDINGS).map(|its| its.text().to_owned()));
     }
 
     /// `prefix` tells how a decision is said to the client, if it is.
-    fn warn_each(
-        &mut self,
-        verdict: &Verdict<'_, '_>,
-        pod: Pod<'_>,
-        template: &str,
-        prefix: impl Fn(Mode, &Decision<'_>) -> Option<&'static str>,
-    ) {
-        let mut left = WARNINGS_BYTES.saturating_sub(self.response.warnings.iter().map(String::len).sum());
+    fn warn_each(&mut self, said: &[Said<'_>], prefix: impl Fn(&Said<'_>) -> Option<&'static str>) {
+        let mut left = WARNINGS_BYTES;
         let mut more = 0;
-        for its in &verdict.judged {
-            for (mode, decision) in decisions(std::slice::from_ref(its)) {
-                let Some(prefix) = prefix(mode, decision) else { continue };
-                // Room is kept for the line that counts the rest.
-                if left < WARNING_BYTES + 32 {
-                    more += 1;
-                    continue;
-                }
-                let mut text = prefix.to_owned();
-                text.push_str(&message::finding(&its.reference, decision, pod.spec, template));
-                message::cut(&mut text, WARNING_BYTES);
-                left -= text.len();
-                self.response.warnings.push(text);
+        for its in said {
+            let Some(prefix) = prefix(its) else { continue };
+            // Room is kept for the line that counts the rest.
+            if left < WARNING_BYTES + 32 {
+                more += 1;
+                continue;
             }
+            let mut text = prefix.to_owned();
+            text.push_str(its.text());
+            message::cut(&mut text, WARNING_BYTES);
+            left -= text.len();
+            self.response.warnings.push(text);
         }
         if more > 0 {
             self.response.warnings.push(format!("(+{more} more)"));
@@ -422,32 +403,25 @@ impl<'c> Case<'c> {
     }
 
     /// Only `/validate` writes these: a second call of `/mutate` could not overwrite them.
-    fn audit_verdict(&mut self, judged: &[(&str, Pod<'_>, Verdict<'_, '_>)], denials: &Denials) {
-        let word = match (denials.count, self.record.result) {
-            (0, result) => result.name(),
-            _ => ReviewResult::Denied.name(),
-        };
+    fn audit_verdict(&mut self, said: &[Said<'_>], denials: &Denials) {
+        let word = if denials.count > 0 { ReviewResult::Denied.name() } else { self.record.result.name() };
         self.audit("verdict", word.to_owned());
         self.audit("revision", self.policies.revision().to_owned());
         let mut policies: Vec<&str> = Vec::new();
         let mut findings = Bounded::new(AUDIT_BYTES);
-        for (template, pod, verdict) in judged {
-            for its in &verdict.judged {
-                for (_, decision) in decisions(std::slice::from_ref(its)) {
-                    let name = decision.policy.1.name.as_str();
-                    if !policies.contains(&name) {
-                        policies.push(name);
-                    }
-                    if decision.outcome != Outcome::Allowed {
-                        findings.add("\n", || message::finding(&its.reference, decision, pod.spec, template));
-                    }
-                }
+        for its in said {
+            let name = its.decision.policy.1.name.as_str();
+            if !policies.contains(&name) {
+                policies.push(name);
+            }
+            if its.decision.outcome != Outcome::Allowed {
+                findings.add("\n", || its.text());
             }
         }
         if !policies.is_empty() {
             policies.sort_unstable();
             let mut names = Bounded::new(AUDIT_BYTES);
-            policies.into_iter().for_each(|name| names.add(",", || name.to_owned()));
+            policies.into_iter().for_each(|name| names.add(",", || name));
             self.audit("policies", names.finish());
         }
         if findings.count > 0 {
@@ -459,50 +433,86 @@ impl<'c> Case<'c> {
     fn foretell(&mut self, patch: &[u8]) {
         let hash: String = Sha256::digest(patch).iter().map(|byte| format!("{byte:02x}")).collect();
         let key = format!("patch-{}", &hash[..10]);
-        let whole = String::from_utf8_lossy(patch);
+        let whole = without_marks(&String::from_utf8_lossy(patch));
         if whole.len() <= AUDIT_BYTES {
-            return self.audit(&key, whole.into_owned());
+            return self.audit(&key, whole);
         }
         let mut text = Bounded::new(AUDIT_BYTES);
-        text.add("", || format!("{} bytes, sha256 {hash}, at", patch.len()));
-        let mut paths = whole.split("\"path\":\"").skip(1).filter_map(|rest| rest.split('"').next());
-        paths.by_ref().for_each(|path| text.add(" ", || path.to_owned()));
+        let length = format!("{} bytes, sha256 {hash}, at", patch.len());
+        text.add("", || &length);
+        let paths = whole.split("{\"op\":\"").skip(1).filter_map(|operation| operation.split('"').nth(4));
+        paths.for_each(|path| text.add(" ", || path));
         self.audit(&key, text.finish());
     }
 }
 
-/// Whether the decision refuses the object: of a template, only where its policy enforces on templates.
-fn denies(decision: &Decision<'_>, is_pod: bool) -> bool {
-    decision.outcome == Outcome::Denied && (is_pod || decision.policy.1.templates == Templates::Enforce)
-}
-
-/// How a decision is said to the client at `/validate`, if it is.
-fn warning(mode: Mode, decision: &Decision<'_>, is_pod: bool) -> Option<&'static str> {
-    if !decision.policy.1.warnings {
-        return None;
+/// JSON with the characters escaped that act on a terminal: they can only stand within strings.
+fn without_marks(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if acts_on_a_terminal(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        } else {
+            text.push(character);
+        }
     }
-    let softened = !is_pod && decision.policy.1.templates == Templates::Warn;
-    match (mode, decision.outcome) {
-        (_, Outcome::Allowed) => decision.notes.iter().any(is_ending).then_some("exception ends soon: "),
-        (Mode::DryRun, Outcome::Denied) => Some("dry run: would be denied: "),
-        (Mode::DryRun, Outcome::Swapped) => Some("dry run: would be swapped: "),
-        (Mode::DryRun, Outcome::Warned) => Some("dry run: would warn: "),
-        (Mode::Enforce, Outcome::Warned) => Some(""),
-        (Mode::Enforce, Outcome::Denied) if softened => Some("its pods will be denied: "),
-        (Mode::Enforce, Outcome::Swapped) if softened => Some("its pods will be swapped: "),
-        (Mode::Enforce, Outcome::Denied | Outcome::Swapped) => None,
+    text
+}
+
+/// One decision, and its text, written when it is first asked for: logs, warnings and audit say the same.
+struct Said<'v> {
+    mode: Mode,
+    decision: &'v Decision<'v>,
+    reference: &'v Reference<'v>,
+    spec: &'v PodSpec<'v>,
+    template: &'v str,
+    text: OnceCell<String>,
+}
+
+/// Every decision of a verdict.
+fn say<'v>(judged: &'v [Judged<'v, 'v>], spec: &'v PodSpec<'v>, template: &'v str) -> Vec<Said<'v>> {
+    let mut said = Vec::with_capacity(judged.len());
+    for its in judged {
+        for (mode, decision) in [(Mode::Enforce, &its.enforced), (Mode::DryRun, &its.dry_run)] {
+            let Some(decision) = decision else { continue };
+            said.push(Said { mode, decision, reference: &its.reference, spec, template, text: OnceCell::new() });
+        }
     }
+    said
 }
 
-fn is_ending(note: &super::verdict::Note) -> bool {
-    matches!(note, super::verdict::Note::ExceptionEnds(_))
-}
+impl Said<'_> {
+    fn text(&self) -> &str {
+        self.text.get_or_init(|| message::finding(self.reference, self.decision, self.spec, self.template))
+    }
 
-fn decisions<'j, 'p>(judged: &'j [Judged<'_, 'p>]) -> impl Iterator<Item = (Mode, &'j Decision<'p>)> {
-    judged.iter().flat_map(|its| {
-        let enforced = its.enforced.iter().map(|decision| (Mode::Enforce, decision));
-        enforced.chain(its.dry_run.iter().map(|decision| (Mode::DryRun, decision)))
-    })
+    /// Whether the decision refuses the object: of a template, only where its policy enforces on templates.
+    fn denies(&self, is_pod: bool) -> bool {
+        let of_the_object = is_pod || self.decision.policy.1.templates == Templates::Enforce;
+        self.mode == Mode::Enforce && self.decision.outcome == Outcome::Denied && of_the_object
+    }
+
+    /// How it is said to the client at `/validate`, if it is.
+    fn warning(&self, is_pod: bool) -> Option<&'static str> {
+        let policy = self.decision.policy.1;
+        if !policy.warnings {
+            return None;
+        }
+        let softened = !is_pod && policy.templates == Templates::Warn;
+        match (self.mode, self.decision.outcome) {
+            (_, Outcome::Allowed) => self.decision.notes.iter().any(Note::is_ending).then_some("exception ends soon: "),
+            (Mode::DryRun, Outcome::Denied) => Some("dry run: would be denied: "),
+            (Mode::DryRun, Outcome::Swapped) => Some("dry run: would be swapped: "),
+            (Mode::DryRun, Outcome::Warned) => Some("dry run: would warn: "),
+            (Mode::Enforce, Outcome::Warned) => Some(""),
+            (Mode::Enforce, Outcome::Denied) if softened => Some("its pods will be denied: "),
+            (Mode::Enforce, Outcome::Swapped) if softened => Some("its pods will be swapped: "),
+            (Mode::Enforce, Outcome::Denied | Outcome::Swapped) => None,
+        }
+    }
 }
 
 /// The findings of a denial, within bounds.
@@ -510,14 +520,20 @@ fn decisions<'j, 'p>(judged: &'j [Judged<'_, 'p>]) -> impl Iterator<Item = (Mode
 struct Denials {
     count: usize,
     named: usize,
+    full: bool,
     text: String,
 }
 
 impl Denials {
-    fn add(&mut self, finding: &str) {
+    fn add(&mut self, said: &Said<'_>) {
         self.count += 1;
+        if self.full {
+            return;
+        }
+        let finding = said.text();
         // Room for the count in front and for the line behind.
         if self.named == DENIAL_FINDINGS || self.text.len() + finding.len() > DENIAL_BYTES - 96 {
+            self.full = true;
             return;
         }
         self.named += 1;
@@ -550,7 +566,7 @@ impl Bounded {
         Bounded { text: String::new(), bytes: bytes - 24, count: 0, left_out: 0 }
     }
 
-    fn add(&mut self, separator: &str, item: impl FnOnce() -> String) {
+    fn add<'i>(&mut self, separator: &str, item: impl FnOnce() -> &'i str) {
         self.count += 1;
         if self.left_out > 0 {
             self.left_out += 1;
@@ -564,7 +580,7 @@ impl Bounded {
         if !self.text.is_empty() {
             self.text.push_str(separator);
         }
-        self.text.push_str(&item);
+        self.text.push_str(item);
     }
 
     fn finish(mut self) -> String {

@@ -2,11 +2,12 @@
 
 use super::facts::Facts;
 use super::finding::{Finding, Subject};
-use super::name::Shown;
+use super::name::in_full;
+use super::pod::Metadata;
 use super::policy::PolicySet;
 use super::swap::patch;
 use super::swap::plan::Pod;
-use super::verdict::{Place, Stage, judge};
+use super::verdict::{Judged, Outcome, Place, Stage, judge};
 use super::workload::{ObjectError, Shape, Workload};
 
 /// What is asked of an object.
@@ -29,7 +30,8 @@ pub struct Question<'s> {
 pub enum Evaluation {
     /// Of a kind that no table names: it has no pods that we know of.
     NotAWorkload,
-    /// It is made by another object, which is judged instead.
+    /// It is made by another workload, which is judged instead. What a custom resource makes of which no table tells
+    /// where its pods are is judged itself: nothing else here would be.
     Owned,
     /// Judged.
     Judged(Judgement),
@@ -46,6 +48,9 @@ pub struct Judgement {
     pub findings: Vec<Finding>,
     /// How many references there are.
     pub references: usize,
+    /// How many of them no enforcing policy denies, swaps or warns of: those that a rule allows, that no rule fits, and
+    /// that only policies in dry run decide.
+    pub allowed: usize,
     /// RFC 6902: what the enforcing policies swap. Empty where nothing is, or where it was not asked for.
     pub patch: Vec<u8>,
 }
@@ -84,10 +89,10 @@ pub fn evaluate(
     policies: &PolicySet,
     facts: &Facts,
 ) -> Result<Evaluation, ObjectError> {
-    let (group, version) = question.api_version.rsplit_once('/').unwrap_or(("", question.api_version));
+    let (group, version) = group_and_version(question.api_version);
     let Some(shape) = Shape::of(group, version, question.kind, policies) else { return Ok(Evaluation::NotAWorkload) };
     let workload = Workload::parse(object, shape)?;
-    if !shape.is_pod() && workload.is_controlled() {
+    if !shape.is_pod() && workload.is_made_by_a_workload(policies) {
         return Ok(Evaluation::Owned);
     }
     let namespace = Some(workload.namespace()).filter(|own| !own.is_empty()).unwrap_or(question.namespace);
@@ -101,14 +106,13 @@ pub fn evaluate(
         dry_run: false,
     };
     let subject = Subject { kind: question.kind, namespace, name: workload.name() };
-    let mut judgement = Judgement {
-        namespace: Shown(namespace).to_string(),
-        name: Shown(workload.name()).to_string(),
-        ..Judgement::default()
-    };
+    let mut judgement =
+        Judgement { namespace: in_full(namespace), name: in_full(workload.name()), ..Judgement::default() };
     for (template, pod) in workload.pods() {
-        let verdict = judge(pod, &place, policies, facts, question.all);
+        let verdict = judge(pod, &place, policies, facts, true);
         judgement.references += verdict.judged.len();
+        let stands = |its: &&Judged<'_, '_>| its.enforced.as_ref().is_none_or(|by| by.outcome == Outcome::Allowed);
+        judgement.allowed += verdict.judged.iter().filter(stands).count();
         let findings =
             verdict.judged.iter().flat_map(|its| Finding::of(its, pod.spec, template, subject, question.all));
         judgement.findings.extend(findings);
@@ -117,6 +121,10 @@ pub fn evaluate(
         }
     }
     Ok(Evaluation::Judged(judgement))
+}
+
+fn group_and_version(api_version: &str) -> (&str, &str) {
+    api_version.rsplit_once('/').unwrap_or(("", api_version))
 }
 
 /// Joins two JSON arrays, either of which may be empty text.
@@ -157,5 +165,13 @@ impl<'a> Workload<'a> {
     /// Whether another object controls it: a Deployment's ReplicaSet, a CronJob's Job.
     pub fn is_controlled(&self) -> bool {
         self.metadata.as_ref().is_some_and(|metadata| metadata.controller().is_some())
+    }
+
+    /// Whether that object has a pod template of its own.
+    fn is_made_by_a_workload(&self, policies: &PolicySet) -> bool {
+        self.metadata.as_ref().and_then(Metadata::controller).is_some_and(|owner| {
+            let (group, version) = group_and_version(owner.api_version.as_str());
+            Shape::of(group, version, owner.kind.as_str(), policies).is_some()
+        })
     }
 }

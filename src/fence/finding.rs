@@ -4,16 +4,16 @@ use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
 use super::message;
-use super::name::Shown;
+use super::name::{ShownPointer, in_full};
 use super::pod::PodSpec;
 use super::policy::{Action, Mode};
 use super::reference::Reference;
-use super::verdict::{Decision, Judged, Outcome, Reason};
+use super::verdict::{Decision, Judged, Outcome, Reads, Reason};
 
 /// One reference, and what one mode's policies decided of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// JSON pointer within the object.
+    /// JSON pointer within the object: exact, and so not safe to show where keys of a custom resource are on the way.
     pub pointer: String,
     /// The kind of reference.
     pub kind: &'static str,
@@ -92,22 +92,26 @@ impl Finding {
         template: &str,
         subject: Subject<'_>,
     ) -> Finding {
-        let shown = |name: Option<&str>| name.map(|name| Shown(name).to_string());
+        let shown = |name: Option<&str>| name.map(in_full);
         let decision = decided.map(|(_, decision)| decision);
         let container = reference.site.container().and_then(|at| at.of(spec)).map(|container| container.name.as_str());
-        let pointer = Shown(&reference.site.pointer(template)).to_string();
+        let pointer = reference.site.pointer(template);
         let exception = decision.and_then(|decision| match &decision.rule.1.action {
             Action::Allow(Some(exception)) => Some(exception),
             _ => None,
         });
-        let reason = decision.and_then(|decision| match &decision.reason {
+        let reason = decision.and_then(|decision| match decision.reason.as_deref() {
             Some(Reason::Unsafe(reason)) => Some(reason.to_string()),
             Some(Reason::NotSwapped) => Some("could be swapped but was not".to_owned()),
             None => exception.map(|exception| exception.reason.clone()),
         });
         let message = match decision {
             Some(decision) => message::finding(reference, decision, spec, template),
-            None => format!("{} ({pointer}): no rule is about it", message::Does { reference, spec }),
+            None => {
+                let mut text = String::new();
+                message::describe(&mut text, reference, spec);
+                text + " (" + &ShownPointer(&pointer).text() + "): no rule is about it"
+            }
         };
         let decided_by = decision.map(Decision::decided_by);
         Finding {
@@ -119,7 +123,7 @@ impl Finding {
             variable: shown(reference.variable),
             action: decision.map(|decision| decision.rule.1.action.name()),
             outcome: decision.map_or(Outcome::Allowed, |decision| decision.outcome),
-            reads: decision.and_then(|decision| decision.reads).map(super::verdict::Reads::name),
+            reads: decision.and_then(|decision| decision.reads).map(Reads::name),
             policy: decided_by.map(|(policy, _)| policy.to_owned()),
             rule: decided_by.map(|(_, rule)| rule.to_owned()),
             mode: decided.map(|(mode, _)| mode),
@@ -127,13 +131,24 @@ impl Finding {
                 decision.rule.1.message.clone().unwrap_or_else(|| message::help(reference.kind).to_owned())
             }),
             expires: exception.map(|exception| exception.expires),
-            notes: decision.map_or(Vec::new(), |decision| decision.notes.iter().map(ToString::to_string).collect()),
+            notes: decision.map_or(Vec::new(), notes),
             reason,
             pointer,
             message,
         }
     }
 }
+
+fn notes(decision: &Decision<'_>) -> Vec<String> {
+    let mut notes: Vec<String> = decision.notes.iter().map(ToString::to_string).collect();
+    if decision.outcome == Outcome::Swapped && decision.reads == Some(Reads::MustBeTold) {
+        notes.push("an ENV of the same name in the image itself would show through".to_owned());
+    }
+    notes
+}
+
+/// More than the API server takes of any name.
+const HASHED_BYTES: usize = 4096;
 
 /// Of the names themselves, uncut: two that are shown alike stay two.
 fn fingerprint(
@@ -144,8 +159,12 @@ fn fingerprint(
 ) -> String {
     let mut hash = Sha256::new();
     let mut part = |text: &str| {
-        hash.update(text.as_bytes());
+        // The name of an object or a container is hashed for each of its findings: megabytes of it shall not be.
+        hash.update(&text.as_bytes()[..text.len().min(HASHED_BYTES)]);
         hash.update([0]);
+        if text.len() > HASHED_BYTES {
+            hash.update(text.len().to_be_bytes());
+        }
     };
     [subject.kind, subject.namespace, subject.name].into_iter().for_each(&mut part);
     part(reference.site.container().map_or("", |at| at.list.field()));

@@ -1,9 +1,9 @@
 //! Findings in words: what, where, and what to do. The same text on every surface.
 
-use std::fmt::{self, Write};
+use std::fmt::{self, Write as _};
 
 use super::kind::Kind;
-use super::name::{Bare, Shown};
+use super::name::{Bare, Shown, ShownPointer};
 use super::pod::PodSpec;
 use super::policy::Action;
 use super::reference::{Keys, Reference, Site};
@@ -11,72 +11,83 @@ use super::verdict::{Decision, Note, Outcome, Reads, Reason};
 
 /// The longest that one finding gets, in bytes: names and messages are cut before it is.
 pub const FINDING_BYTES: usize = 800;
+/// What is left of them for the way out, however long the names are.
+const ADVICE_BYTES: usize = 64;
 
-/// What a reference does: the part of a message before the pointer.
-#[derive(Clone, Copy)]
-pub struct Does<'f> {
-    /// The reference.
-    pub reference: &'f Reference<'f>,
-    /// The pod's `spec`, for the names of containers.
-    pub spec: &'f PodSpec<'f>,
+/// Appends what a reference does: the part of a message before the pointer.
+pub fn describe(text: &mut String, reference: &Reference<'_>, spec: &PodSpec<'_>) {
+    let mut push = Pusher(text);
+    if let Some(at) = reference.site.container() {
+        let name = at.of(spec).map_or("", |container| container.name.as_str());
+        push.plain(at.list.noun()).plain(" ").quoted(name).plain(" ");
+    } else if let Some(volume) = reference.volume {
+        push.plain("volume ").quoted(volume).plain(" ");
+    }
+    let secret = reference.secret.unwrap_or("");
+    let detail = reference.detail;
+    let variable = Bare(reference.variable.unwrap_or(""));
+    match reference.kind {
+        Kind::SecretKeyRef => {
+            push.plain("takes Secret ").quoted(secret).keys(&reference.keys).plain(" as env ").bare(variable)
+        }
+        Kind::EnvFrom => {
+            push.plain("takes all keys of Secret ").quoted(secret).plain(" as env");
+            match reference.variable {
+                Some(_) => push.plain(" with prefix ").bare(variable),
+                None => &mut push,
+            }
+        }
+        Kind::FileKeyRef => {
+            let volume = reference.volume.unwrap_or("");
+            push.plain("takes file ").quoted(detail).plain(" of volume ").quoted(volume);
+            push.keys(&reference.keys).plain(" as env ").bare(variable)
+        }
+        Kind::UnknownSource => {
+            match reference.site {
+                Site::Env(..) => push.plain("takes env ").bare(variable).plain(" from "),
+                Site::EnvFrom(..) => push.plain("takes env from "),
+                _ => push.plain("has "),
+            };
+            push.quoted(detail).plain(", a source unknown to this version")
+        }
+        Kind::Volume => push.plain("holds Secret ").quoted(secret).keys(&reference.keys),
+        Kind::Csi => match reference.secret {
+            Some(_) => push.plain("hands Secret ").quoted(secret).plain(" to CSI driver ").quoted(detail),
+            None => push.plain("takes secrets from CSI driver ").quoted(detail),
+        },
+        Kind::LegacyVolume => push.plain("hands Secret ").quoted(secret).plain(" to ").plain(detail),
+        Kind::ImagePull => push.plain("the pod pulls images with Secret ").quoted(secret),
+    };
 }
 
-impl fmt::Display for Does<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reference = self.reference;
-        if let Some(at) = reference.site.container() {
-            let name = at.of(self.spec).map_or("", |container| container.name.as_str());
-            write!(f, "{} \"{}\" ", at.list.noun(), Shown(name))?;
-        } else if let Some(volume) = reference.volume {
-            write!(f, "volume \"{}\" ", Shown(volume))?;
-        }
-        let secret = Shown(reference.secret.unwrap_or(""));
-        let detail = Shown(reference.detail);
-        match reference.kind {
-            Kind::SecretKeyRef => {
-                write!(f, "takes Secret \"{secret}\"{} as env {}", Key(&reference.keys), variable(reference))
-            }
-            Kind::EnvFrom => {
-                write!(f, "takes all keys of Secret \"{secret}\" as env")?;
-                reference.variable.map_or(Ok(()), |prefix| write!(f, " with prefix {}", Bare(prefix)))
-            }
-            Kind::FileKeyRef => {
-                let volume = Shown(reference.volume.unwrap_or(""));
-                let key = Key(&reference.keys);
-                write!(f, "takes file \"{detail}\" of volume \"{volume}\"{key} as env {}", variable(reference))
-            }
-            Kind::UnknownSource => match reference.site {
-                Site::Env(..) => {
-                    write!(f, "takes env {} from \"{detail}\", a source unknown to this version", variable(reference))
-                }
-                Site::EnvFrom(..) => write!(f, "takes env from \"{detail}\", a source unknown to this version"),
-                _ => write!(f, "has \"{detail}\", a source unknown to this version"),
-            },
-            Kind::Volume => write!(f, "holds Secret \"{secret}\"{}", Key(&reference.keys)),
-            Kind::Csi => match reference.secret {
-                Some(_) => write!(f, "hands Secret \"{secret}\" to CSI driver \"{detail}\""),
-                None => write!(f, "takes secrets from CSI driver \"{detail}\""),
-            },
-            Kind::LegacyVolume => write!(f, "hands Secret \"{secret}\" to {detail}"),
-            Kind::ImagePull => write!(f, "the pod pulls images with Secret \"{secret}\""),
+/// Builds a sentence piece by piece.
+struct Pusher<'s>(&'s mut String);
+
+impl Pusher<'_> {
+    fn plain(&mut self, text: &str) -> &mut Self {
+        self.0.push_str(text);
+        self
+    }
+
+    fn quoted(&mut self, name: &str) -> &mut Self {
+        self.0.push('"');
+        Shown(name).push_to(self.0);
+        self.0.push('"');
+        self
+    }
+
+    fn bare(&mut self, name: Bare<'_>) -> &mut Self {
+        name.push_to(self.0);
+        self
+    }
+
+    fn keys(&mut self, keys: &Keys<'_>) -> &mut Self {
+        match keys {
+            Keys::None | Keys::All => self,
+            Keys::One(key) => self.plain(" key ").quoted(key),
+            Keys::Some(keys) => self.plain(&format!(" ({} keys)", keys.len())),
         }
     }
-}
-
-struct Key<'k>(&'k Keys<'k>);
-
-impl fmt::Display for Key<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Keys::None | Keys::All => Ok(()),
-            Keys::One(key) => write!(f, " key \"{}\"", Shown(key)),
-            Keys::Some(keys) => write!(f, " ({} keys)", keys.len()),
-        }
-    }
-}
-
-fn variable<'r>(reference: &Reference<'r>) -> Bare<'r> {
-    Bare(reference.variable.unwrap_or(""))
 }
 
 /// What to do about a finding of a kind, where the rule says nothing of its own.
@@ -91,59 +102,52 @@ pub fn help(kind: Kind) -> &'static str {
     }
 }
 
-/// The part of a message after the pointer: what comes of the reference, and the way out.
-pub struct Advice<'f> {
-    /// What was decided.
-    pub decision: &'f Decision<'f>,
-    /// The reference's kind.
-    pub kind: Kind,
-}
-
-impl fmt::Display for Advice<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let decision = self.decision;
-        let rule = decision.rule.1;
-        let own = rule.message.as_deref().map(OneLine);
-        match (&decision.reason, decision.outcome) {
-            (Some(Reason::Unsafe(reason)), _) => {
-                write!(f, "cannot be swapped safely: {reason}; ")?;
-                match own {
-                    Some(message) => write!(f, "{message}")?,
-                    None => f.write_str(help(self.kind))?,
-                }
-            }
-            (Some(Reason::NotSwapped), _) => f.write_str(
-                "could be swapped but was not: the mutating webhook did not run, or a later one put it back",
-            )?,
-            (None, Outcome::Swapped) => {
-                if let Some((path, variable)) = &decision.file {
-                    write!(f, "becomes the file {}", Shown(path))?;
+/// Appends the part of a message after the pointer: what comes of the reference, and the way out.
+fn advise(text: &mut String, decision: &Decision<'_>, reference: &Reference<'_>) {
+    let rule = decision.rule.1;
+    let own = |text: &mut String| match &rule.message {
+        Some(message) => push_line(text, message),
+        None => text.push_str(help(reference.kind)),
+    };
+    match (decision.reason.as_deref(), decision.outcome) {
+        (Some(Reason::Unsafe(reason)), _) => {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "cannot be swapped safely: {reason}; ");
+            own(text);
+        }
+        (Some(Reason::NotSwapped), _) => {
+            text.push_str("could be swapped but was not: the mutating webhook did not run, or a later one put it back")
+        }
+        (None, Outcome::Swapped) => {
+            if let Action::Mount(mount) = &rule.action {
+                text.push_str(if decision.variable.is_some() { "becomes the file " } else { "becomes files in " });
+                let mut push = Pusher(text);
+                push.plain(&mount.path).plain("/").plain(reference.secret.unwrap_or(""));
+                if let (Some(variable), Some(key)) = (&decision.variable, reference.keys.one()) {
+                    push.plain("/").plain(key);
                     if let Some(variable) = variable {
-                        write!(f, ", named by {}", Bare(variable))?;
+                        push.plain(", named by ").bare(Bare(variable));
                     }
                 }
-                match decision.reads {
-                    Some(Reads::Files) => f.write_str(", which its image reads")?,
-                    _ => f.write_str("; the program must be told to read it")?,
-                }
             }
-            (None, Outcome::Allowed) => match &rule.action {
-                Action::Allow(Some(exception)) => {
-                    write!(f, "allowed until {}: {}", exception.expires, OneLine(&exception.reason))?;
-                }
-                _ => f.write_str("allowed")?,
-            },
-            (None, Outcome::Denied | Outcome::Warned) => match own {
-                Some(message) => write!(f, "{message}")?,
-                None => f.write_str(help(self.kind))?,
-            },
+            text.push_str(match decision.reads {
+                Some(Reads::Files) => ", which its image reads",
+                _ => "; the program must be told to read it",
+            });
         }
-        for note in &decision.notes {
-            if let Note::ExceptionEnded(policy, rule, day) = note {
-                write!(f, "; the exception {policy}/{rule} ended on {day}")?;
+        (None, Outcome::Allowed) => match &rule.action {
+            Action::Allow(Some(exception)) => {
+                let _ = write!(text, "allowed until {}: ", exception.expires);
+                push_line(text, &exception.reason);
             }
+            _ => text.push_str("allowed"),
+        },
+        (None, Outcome::Denied | Outcome::Warned) => own(text),
+    }
+    for note in &decision.notes {
+        if let Note::ExceptionEnded(..) = note {
+            let _ = write!(text, "; {note}");
         }
-        Ok(())
     }
 }
 
@@ -160,22 +164,30 @@ impl fmt::Display for Note {
                 f.write_str("an envFrom stands beside it: a value of the same name there would show through")
             }
             Note::ListedKeys => f.write_str("a key of the Secret that is not listed is lost to the program"),
-            Note::ImageVariable => f.write_str("an ENV of the same name in the image itself would show through"),
         }
     }
 }
 
 /// A whole finding: `<what> (<pointer>): <advice> [<policy>/<rule>]`, within [`FINDING_BYTES`].
 pub fn finding(reference: &Reference<'_>, decision: &Decision<'_>, spec: &PodSpec<'_>, template: &str) -> String {
-    let mut text = String::with_capacity(192);
-    let advice = Advice { decision, kind: reference.kind };
+    let mut text = String::with_capacity(320);
     let (policy, rule) = decision.decided_by();
-    // Writing to a String cannot fail.
-    let _ = write!(text, "{} ({})", Does { reference, spec }, Shown(&reference.site.pointer(template)));
-    let room = FINDING_BYTES.saturating_sub(text.len() + policy.len() + rule.len() + 8).max(64);
-    let mut advice = advice.to_string();
-    cut(&mut advice, room);
-    let _ = write!(text, ": {advice} [{policy}/{rule}]");
+    let pointer = reference.site.pointer(template);
+    let pointer = ShownPointer(&pointer).text();
+    let room = FINDING_BYTES.saturating_sub(pointer.len() + policy.len() + rule.len() + 9);
+    describe(&mut text, reference, spec);
+    // Escaped names may fill all of it, and then they are what is cut: not the place, nor the rule.
+    cut(&mut text, room.saturating_sub(ADVICE_BYTES).max(ADVICE_BYTES));
+    let left = room.saturating_sub(text.len()).max(ADVICE_BYTES);
+    for part in [" (", &pointer, "): "] {
+        text.push_str(part);
+    }
+    let start = text.len();
+    advise(&mut text, decision, reference);
+    cut(&mut text, start + left);
+    for part in [" [", policy, "/", rule, "]"] {
+        text.push_str(part);
+    }
     cut(&mut text, FINDING_BYTES);
     text
 }
@@ -193,14 +205,7 @@ pub fn cut(text: &mut String, bytes: usize) {
     text.push('…');
 }
 
-/// A text of a policy's author, on one line.
-struct OneLine<'t>(&'t str);
-
-impl fmt::Display for OneLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .trim()
-            .chars()
-            .try_for_each(|character| f.write_char(if character.is_control() { ' ' } else { character }))
-    }
+/// Appends a text of a policy's author, on one line.
+fn push_line(text: &mut String, line: &str) {
+    text.extend(line.trim().chars().map(|character| if character.is_control() { ' ' } else { character }));
 }

@@ -7,6 +7,7 @@ pub mod answer;
 pub mod evaluate;
 pub mod facts;
 pub mod finding;
+mod json;
 pub mod kind;
 mod message;
 pub mod name;
@@ -17,6 +18,8 @@ mod reference;
 pub mod review;
 mod rules;
 pub mod swap;
+#[cfg(test)]
+mod tests;
 mod verdict;
 pub mod workload;
 

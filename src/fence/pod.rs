@@ -7,7 +7,10 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use serde_json::value::RawValue;
 
 use super::name::{Hidden, Text};
 
@@ -20,7 +23,7 @@ pub const SWAPPED_ANNOTATION: &str = "secretfence.dev/swapped";
 
 /// A pod, or the pod template of a workload.
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 pub struct PodTemplate<'a> {
     #[serde(borrow)]
     pub metadata: Option<Metadata<'a>>,
@@ -29,7 +32,7 @@ pub struct PodTemplate<'a> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct Metadata<'a> {
     #[serde(borrow)]
     pub name: Text<'a>,
@@ -48,9 +51,10 @@ impl<'a> Metadata<'a> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct OwnerReference<'a> {
     #[serde(borrow)]
+    pub api_version: Text<'a>,
     pub kind: Text<'a>,
     pub name: Text<'a>,
     pub controller: Option<bool>,
@@ -63,12 +67,14 @@ pub struct Labels<'a>(pub Vec<(Text<'a>, Text<'a>)>);
 /// What the fence reads of the annotations; the others are skipped unread.
 #[derive(Debug, Default)]
 pub struct Annotations<'a> {
+    /// How long all of them are as JSON: at least as long as the API server counts them.
+    pub bytes: usize,
     pub mirror: bool,
     pub swapped: Option<Hidden<'a>>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct PodSpec<'a> {
     #[serde(borrow)]
     pub containers: List<Container<'a>>,
@@ -106,14 +112,14 @@ impl PodSpec<'_> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 pub struct OperatingSystem<'a> {
     #[serde(borrow)]
     pub name: Text<'a>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct Affinity<'a> {
     #[serde(borrow)]
     pub node_affinity: Option<NodeAffinity<'a>>,
@@ -141,28 +147,28 @@ impl Affinity<'_> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct NodeAffinity<'a> {
     #[serde(borrow)]
     pub required_during_scheduling_ignored_during_execution: Option<NodeSelector<'a>>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct NodeSelector<'a> {
     #[serde(borrow)]
     pub node_selector_terms: List<NodeSelectorTerm<'a>>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct NodeSelectorTerm<'a> {
     #[serde(borrow)]
     pub match_expressions: List<NodeSelectorRequirement<'a>>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 pub struct NodeSelectorRequirement<'a> {
     #[serde(borrow)]
     pub key: Text<'a>,
@@ -180,7 +186,7 @@ pub struct SecurityContext {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct Container<'a> {
     #[serde(borrow)]
     pub name: Text<'a>,
@@ -221,7 +227,7 @@ impl<'a> Container<'a> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct Lifecycle<'a> {
     #[serde(borrow)]
     pub post_start: Option<Handler<'a>>,
@@ -229,21 +235,21 @@ pub struct Lifecycle<'a> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 pub struct Handler<'a> {
     #[serde(borrow)]
     pub exec: Option<Exec<'a>>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 pub struct Exec<'a> {
     #[serde(borrow)]
     pub command: List<Hidden<'a>>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct VolumeMount<'a> {
     #[serde(borrow)]
     pub name: Text<'a>,
@@ -254,14 +260,14 @@ pub struct VolumeMount<'a> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct VolumeDevice<'a> {
     #[serde(borrow)]
     pub device_path: Text<'a>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct EnvVar<'a> {
     #[serde(borrow)]
     pub name: Text<'a>,
@@ -274,11 +280,20 @@ pub struct EnvVar<'a> {
 pub struct EnvVarSource<'a> {
     pub secret_key_ref: Option<SecretKeySelector<'a>>,
     pub file_key_ref: Option<FileKeySelector<'a>>,
+    /// Whether it has a source that is about no Secret.
+    pub other: bool,
     pub unknown: Option<Text<'a>>,
 }
 
+impl EnvVarSource<'_> {
+    /// Whether a Secret's key is all that it names. The API server refuses two sources, but only after `/mutate`.
+    pub fn is_secret_alone(&self) -> bool {
+        !self.other && self.file_key_ref.is_none() && self.unknown.is_none()
+    }
+}
+
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 pub struct SecretKeySelector<'a> {
     #[serde(borrow)]
     pub name: Text<'a>,
@@ -287,7 +302,7 @@ pub struct SecretKeySelector<'a> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct FileKeySelector<'a> {
     #[serde(borrow)]
     pub volume_name: Text<'a>,
@@ -301,11 +316,20 @@ pub struct FileKeySelector<'a> {
 pub struct EnvFromSource<'a> {
     pub prefix: Text<'a>,
     pub secret_ref: Option<SecretEnvSource<'a>>,
+    /// Whether it has a source that is about no Secret.
+    pub other: bool,
     pub unknown: Option<Text<'a>>,
 }
 
+impl EnvFromSource<'_> {
+    /// Whether a Secret is all that it names. The API server refuses two sources, but only after `/mutate`.
+    pub fn is_secret_alone(&self) -> bool {
+        !self.other && self.unknown.is_none()
+    }
+}
+
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 pub struct SecretEnvSource<'a> {
     #[serde(borrow)]
     pub name: Text<'a>,
@@ -314,7 +338,7 @@ pub struct SecretEnvSource<'a> {
 
 /// A `LocalObjectReference` or a `SecretReference`.
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 pub struct SecretName<'a> {
     #[serde(borrow)]
     pub name: Text<'a>,
@@ -369,7 +393,7 @@ impl LegacyPlugin {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct SecretVolume<'a> {
     #[serde(borrow)]
     pub secret_name: Text<'a>,
@@ -378,20 +402,22 @@ pub struct SecretVolume<'a> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 pub struct KeyToPath<'a> {
     #[serde(borrow)]
     pub key: Text<'a>,
     pub path: Text<'a>,
     pub mode: Option<i64>,
+    pub user: Option<i64>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct Projected<'a> {
     #[serde(borrow)]
     pub sources: List<ProjectedSource<'a>>,
     pub default_mode: Option<i64>,
+    pub default_user: Option<i64>,
 }
 
 /// `volumes[].projected.sources[]`
@@ -404,7 +430,7 @@ pub struct ProjectedSource<'a> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
+#[serde(default, remote = "Self")]
 pub struct SecretProjection<'a> {
     #[serde(borrow)]
     pub name: Text<'a>,
@@ -413,16 +439,20 @@ pub struct SecretProjection<'a> {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 pub struct CsiVolume<'a> {
     #[serde(borrow)]
     pub driver: Text<'a>,
     pub node_publish_secret_ref: Option<SecretName<'a>>,
-    pub volume_attributes: Option<Labels<'a>>,
+    pub volume_attributes: Option<Attributes<'a>>,
 }
 
+/// What a CSI driver is told, in the order written. A value may be a credential in clear.
+#[derive(Debug, Default)]
+pub struct Attributes<'a>(pub Vec<(Text<'a>, Hidden<'a>)>);
+
 #[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
 struct LegacySource<'a> {
     #[serde(borrow)]
     secret_ref: Option<SecretName<'a>>,
@@ -471,6 +501,41 @@ impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for List<T> {
     }
 }
 
+/// Objects are objects: what serde derives takes a list for one, too, field by field, and so would read what the API
+/// server refuses.
+macro_rules! objects_only {
+    ($($type:ident)*) => { $(
+        impl<'de: 'a, 'a> Deserialize<'de> for $type<'a> {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct ObjectVisitor<'a>(PhantomData<&'a ()>);
+
+                impl<'de: 'a, 'a> Visitor<'de> for ObjectVisitor<'a> {
+                    type Value = $type<'a>;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("an object")
+                    }
+
+                    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                        // The derived function, not this one: an inherent function goes first.
+                        <$type<'a>>::deserialize(MapAccessDeserializer::new(map))
+                    }
+                }
+
+                deserializer.deserialize_map(ObjectVisitor(PhantomData))
+            }
+        }
+    )* };
+}
+
+objects_only! {
+    PodTemplate Metadata OwnerReference PodSpec OperatingSystem Affinity
+    NodeAffinity NodeSelector NodeSelectorTerm NodeSelectorRequirement Container Lifecycle
+    Handler Exec VolumeMount VolumeDevice EnvVar SecretKeySelector
+    FileKeySelector SecretEnvSource SecretName SecretVolume KeyToPath Projected
+    SecretProjection CsiVolume LegacySource
+}
+
 /// Deserializes an object member by member: `$visit` takes the member's name and the map.
 macro_rules! deserialize_members {
     ($type:ident, $expecting:literal, |$value:ident, $key:ident, $map:ident| $body:block) => {
@@ -505,14 +570,22 @@ deserialize_members!(Labels, "an object of strings", |labels, key, map| {
     labels.0.push((key, value));
 });
 
+deserialize_members!(Attributes, "an object of strings", |attributes, key, map| {
+    let value = map.next_value::<Hidden<'a>>()?;
+    attributes.0.push((key, value));
+});
+
 deserialize_members!(Annotations, "an object of strings", |annotations, key, map| {
+    annotations.bytes += key.as_str().len();
     match key.as_str() {
-        MIRROR_ANNOTATION => {
-            map.next_value::<IgnoredAny>()?;
-            annotations.mirror = true;
+        SWAPPED_ANNOTATION => {
+            annotations.swapped = map.next_value::<Option<Hidden<'a>>>()?;
+            annotations.bytes += annotations.swapped.as_ref().map_or(0, |text| text.as_str().len());
         }
-        SWAPPED_ANNOTATION => annotations.swapped = map.next_value()?,
-        _ => drop(map.next_value::<IgnoredAny>()?),
+        name => {
+            annotations.mirror |= name == MIRROR_ANNOTATION;
+            annotations.bytes += map.next_value::<&RawValue>()?.get().len();
+        }
     }
 });
 
@@ -520,7 +593,9 @@ deserialize_members!(EnvVarSource, "an env var source", |source, key, map| {
     match key.as_str() {
         "secretKeyRef" => source.secret_key_ref = map.next_value()?,
         "fileKeyRef" => source.file_key_ref = map.next_value()?,
-        "fieldRef" | "resourceFieldRef" | "configMapKeyRef" => drop(map.next_value::<IgnoredAny>()?),
+        "fieldRef" | "resourceFieldRef" | "configMapKeyRef" => {
+            source.other |= map.next_value::<Option<IgnoredAny>>()?.is_some();
+        }
         _ => note_unknown(&mut source.unknown, key, &mut map)?,
     }
 });
@@ -529,7 +604,7 @@ deserialize_members!(EnvFromSource, "an envFrom source", |source, key, map| {
     match key.as_str() {
         "prefix" => source.prefix = map.next_value()?,
         "secretRef" => source.secret_ref = map.next_value()?,
-        "configMapRef" => drop(map.next_value::<IgnoredAny>()?),
+        "configMapRef" => source.other |= map.next_value::<Option<IgnoredAny>>()?.is_some(),
         _ => note_unknown(&mut source.unknown, key, &mut map)?,
     }
 });

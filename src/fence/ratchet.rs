@@ -1,16 +1,17 @@
 //! UPDATE ratchets on verdicts: what was refused before may stay, nothing new may come.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::kind::Kind;
 use super::pod::PodSpec;
-use super::reference::{ContainerList, Keys, Reference};
+use super::reference::{ContainerAt, ContainerList, Keys, Reference};
 use super::verdict::{Decision, Judged, Outcome};
 
 /// The same finding, before and after: indices never count, names do, so that a move or a rename is new.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Identity<'t> {
-    container: Option<(ContainerList, &'t str)>,
+    /// Its number among those of the old object.
+    container: Option<usize>,
     kind: Kind,
     variable: Option<&'t str>,
     secret: Option<&'t str>,
@@ -19,11 +20,7 @@ struct Identity<'t> {
 }
 
 impl<'t> Identity<'t> {
-    fn of(reference: &Reference<'t>, spec: &'t PodSpec<'t>) -> Identity<'t> {
-        let container = reference.site.container().map(|at| {
-            let name = at.of(spec).map_or("", |container| container.name.as_str());
-            (at.list, name)
-        });
+    fn of(reference: &Reference<'t>, container: Option<usize>) -> Identity<'t> {
         let Reference { kind, variable, secret, keys, detail, .. } = reference.clone();
         Identity { container, kind, variable, secret, keys, detail }
     }
@@ -32,6 +29,8 @@ impl<'t> Identity<'t> {
 /// What the old object would be refused for, under the same policies and facts.
 #[derive(Debug, Default)]
 pub struct Forgiven<'t> {
+    /// The containers of the old object, numbered: a long name is compared once and not for each reference.
+    containers: HashMap<(ContainerList, &'t str), usize>,
     enforced: HashSet<Identity<'t>>,
     dry_run: HashSet<Identity<'t>>,
 }
@@ -39,27 +38,59 @@ pub struct Forgiven<'t> {
 impl<'t> Forgiven<'t> {
     /// Adds what one pod of the old object would be refused for.
     pub fn add(&mut self, judged: &[Judged<'t, '_>], spec: &'t PodSpec<'t>) {
+        let mut last = None;
         for its in judged {
+            let container = its.reference.site.container().map(|at| {
+                let number = |(_, number)| number;
+                last.filter(|(before, _)| *before == at).map_or_else(|| self.number(at, spec), number)
+            });
+            last = its.reference.site.container().zip(container);
             if is_denied(its.enforced.as_ref()) {
-                self.enforced.insert(Identity::of(&its.reference, spec));
+                self.enforced.insert(Identity::of(&its.reference, container));
             }
             if is_denied(its.dry_run.as_ref()) {
-                self.dry_run.insert(Identity::of(&its.reference, spec));
+                self.dry_run.insert(Identity::of(&its.reference, container));
             }
         }
     }
 
+    fn number(&mut self, at: ContainerAt, spec: &'t PodSpec<'t>) -> usize {
+        let next = self.containers.len();
+        *self.containers.entry(name(at, spec)).or_insert(next)
+    }
+
     /// Lets through what the old object had, too.
     pub fn forgive(&self, judged: &mut [Judged<'_, '_>], spec: &PodSpec<'_>) {
+        let mut last: Option<(ContainerAt, Option<usize>)> = None;
         for its in judged {
             let Judged { reference, enforced, dry_run } = its;
+            let container = match reference.site.container() {
+                None => None,
+                Some(at) => {
+                    let known = last.filter(|(before, _)| *before == at);
+                    let number = known.map_or_else(|| find(&self.containers, name(at, spec)), |(_, number)| number);
+                    last = Some((at, number));
+                    // A new container, or one with a new name.
+                    let Some(number) = number else { continue };
+                    Some(number)
+                }
+            };
             for (decision, forgiven) in [(enforced, &self.enforced), (dry_run, &self.dry_run)] {
-                if is_denied(decision.as_ref()) && holds(forgiven, &Identity::of(reference, spec)) {
+                if is_denied(decision.as_ref()) && holds(forgiven, &Identity::of(reference, container)) {
                     *decision = None;
                 }
             }
         }
     }
+}
+
+fn name<'t>(at: ContainerAt, spec: &'t PodSpec<'_>) -> (ContainerList, &'t str) {
+    (at.list, at.of(spec).map_or("", |container| container.name.as_str()))
+}
+
+/// As [`holds`].
+fn find<'s>(containers: &HashMap<(ContainerList, &'s str), usize>, name: (ContainerList, &'s str)) -> Option<usize> {
+    containers.get(&name).copied()
 }
 
 /// For lifetimes only: both sides borrow from objects that live as long as the shorter one.

@@ -3,7 +3,7 @@
 //! A superset of what the API server itself visits (`VisitPodSecretNames`, pkg/api/v1/pod/util.go): it does not look at
 //! `envFrom` prefixes, CSI attributes or sources that it does not know.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use super::kind::Kind;
 use super::name::Text;
@@ -107,13 +107,19 @@ pub struct ContainerAt {
 }
 
 impl ContainerAt {
+    /// Appends the pointer of an item of one of its lists, below the pod's `spec`.
+    pub fn push_item(self, pointer: &mut String, list: &str, index: usize) {
+        push_all(pointer, &["/", self.list.field()]);
+        push_item(pointer, "/", self.index);
+        push_item(pointer, list, index);
+    }
+
     /// The container itself.
     pub fn of<'t, 'a>(self, spec: &'t PodSpec<'a>) -> Option<&'t Container<'a>> {
         self.list.of(spec).get(self.index)
     }
 }
 
-/// Below the pod's `spec`.
 impl fmt::Display for ContainerAt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "/{}/{}", self.list.field(), self.index)
@@ -147,19 +153,21 @@ impl Site {
         let mut pointer = String::with_capacity(template.len() + 48);
         pointer.push_str(template);
         pointer.push_str("/spec");
-        // Writing to a String cannot fail.
-        let _ = match self {
-            Site::Env(at, index) => write!(pointer, "{at}/env/{index}"),
-            Site::EnvFrom(at, index) => write!(pointer, "{at}/envFrom/{index}"),
-            Site::PullSecret(index) => write!(pointer, "/imagePullSecrets/{index}"),
-            Site::Volume(index, part) => match part {
-                VolumePart::Whole => write!(pointer, "/volumes/{index}"),
-                VolumePart::Field(field) => write!(pointer, "/volumes/{index}/{field}"),
-                VolumePart::Inner(field, inner) => write!(pointer, "/volumes/{index}/{field}/{inner}"),
-                VolumePart::Source(source) => write!(pointer, "/volumes/{index}/projected/sources/{source}"),
-                VolumePart::Attribute(_) => write!(pointer, "/volumes/{index}/csi/volumeAttributes"),
-            },
-        };
+        match self {
+            Site::Env(at, index) => at.push_item(&mut pointer, "/env/", index),
+            Site::EnvFrom(at, index) => at.push_item(&mut pointer, "/envFrom/", index),
+            Site::PullSecret(index) => push_item(&mut pointer, "/imagePullSecrets/", index),
+            Site::Volume(index, part) => {
+                push_item(&mut pointer, "/volumes/", index);
+                match part {
+                    VolumePart::Whole => {}
+                    VolumePart::Field(field) => push_all(&mut pointer, &["/", field]),
+                    VolumePart::Inner(field, inner) => push_all(&mut pointer, &["/", field, "/", inner]),
+                    VolumePart::Source(source) => push_item(&mut pointer, "/projected/sources/", source),
+                    VolumePart::Attribute(_) => pointer.push_str("/csi/volumeAttributes"),
+                }
+            }
+        }
         pointer
     }
 }
@@ -181,7 +189,7 @@ pub enum VolumePart {
 
 /// Everything in the pod that hands it secret material: containers first, then volumes, then pull secrets.
 pub fn inventory<'t>(spec: &'t PodSpec<'_>, secret_drivers: &[String]) -> Vec<Reference<'t>> {
-    let mut found = Vec::new();
+    let mut found = Vec::with_capacity(16);
     for list in ContainerList::ALL {
         for (index, container) in list.of(spec).iter().enumerate() {
             container_references(ContainerAt { list, index }, container, &mut found);
@@ -303,6 +311,15 @@ fn volume_references<'t>(
     if let Some(unknown) = &volume.unknown {
         found.push(Reference { detail: unknown.as_str(), ..bare(Kind::UnknownSource, VolumePart::Whole) });
     }
+}
+
+/// Appends a list's part of a pointer, and the index.
+fn push_item(pointer: &mut String, list: &str, index: usize) {
+    push_all(pointer, &[list, itoa::Buffer::new().format(index)]);
+}
+
+fn push_all(pointer: &mut String, parts: &[&str]) {
+    parts.iter().for_each(|part| pointer.push_str(part));
 }
 
 fn one<'t>(key: &'t Text<'_>) -> Keys<'t> {

@@ -6,10 +6,11 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use base64_simd::STANDARD;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::json;
 use super::name::Text;
 use super::policy::PolicySet;
 use super::workload::{ObjectError, Shape, Workload, WorkloadSeed, expectation};
@@ -34,7 +35,7 @@ pub enum ReviewError {
 }
 
 /// The request of a review.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Request<'a> {
     pub uid: Text<'a>,
     pub kind: GroupVersionKind<'a>,
@@ -47,7 +48,7 @@ pub struct Request<'a> {
 }
 
 /// The object of a request.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub enum Object<'a> {
     /// Absent or null.
     #[default]
@@ -123,6 +124,34 @@ impl<'a> Request<'a> {
     /// Where its pods are, if it is of a kind that some table names.
     pub fn shape<'p>(&self, policies: &'p PolicySet) -> Option<Shape<'p>> {
         Shape::of(self.kind.group.as_str(), self.kind.version.as_str(), self.kind.kind.as_str(), policies)
+    }
+}
+
+/// Objects that were not read are not shown either: nobody has looked for what is secret in them.
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Request { uid, kind, sub_resource, name, namespace, operation, object, old_object } = self;
+        f.debug_struct("Request")
+            .field("uid", uid)
+            .field("kind", kind)
+            .field("sub_resource", sub_resource)
+            .field("name", name)
+            .field("namespace", namespace)
+            .field("operation", operation)
+            .field("object", object)
+            .field("old_object", &old_object.map(|raw| raw.get().len()))
+            .finish()
+    }
+}
+
+impl fmt::Debug for Object<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Object::None => f.write_str("None"),
+            Object::Raw(raw) => f.debug_tuple("Raw").field(&raw.get().len()).finish(),
+            Object::Read(workload) => f.debug_tuple("Read").field(workload).finish(),
+            Object::Broken(error) => f.debug_tuple("Broken").field(error).finish(),
+        }
     }
 }
 
@@ -222,26 +251,19 @@ impl<'de> Visitor<'de> for MaybeObject<'_> {
 }
 
 /// The answer to a review.
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default)]
 pub struct Response<'r> {
     pub uid: &'r str,
     pub allowed: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
-    /// Base64; together with `patchType` or not at all.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub patch: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub patch_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// RFC 6902. It goes out in base64, together with `patchType` or not at all.
+    pub patch: Option<Vec<u8>>,
     pub warnings: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_object")]
     pub audit_annotations: Vec<(String, String)>,
 }
 
 /// Why a request is denied.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Status {
     pub code: u16,
     pub reason: &'static str,
@@ -251,22 +273,38 @@ pub struct Status {
 impl Response<'_> {
     /// The whole review, as JSON.
     pub fn to_bytes(&self) -> Vec<u8> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Envelope<'r> {
-            api_version: &'static str,
-            kind: &'static str,
-            response: &'r Response<'r>,
+        let patch = self.patch.as_deref().unwrap_or_default();
+        let texts = self.warnings.iter().chain(self.audit_annotations.iter().map(|(_, value)| value));
+        let mut text =
+            String::with_capacity(384 + patch.len() * 4 / 3 + texts.map(|text| text.len() + 32).sum::<usize>());
+        text.push_str("{\"apiVersion\":\"admission.k8s.io/v1\",\"kind\":\"AdmissionReview\",\"response\":{\"uid\":");
+        json::string(&mut text, self.uid);
+        text.push_str(if self.allowed { ",\"allowed\":true" } else { ",\"allowed\":false" });
+        if let Some(status) = &self.status {
+            text.push_str(",\"status\":{\"code\":");
+            text.push_str(itoa::Buffer::new().format(status.code));
+            text.push_str(",\"reason\":");
+            json::string(&mut text, status.reason);
+            text.push_str(",\"message\":");
+            json::string(&mut text, &status.message);
+            text.push('}');
         }
-        let patch = self.patch.as_ref().map_or(0, String::len);
-        let mut bytes = Vec::with_capacity(512 + patch);
-        let envelope = Envelope { api_version: API_VERSION, kind: "AdmissionReview", response: self };
-        // Strings and numbers into a Vec: nothing here can fail.
-        let _ = serde_json::to_writer(&mut bytes, &envelope);
-        bytes
+        if self.patch.is_some() {
+            text.push_str(",\"patchType\":\"JSONPatch\",\"patch\":\"");
+            STANDARD.encode_append(patch, &mut text);
+            text.push('"');
+        }
+        if !self.warnings.is_empty() {
+            text.push_str(",\"warnings\":");
+            json::list(&mut text, &self.warnings, |text, warning| json::string(text, warning));
+        }
+        for (index, (key, value)) in self.audit_annotations.iter().enumerate() {
+            text.push_str(if index == 0 { ",\"auditAnnotations\":{" } else { "," });
+            json::string(&mut text, key);
+            text.push(':');
+            json::string(&mut text, value);
+        }
+        text.push_str(if self.audit_annotations.is_empty() { "}}" } else { "}}}" });
+        text.into_bytes()
     }
-}
-
-fn as_object<S: serde::Serializer>(pairs: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(pairs.iter().map(|(key, value)| (key, value)))
 }

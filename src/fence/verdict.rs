@@ -1,13 +1,17 @@
 //! References and policies together: what is decided of each reference, and why.
 
 use std::borrow::Cow;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use smallvec::SmallVec;
 
 use super::facts::Facts;
-use super::kind::Kind;
+use super::kind::{Kind, KindSet};
+use super::policy::glob::{Globs, ImageGlobs};
 use super::policy::image::ImageName;
-use super::policy::{Action, Mode, Mount, Policy, PolicySet, Rule, Subject, Templates, Variable};
+use super::policy::{Action, Mode, Mount, Policy, PolicySet, Rule, Subject, Templates, Variable, Where};
 use super::reference::{ContainerAt, Keys, Reference, Site, VolumePart, inventory};
 use super::swap::catalogue;
 use super::swap::plan::{Plan, Pod};
@@ -31,7 +35,7 @@ pub struct Place<'s> {
 /// The point of its way at which a pod is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Before admission: what can be swapped will be. Only enforcing policies count, since only they change anything.
+    /// Before admission: what can be swapped will be. Policies in dry run count where they would swap something.
     Mutate,
     /// After every mutation: what could have been swapped and was not is refused.
     Final,
@@ -51,9 +55,9 @@ pub struct Decision<'p> {
     /// For a `mount`: whether the program will still work.
     pub reads: Option<Reads>,
     /// Why it is not swapped, where it was to be.
-    pub reason: Option<Reason>,
-    /// The file that it becomes, where it is one, and the variable that names it.
-    pub file: Option<(String, Option<String>)>,
+    pub reason: Option<Box<Reason>>,
+    /// Where it becomes one file: the variable that names it, if one does.
+    pub variable: Option<Option<String>>,
     /// What else to say.
     pub notes: Vec<Note>,
 }
@@ -127,8 +131,13 @@ pub enum Note {
     BesideEnvFrom,
     /// Keys that `mount.keys` does not list are lost to the program.
     ListedKeys,
-    /// An `ENV` of that name in the image would show through.
-    ImageVariable,
+}
+
+impl Note {
+    /// Whether the decision is an exception that ends soon.
+    pub fn is_ending(&self) -> bool {
+        matches!(self, Note::ExceptionEnds(_))
+    }
 }
 
 /// What is decided of one reference.
@@ -147,14 +156,16 @@ pub struct Judged<'t, 'p> {
 pub struct Verdict<'t, 'p> {
     /// One for each reference, in stable order; empty where no policy matches.
     pub judged: Vec<Judged<'t, 'p>>,
-    /// What the enforcing policies swap; in a dry run, what would be swapped.
+    /// What the enforcing policies swap.
     pub candidates: Vec<Candidate<'t, 'p>>,
     /// What the pod becomes by them.
     pub plan: Plan<'t>,
+    /// The same, were the policies in dry run enforced along with the others; where they would swap something.
+    pub foretold: Option<(Vec<Candidate<'t, 'p>>, Plan<'t>)>,
 }
 
 /// Judges a pod, or the pod of a template. With `all`, references are listed even where no rule could decide one.
-pub fn judge<'t, 'p>(
+pub fn judge<'t, 'p: 't>(
     pod: Pod<'t>,
     place: &Place<'_>,
     policies: &'p PolicySet,
@@ -185,19 +196,23 @@ pub fn judge<'t, 'p>(
     let mut verdict = Verdict::default();
     let (candidates, plan) = bench.swap(&mut judged, Mode::Enforce);
     (verdict.candidates, verdict.plan) = (candidates, plan);
-    if judged.iter().any(|its| its.dry_run.as_ref().is_some_and(Decision::mounts)) {
-        let (candidates, plan) = bench.swap(&mut judged, Mode::DryRun);
-        if place.dry_run {
-            (verdict.candidates, verdict.plan) = (candidates, plan);
-        }
+    if judged.iter().any(|its| its.dry_run.as_ref().is_some_and(|decision| decision.mounts().is_some())) {
+        let foretold = bench.swap(&mut judged, Mode::DryRun);
+        let swaps = |its: &Judged<'_, '_>| its.dry_run.as_ref().is_some_and(|by| by.outcome == Outcome::Swapped);
+        verdict.foretold = judged.iter().any(swaps).then_some(foretold);
     }
     verdict.judged = judged;
     verdict
 }
 
 impl<'p> Decision<'p> {
-    fn mounts(&self) -> bool {
-        matches!(self.rule.1.action, Action::Mount(_))
+    /// How the rule mounts, if it does, and its name.
+    fn mounts(&self) -> Option<(&'p Mount, (&'p str, &'p str))> {
+        let rule: &'p Rule = self.rule.1;
+        match &rule.action {
+            Action::Mount(mount) => Some((mount, self.decided_by())),
+            _ => None,
+        }
     }
 
     /// The policy's and the rule's name.
@@ -220,7 +235,8 @@ impl<'p> Active<'p> {
         for &index in matching {
             let Some(policy) = policies.policies().get(index as usize) else { continue };
             let mode = if place.dry_run { Mode::DryRun } else { policy.mode };
-            let changes_nothing = place.stage == Stage::Mutate && mode == Mode::DryRun && !place.dry_run;
+            let mounts = || policy.rules.iter().any(|rule| matches!(rule.action, Action::Mount(_)));
+            let changes_nothing = place.stage == Stage::Mutate && mode == Mode::DryRun && !mounts();
             if changes_nothing || (!place.is_pod && policy.templates == Templates::Ignore) {
                 continue;
             }
@@ -233,6 +249,19 @@ impl<'p> Active<'p> {
         active
     }
 }
+
+/// The index of a rule that no policy file holds.
+pub const UNWRITTEN_RULE: u32 = u32::MAX;
+
+/// What decides a source that is unknown to this version where no rule does: a newer API server may take secrets from
+/// it, and nobody would know. The first policy that matches says it.
+static WARN_OF_UNKNOWN: LazyLock<Rule> = LazyLock::new(|| Rule {
+    name: "unknown-source".to_owned(),
+    on: KindSet::NONE.with(Kind::UnknownSource),
+    selects: Where::default(),
+    action: Action::Warn,
+    message: None,
+});
 
 /// What stays the same over the references of one pod.
 struct Bench<'t, 'p, 's> {
@@ -247,19 +276,68 @@ struct Bench<'t, 'p, 's> {
 /// What rules ask of a container, found out once.
 struct ContainerFacts<'t> {
     name: &'t str,
-    image: Option<ImageName<'t>>,
-    rows: &'static [catalogue::Row],
+    written_image: Option<&'t str>,
+    image: OnceCell<Option<ImageName<'t>>>,
+    rows: OnceCell<&'static [catalogue::Row]>,
     /// Whether the image's own entrypoint runs.
     entrypoint_runs: bool,
     first_argument: Option<&'t str>,
+    /// What globs say of a long name or image, by the address of the globs.
+    answers: RefCell<HashMap<usize, bool>>,
+}
+
+/// A name longer than this is matched once and not for each reference: nobody shall make a glob read megabytes again and
+/// again.
+const LONG_NAME: usize = 512;
+
+impl<'t> ContainerFacts<'t> {
+    fn is_named(&self, globs: &Globs) -> bool {
+        self.answer(self.name.len(), std::ptr::from_ref(globs).addr(), || globs.matches(self.name))
+    }
+
+    fn is_of_image(&self, globs: &ImageGlobs) -> bool {
+        let length = self.written_image.map_or(0, str::len);
+        let matches = || self.image().is_some_and(|image| globs.matches(image));
+        self.answer(length, std::ptr::from_ref(globs).addr(), matches)
+    }
+
+    fn answer(&self, length: usize, globs: usize, matches: impl Fn() -> bool) -> bool {
+        if length <= LONG_NAME { matches() } else { *self.answers.borrow_mut().entry(globs).or_insert_with(matches) }
+    }
+
+    fn image(&self) -> Option<&ImageName<'t>> {
+        self.image.get_or_init(|| self.written_image.map(ImageName::parse)).as_ref()
+    }
+
+    fn rows(&self) -> &'static [catalogue::Row] {
+        self.rows.get_or_init(|| self.image().map_or(&[][..], |image| catalogue::rows(&image.repository)))
+    }
 }
 
 type Best<'p> = Option<(Active<'p>, Vec<Note>)>;
 
-impl<'t, 'p> Bench<'t, 'p, '_> {
-    /// The strictest of the policies, by mode: within a policy the first rule that fits decides.
+impl<'t, 'p: 't> Bench<'t, 'p, '_> {
     fn decide(&mut self, reference: &Reference<'t>) -> (Option<Decision<'p>>, Option<Decision<'p>>) {
         self.enter(reference.site);
+        self.weigh_each(reference)
+    }
+
+    /// The strictest over the keys, by mode. Key by key, so that a volume that the swap makes of several is judged as
+    /// each of them was: a rule that lets one key through says nothing of the others.
+    fn weigh_each(&self, reference: &Reference<'_>) -> (Option<Decision<'p>>, Option<Decision<'p>>) {
+        let Keys::Some(keys) = &reference.keys else { return self.weigh(reference) };
+        let Reference { kind, site, secret, variable, optional, volume, detail, .. } = *reference;
+        let decided = keys.iter().map(|key| {
+            let keys = Keys::One(key);
+            self.weigh(&Reference { kind, site, secret, keys, variable, optional, volume, detail })
+        });
+        decided.fold((None, None), |(enforced, dry_run), (its_enforced, its_dry_run)| {
+            (stricter(enforced, its_enforced), stricter(dry_run, its_dry_run))
+        })
+    }
+
+    /// The strictest of the policies, by mode: within a policy the first rule that fits decides.
+    fn weigh(&self, reference: &Reference<'_>) -> (Option<Decision<'p>>, Option<Decision<'p>>) {
         let mut best: [Best<'p>; 2] = [None, None];
         let mut decided = None;
         let mut ended = Vec::new();
@@ -286,6 +364,13 @@ impl<'t, 'p> Bench<'t, 'p, '_> {
                 *slot = Some((*active, notes.map(|(_, note)| note.clone()).collect()));
             }
         }
+        if reference.kind == Kind::UnknownSource && best.iter().all(Option::is_none) {
+            let first = |mode| self.active.iter().find(|active| active.mode == mode);
+            if let Some(active) = first(Mode::Enforce).or_else(|| first(Mode::DryRun)) {
+                let rule = (UNWRITTEN_RULE, &*WARN_OF_UNKNOWN);
+                best[active.mode as usize] = Some((Active { rule, ..*active }, Vec::new()));
+            }
+        }
         let [enforced, dry_run] = best;
         (enforced.map(|its| self.decision(its)), dry_run.map(|its| self.decision(its)))
     }
@@ -305,7 +390,7 @@ impl<'t, 'p> Bench<'t, 'p, '_> {
                 Outcome::Allowed
             }
         };
-        Decision { policy: active.policy, rule: active.rule, outcome, reads: None, reason: None, file: None, notes }
+        Decision { policy: active.policy, rule: active.rule, outcome, reads: None, reason: None, variable: None, notes }
     }
 
     /// Plans the swap of one mode's references, and settles what comes of each.
@@ -313,15 +398,12 @@ impl<'t, 'p> Bench<'t, 'p, '_> {
     /// For a dry run the pod is as the enforcing policies make it, so their mounts are planned along.
     fn swap(&mut self, judged: &mut [Judged<'t, 'p>], mode: Mode) -> (Vec<Candidate<'t, 'p>>, Plan<'t>) {
         let mut candidates = Vec::new();
+        let guards_volumes = self.active.iter().any(|active| active.rule.1.on.contains(Kind::Volume));
         for (index, its) in judged.iter_mut().enumerate() {
-            let own = slot(its, mode).as_ref().is_some_and(Decision::mounts);
-            let beside = mode == Mode::DryRun && its.enforced.as_ref().is_some_and(Decision::mounts);
-            if !own && !beside {
-                continue;
-            }
-            let decider = if own { slot(its, mode).clone() } else { its.enforced.clone() };
-            let Some(Action::Mount(mount)) = decider.as_ref().map(|decision| &decision.rule.1.action) else { continue };
-            let Some(decision) = decider.as_ref() else { continue };
+            let own = slot(its, mode).as_ref().and_then(Decision::mounts);
+            let beside = its.enforced.as_ref().and_then(Decision::mounts).filter(|_| mode == Mode::DryRun);
+            let Some((mount, decided_by)) = own.or(beside) else { continue };
+            let own = own.is_some();
             if !its.reference.kind.has_swap() {
                 if own {
                     let kind = its.reference.kind;
@@ -329,26 +411,26 @@ impl<'t, 'p> Bench<'t, 'p, '_> {
                 }
                 continue;
             }
-            if let Some(denied) = self.volume_denial(&its.reference, mode) {
+            if guards_volumes && let Some(denied) = self.volume_denial(&its.reference, mount, mode) {
                 if own {
                     *slot(its, mode) = Some(denied);
                 }
                 continue;
             }
-            candidates.extend(self.candidate(index, &its.reference, mount, decision.decided_by()));
+            candidates.extend(self.candidate(index, &its.reference, mount, decided_by));
         }
         if candidates.is_empty() {
             return (candidates, Plan::default());
         }
         let (plan, reasons) = Plan::of(self.pod, &candidates);
         for (candidate, reason) in candidates.iter().zip(reasons) {
-            let its = &mut judged[candidate.reference];
-            let reference = its.reference.clone();
-            let Some(decision) = slot(its, mode) else { continue };
-            let Action::Mount(mount) = &decision.rule.1.action else { continue };
-            match reason {
-                Some(reason) => settle_unsafe(slot(its, mode), mount, reason),
-                None => settle_safe(decision, &reference, candidate, self.place, self.pod, mode),
+            let Judged { reference, enforced, dry_run } = &mut judged[candidate.reference];
+            let decision = if mode == Mode::Enforce { enforced } else { dry_run };
+            let Some((mount, _)) = decision.as_ref().and_then(Decision::mounts) else { continue };
+            match (reason, decision.as_mut()) {
+                (Some(reason), _) => settle_unsafe(decision, mount, reason),
+                (None, Some(decision)) => settle_safe(decision, reference, candidate, self.place, self.pod, mode),
+                (None, None) => {}
             }
         }
         (candidates, plan)
@@ -380,15 +462,16 @@ impl<'t, 'p> Bench<'t, 'p, '_> {
             .into_iter()
             .map(|(key, variable)| {
                 let form = self.form(&variable);
-                let reads = form.is_some();
                 let names = match &mount.variable {
                     Variable::None => None,
-                    Variable::Auto => Some(form.unwrap_or("{name}_FILE").replace("{name}", &variable)),
+                    Variable::Auto => Some(fill(form.unwrap_or("{name}_FILE"), &variable, secret, &key)),
                     Variable::Pattern(pattern) => Some(fill(pattern, &variable, secret, &key)),
                 };
                 // A variable of another form than the image's is one that it does not read.
-                let told = form.is_some_and(|form| names.as_deref() == Some(&*form.replace("{name}", &variable)));
-                File { key, names, reads: reads && told, variable }
+                let reads = form.is_some_and(|form| {
+                    mount.variable == Variable::Auto || names.as_deref() == Some(&*fill(form, &variable, secret, &key))
+                });
+                File { key, names, reads, variable }
             })
             .collect();
         let (kind, site, optional) = (reference.kind, reference.site, reference.optional);
@@ -396,20 +479,19 @@ impl<'t, 'p> Bench<'t, 'p, '_> {
     }
 
     /// The rule that would refuse the volume that the reference becomes.
-    fn volume_denial(&mut self, reference: &Reference<'t>, mode: Mode) -> Option<Decision<'p>> {
-        let refuses = |active: &Active<'_>| active.rule.1.on.contains(Kind::Volume);
-        if !self.active.iter().any(refuses) {
-            return None;
-        }
+    fn volume_denial(&self, reference: &Reference<'_>, mount: &Mount, mode: Mode) -> Option<Decision<'p>> {
+        let listed = || self.known_keys(reference, Some(mount));
+        let keys = match &reference.keys {
+            Keys::All => listed().map_or(Keys::All, |keys| Keys::Some(keys.iter().map(String::as_str).collect())),
+            keys => keys.clone(),
+        };
         let volume = Reference {
-            keys: reference.keys.clone(),
+            keys,
             secret: reference.secret,
             optional: reference.optional,
             ..Reference::bare(Kind::Volume, Site::Volume(usize::MAX, VolumePart::Whole))
         };
-        let container = self.container.take();
-        let (enforced, dry_run) = self.decide(&volume);
-        self.container = container;
+        let (enforced, dry_run) = self.weigh_each(&volume);
         let refused = |decision: Option<Decision<'p>>| {
             decision.filter(|decision| match &decision.rule.1.action {
                 Action::Deny => true,
@@ -419,9 +501,9 @@ impl<'t, 'p> Bench<'t, 'p, '_> {
         };
         let mut denial = refused(enforced).or_else(|| refused(dry_run).filter(|_| mode == Mode::DryRun))?;
         denial.outcome = Outcome::Denied;
-        if denial.mounts() {
+        if denial.mounts().is_some() {
             denial.reads = Some(Reads::Unsafe);
-            denial.reason = Some(Reason::Unsafe(Unsafe::NoSwap(Kind::Volume)));
+            denial.reason = Some(Box::new(Reason::Unsafe(Unsafe::NoSwap(Kind::Volume))));
         }
         Some(denial)
     }
@@ -431,19 +513,20 @@ impl<'t, 'p> Bench<'t, 'p, '_> {
     fn fits(&self, rule: &Rule, reference: &Reference<'_>) -> bool {
         let selects = &rule.selects;
         let allows = matches!(rule.action, Action::Allow(_));
-        let container = self.container.as_ref().map(|(_, facts)| facts);
+        if let Some(secrets) = &selects.secrets
+            && !reference.secret.is_some_and(|secret| secrets.matches(secret))
+        {
+            return false;
+        }
+        let container =
+            self.container.as_ref().filter(|_| reference.site.container().is_some()).map(|(_, facts)| facts);
         if let Some(containers) = &selects.containers
-            && !container.is_some_and(|facts| containers.matches(facts.name))
+            && !container.is_some_and(|facts| facts.is_named(containers))
         {
             return false;
         }
         if let Some(images) = &selects.images
-            && !container.and_then(|facts| facts.image.as_ref()).is_some_and(|image| images.matches(image))
-        {
-            return false;
-        }
-        if let Some(secrets) = &selects.secrets
-            && !reference.secret.is_some_and(|secret| secrets.matches(secret))
+            && !container.is_some_and(|facts| facts.is_of_image(images))
         {
             return false;
         }
@@ -501,13 +584,17 @@ impl<'t, 'p> Bench<'t, 'p, '_> {
         if !facts.entrypoint_runs {
             return None;
         }
-        let built_in = facts.rows.iter().find(|row| row.covers(variable) && row.entrypoint_reads(facts.first_argument));
+        let built_in =
+            facts.rows().iter().find(|row| row.covers(variable) && row.entrypoint_reads(facts.first_argument));
         if let Some(row) = built_in {
             return Some(row.form);
         }
-        let image = facts.image.as_ref()?;
         let readers = self.policies.readers().iter();
-        let mut fitting = readers.filter(|reader| reader.images.matches(image) && reader.variables.matches(variable));
+        if readers.len() == 0 {
+            return None;
+        }
+        let mut fitting =
+            readers.filter(|reader| facts.is_of_image(&reader.images) && reader.variables.matches(variable));
         fitting.next().map(|reader| reader.form.as_str())
     }
 
@@ -533,18 +620,23 @@ impl<'t, 'p> Bench<'t, 'p, '_> {
         }
         self.container = at.and_then(|at| {
             let container = at.of(self.pod.spec)?;
-            let image = container.image().map(ImageName::parse);
-            let rows = image.as_ref().map_or(&[][..], |image| catalogue::rows(&image.repository));
             let facts = ContainerFacts {
                 name: container.name.as_str(),
-                image,
-                rows,
+                written_image: container.image(),
+                image: OnceCell::new(),
+                rows: OnceCell::new(),
                 entrypoint_runs: container.command.items.is_empty(),
                 first_argument: container.args.items.first().map(|argument| argument.as_str()),
+                answers: RefCell::default(),
             };
             Some((at, facts))
         });
     }
+}
+
+fn stricter<'p>(first: Option<Decision<'p>>, second: Option<Decision<'p>>) -> Option<Decision<'p>> {
+    let strictness = |decision: &Option<Decision<'_>>| decision.as_ref().map(|its| its.rule.1.action.strictness());
+    if strictness(&second) > strictness(&first) { second } else { first }
 }
 
 /// Of several keys an `allow` must fit all; for anything stricter one is enough.
@@ -563,7 +655,7 @@ fn settle_unsafe(decision: &mut Option<Decision<'_>>, mount: &Mount, reason: Uns
     let Some(decision) = decision else { return };
     decision.outcome = if mount.unsafe_is_denied { Outcome::Denied } else { Outcome::Warned };
     decision.reads = Some(Reads::Unsafe);
-    decision.reason = Some(Reason::Unsafe(reason));
+    decision.reason = Some(Box::new(Reason::Unsafe(reason)));
 }
 
 fn settle_safe(
@@ -578,18 +670,13 @@ fn settle_safe(
     decision.reads = Some(if reads { Reads::Files } else { Reads::MustBeTold });
     if place.stage == Stage::Final && mode == Mode::Enforce {
         decision.outcome = Outcome::Denied;
-        decision.reason = Some(Reason::NotSwapped);
+        decision.reason = Some(Box::new(Reason::NotSwapped));
         return;
     }
     decision.outcome = Outcome::Swapped;
-    let key = candidate.files.first().filter(|_| candidate.files.len() == 1);
-    decision.file = Some(match key {
-        Some(file) => {
-            let path = super::swap::plan::file_path(&candidate.mount.path, candidate.secret, &file.key);
-            (path, file.names.clone())
-        }
-        None => (format!("{}/{}", candidate.mount.path, candidate.secret), None),
-    });
+    if reference.kind == Kind::SecretKeyRef {
+        decision.variable = candidate.files.first().map(|file| file.names.clone());
+    }
     if reference.optional {
         decision.notes.push(Note::OptionalFile);
     }
@@ -601,15 +688,12 @@ fn settle_safe(
     if reference.kind == Kind::EnvFrom {
         decision.notes.push(Note::ListedKeys);
     }
-    if !reads {
-        decision.notes.push(Note::ImageVariable);
-    }
 }
 
 fn fill(pattern: &str, name: &str, secret: &str, key: &str) -> String {
-    let mut filled = String::with_capacity(pattern.len() + name.len());
+    let mut filled = String::with_capacity(pattern.len() + name.len() + 8);
     let mut rest = pattern;
-    while let Some(start) = rest.find('{') {
+    while let Some(start) = memchr::memchr(b'{', rest.as_bytes()) {
         filled.push_str(&rest[..start]);
         rest = &rest[start..];
         let known = [("{name}", name), ("{secret}", secret), ("{key}", key)];

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::name::Text;
+use super::name::{ShownPointer, Text};
 use super::pod::{Metadata, PodSpec, PodTemplate};
 use super::policy::PolicySet;
 use super::policy::template_path::{Step, TemplatePath};
@@ -54,6 +54,9 @@ impl<'p> Shape<'p> {
     }
 }
 
+/// How long the pointer of a pod template may be.
+const POINTER_BYTES: usize = 1024;
+
 /// An object with the pods or pod templates in it.
 #[derive(Debug, Default)]
 pub struct Workload<'a> {
@@ -65,9 +68,9 @@ pub struct Workload<'a> {
 
 /// Why an object of a known kind could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{pointer}: expected {expected}")]
+#[error("{}: expected {expected}", ShownPointer(pointer))]
 pub struct ObjectError {
-    /// Where in the object.
+    /// Where in the object: a JSON pointer, exact.
     pub pointer: String,
     /// What should stand there. Never what stands there: it may be a secret.
     pub expected: String,
@@ -101,7 +104,7 @@ impl ObjectError {
             use serde_path_to_error::Segment;
             match segment {
                 Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
-                Segment::Map { key } => pointer.push_str(&format!("/{}", super::name::Shown(key))),
+                Segment::Map { key } => pointer.push_str(&format!("/{}", escaped(key))),
                 Segment::Enum { .. } | Segment::Unknown => {}
             }
         }
@@ -111,6 +114,11 @@ impl ObjectError {
         let error = again.err();
         ObjectError { pointer, expected: expectation(error.as_ref().unwrap_or(first)) }
     }
+}
+
+/// A key as a JSON pointer writes it (RFC 6901).
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
 }
 
 /// What the error expected. Its text also says what it found, which may be a secret: only what follows the last
@@ -232,7 +240,13 @@ impl<'p> Paths<'p> {
         }
         let length = pointer.len();
         pointer.push('/');
-        pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+        pointer.push_str(&escaped(key));
+        // Every template below holds a copy.
+        if pointer.len() > POINTER_BYTES {
+            return Err(serde::de::Error::custom(format_args!(
+                "a long member, expected at most {POINTER_BYTES} bytes on the way to a pod template"
+            )));
+        }
         map.next_value_seed(Descent { paths: next, pointer, found })?;
         pointer.truncate(length);
         Ok(())

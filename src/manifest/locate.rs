@@ -65,6 +65,13 @@ impl Document<'_> {
         })
     }
 
+    /// The bytes of the key of the value, quotes inside; none for the document and for items of lists.
+    pub fn key_span(&self, pointer: &str) -> Option<Range<usize>> {
+        let found = self.walk(pointer);
+        let node = self.tree.node(found.place.key.filter(|_| found.complete)?)?;
+        Some(self.tree.file_range(node.start, node.end))
+    }
+
     fn walk(&self, pointer: &str) -> Found {
         let mut found = Found { place: Place { value: 0, key: None }, complete: false, shared: false };
         let mut budget = Budget::new();

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use base64::Engine;
+use base64_simd::STANDARD;
 
 use super::error::Problem;
 
@@ -206,7 +206,7 @@ fn timestamp(text: &str) -> Result<Scalar<'_>, Problem> {
 fn binary(text: &str) -> Result<Scalar<'_>, Problem> {
     // Go's decoder passes over line breaks.
     let joined: String = text.chars().filter(|character| !matches!(character, '\n' | '\r')).collect();
-    let bytes = base64::engine::general_purpose::STANDARD.decode(joined).map_err(|_| Problem::Tag("binary"))?;
+    let bytes = STANDARD.decode_to_vec(joined).map_err(|_| Problem::Tag("binary"))?;
     // Go's JSON has one replacement character for every byte that is no UTF-8.
     let mut decoded = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {

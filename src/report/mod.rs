@@ -1,1 +1,196 @@
+//! What was found, in the forms that people and machines read.
+//!
+//! A report holds names, places and words, never a value of the input: the forms cannot show what they are not given.
 
+pub mod excerpt;
+pub mod json;
+pub mod text;
+
+use std::ops::AddAssign;
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use crate::fence::policy::{ExceptionState, Mode, PolicySet};
+use crate::fence::{Finding, Outcome};
+use excerpt::Excerpt;
+
+/// Everything that one run has to say.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Of the set that judged.
+    pub policies: Policies,
+    /// The numbers.
+    pub counts: Counts,
+    /// What was left out on purpose, a sentence each.
+    pub not_judged: Vec<String>,
+    /// By file, then document, pointer and mode.
+    pub findings: Vec<LocatedFinding>,
+    /// Of all policies, in their order.
+    pub exceptions: Vec<ExceptionLine>,
+    /// What could not be read or judged, by file and line.
+    pub faults: Vec<Fault>,
+}
+
+/// The set of policies that judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policies {
+    /// Its revision.
+    pub revision: String,
+    /// How many policies are in force in it; those that are `off` are not.
+    pub count: usize,
+}
+
+/// The numbers of a run. Each reference is exactly one of denied, warned, swapped and allowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Files that were read.
+    pub files: usize,
+    /// Documents in them that hold something, broken ones too.
+    pub documents: usize,
+    /// Pods and objects with pod templates that were judged.
+    pub workloads: usize,
+    /// References that an enforcing policy denies.
+    pub denied: usize,
+    /// References that an enforcing policy warns of.
+    pub warned: usize,
+    /// References that an enforcing policy swaps.
+    pub swapped: usize,
+    /// References that no enforcing policy denies, warns of or swaps, whether they are listed or not.
+    pub allowed: usize,
+    /// Findings of policies in dry run, those that it would allow apart. Their references count above, too.
+    pub dry_run: usize,
+    /// Workloads that another object controls: not judged.
+    pub owned: usize,
+}
+
+/// A finding and its place.
+#[derive(Clone, Debug)]
+pub struct LocatedFinding {
+    /// The file, as it was named or found; `-` for standard input. Not safe to show.
+    pub file: Arc<str>,
+    /// The document in the file, then the way through lists: `2.items.3`.
+    pub document: Arc<str>,
+    /// 1-based.
+    pub line: usize,
+    /// 1-based, in characters.
+    pub column: usize,
+    /// The object.
+    pub object: Arc<ObjectName>,
+    /// What was found.
+    pub finding: Finding,
+    /// The lines of the source, where they were asked for.
+    pub excerpt: Excerpt,
+}
+
+/// Which object a finding is about. Safe to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectName {
+    /// Group and version.
+    pub api_version: String,
+    /// The kind.
+    pub kind: String,
+    /// The namespace in which it was judged.
+    pub namespace: String,
+    /// The name, or `generateName`.
+    pub name: String,
+}
+
+/// An exception, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExceptionLine {
+    /// The policy.
+    pub policy: String,
+    /// The rule.
+    pub rule: String,
+    /// The last day on which it holds.
+    pub expires: Date,
+    /// On the day of the report.
+    pub state: ExceptionState,
+}
+
+/// Something that could not be read or judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The file, as it was named or found. Not safe to show.
+    pub file: Arc<str>,
+    /// The document, where one is to blame.
+    pub document: Option<String>,
+    /// Line and column, 1-based, where there is a place.
+    pub place: Option<(usize, usize)>,
+    /// What is wrong, and the way out. Safe to show.
+    pub message: String,
+}
+
+impl Report {
+    /// Whether something enforced would be denied.
+    pub fn denies(&self) -> bool {
+        self.counts.denied > 0
+    }
+}
+
+impl Policies {
+    /// Of a compiled set.
+    pub fn of(set: &PolicySet) -> Policies {
+        Policies { revision: set.revision().to_owned(), count: set.policies().len() }
+    }
+}
+
+impl ExceptionLine {
+    /// Every exception of the set, in order of policies and rules.
+    pub fn of(set: &PolicySet, today: Date) -> Vec<ExceptionLine> {
+        set.exceptions()
+            .map(|(policy, rule, exception)| ExceptionLine {
+                policy: policy.name.clone(),
+                rule: rule.name.clone(),
+                expires: exception.expires,
+                state: exception.state(today),
+            })
+            .collect()
+    }
+}
+
+impl Counts {
+    /// Counts one finding; what is allowed is counted by reference, since it need not be a finding.
+    pub fn take(&mut self, finding: &Finding) {
+        match (finding.mode, finding.outcome) {
+            (_, Outcome::Allowed) => {}
+            (Some(Mode::DryRun), _) => self.dry_run += 1,
+            (_, Outcome::Denied) => self.denied += 1,
+            (_, Outcome::Warned) => self.warned += 1,
+            (_, Outcome::Swapped) => self.swapped += 1,
+        }
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, more: Counts) {
+        // Whole, so that a number that is added to the type is added here.
+        let Counts { files, documents, workloads, denied, warned, swapped, allowed, dry_run, owned } = more;
+        self.files += files;
+        self.documents += documents;
+        self.workloads += workloads;
+        self.denied += denied;
+        self.warned += warned;
+        self.swapped += swapped;
+        self.allowed += allowed;
+        self.dry_run += dry_run;
+        self.owned += owned;
+    }
+}
+
+/// The name of a mode in reports.
+fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Enforce => "enforce",
+        Mode::DryRun => "dryRun",
+    }
+}
+
+fn state_name(state: ExceptionState) -> &'static str {
+    match state {
+        ExceptionState::Active => "active",
+        ExceptionState::Ending => "ending",
+        ExceptionState::Expired => "expired",
+    }
+}

@@ -6,6 +6,7 @@
 use std::io::IsTerminal;
 use std::str::FromStr;
 
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::SubscriberBuilder;
 
@@ -42,8 +43,7 @@ pub enum LogError {
 
 /// Starts the log of this process. It ends when the guard is dropped.
 pub fn start(format: LogFormat, level: &str) -> Result<LogGuard, LogError> {
-    let filter = EnvFilter::from_str(level).ok().filter(|_| !level.trim().is_empty());
-    let filter = filter.ok_or_else(|| LogError::Level { level: level.to_owned() })?;
+    let filter = filter(level).ok_or_else(|| LogError::Level { level: level.to_owned() })?;
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let (lines, guard) = writer::start(format, std::io::stderr()).map_err(LogError::Thread)?;
     let builder = SubscriberBuilder::default().with_writer(lines).with_ansi(colour).with_target(false);
@@ -60,4 +60,26 @@ pub fn start(format: LogFormat, level: &str) -> Result<LogGuard, LogError> {
         tracing::error!(place = &*place, "a defect of secretfence: please report the place");
     }));
     Ok(guard)
+}
+
+/// A word that is no level is the name of a module to `EnvFilter`: a slip such as `warning` would silence all others.
+fn filter(level: &str) -> Option<EnvFilter> {
+    let is_level = |directive: &str| !directive.is_empty() && LevelFilter::from_str(directive).is_ok();
+    let is_known = |directive: &str| directive.contains(['=', '[']) || is_level(directive);
+    level.split(',').all(is_known).then(|| EnvFilter::from_str(level).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_that_is_none_is_an_error_and_not_silence() {
+        for level in ["info", "off", "WARN", "info,secretfence=debug", "info,hyper=off"] {
+            assert!(filter(level).is_some(), "{level}");
+        }
+        for level in ["", " ", "loud", "warning", "info,loud", "info,", "secretfence=loud"] {
+            assert!(filter(level).is_none(), "{level}");
+        }
+    }
 }

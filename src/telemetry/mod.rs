@@ -27,7 +27,7 @@ pub enum Webhook {
 }
 
 impl Webhook {
-    /// Every webhook, in the order of [`Webhook::index`].
+    /// Every webhook, in the order in which they are counted.
     pub const ALL: [Webhook; 4] = [Webhook::Mutate, Webhook::Validate, Webhook::MutateDryRun, Webhook::ValidateDryRun];
 
     /// The webhook that serves an endpoint of the engine.

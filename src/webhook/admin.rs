@@ -32,7 +32,7 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
         &mut text,
         "policies",
         shared.policies.failure(),
-        &format!("revision {} ({count} policies)", serving.set.revision()),
+        &format!("revision {} ({count} polic{})", serving.set.revision(), if count == 1 { "y" } else { "ies" }),
     );
     let (not_after, failure) = shared.certificates.state();
     let until = Timestamp::from_second(not_after).map_or_else(|_| not_after.to_string(), |at| at.to_string());

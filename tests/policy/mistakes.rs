@@ -34,7 +34,7 @@ fn the_valid_policy_is_valid() {
 fn an_unknown_field() {
     assert_eq!(
         mistake("action", "actoin"),
-        "p.yaml:9:7: spec.rules[0].actoin: unknown field: did you mean \"action\"?; known here: \
+        "p.yaml:9:7: spec.rules[0].actoin: unknown field (did you mean \"action\"?); known here: \
          name, on, where, action, mount, message, reason, expires"
     );
     assert_eq!(
@@ -51,17 +51,17 @@ fn an_unknown_field() {
 fn an_unknown_value() {
     assert_eq!(
         mistake("action: deny", "action: denny"),
-        "p.yaml:9:15: spec.rules[0].action: \"denny\" is not known here: did you mean \"deny\"?; \
+        "p.yaml:9:15: spec.rules[0].action: \"denny\" is not known here (did you mean \"deny\"?); \
          expected one of allow, warn, mount, deny"
     );
     assert_eq!(
         in_spec("  mode: dry-run\n"),
-        "p.yaml:6:9: spec.mode: \"dry-run\" is not known here: did you mean \"dryRun\"?; \
+        "p.yaml:6:9: spec.mode: \"dry-run\" is not known here (did you mean \"dryRun\"?); \
          expected one of enforce, dryRun, off"
     );
     assert_eq!(
         mistake("[env]", "[secretkeyref]"),
-        "p.yaml:8:12: spec.rules[0].on[0]: \"secretkeyref\" is not known here: did you mean \"secretKeyRef\"?; \
+        "p.yaml:8:12: spec.rules[0].on[0]: \"secretkeyref\" is not known here (did you mean \"secretKeyRef\"?); \
          expected one of secretKeyRef, envFrom, fileKeyRef, unknownSource, volume, csi, legacyVolume, imagePull, \
          env, file, any"
     );
@@ -129,7 +129,7 @@ fn a_field_whose_value_is_left_out() {
 fn a_document_of_another_kind() {
     assert_eq!(
         mistake("kind: SecretPolicy", "kind: SecretPolcy"),
-        "p.yaml:2:7: kind: \"SecretPolcy\" is not known here: did you mean \"SecretPolicy\"?; \
+        "p.yaml:2:7: kind: \"SecretPolcy\" is not known here (did you mean \"SecretPolicy\"?); \
          expected one of SecretPolicy, PodTemplates, PolicyTest"
     );
     assert_eq!(
@@ -143,7 +143,7 @@ fn a_document_of_another_kind() {
     );
     assert!(
         mistake("apiVersion", "apiversion")
-            .contains("p.yaml:1:1: apiversion: unknown field: did you mean \"apiVersion\"")
+            .contains("p.yaml:1:1: apiversion: unknown field (did you mean \"apiVersion\"")
     );
     assert!(compile("kind: SecretPolicy\n").unwrap_err().contains("the field \"apiVersion\" is missing"));
 }
@@ -352,7 +352,7 @@ fn a_selector_that_selects_nothing_or_everything() {
 fn a_kind_of_object_that_nobody_knows() {
     let error = in_spec("  match: {kinds: [Pod, Deploymnet]}\n");
     assert!(
-        error.starts_with("p.yaml:6:24: spec.match.kinds[1]: \"Deploymnet\" is not known here: did you mean \"Deployment\"?; expected one of CronJob,"),
+        error.starts_with("p.yaml:6:24: spec.match.kinds[1]: \"Deploymnet\" is not known here (did you mean \"Deployment\"?); expected one of CronJob,"),
         "{error}"
     );
     assert!(error.ends_with("a kind of a PodTemplates row"), "{error}");

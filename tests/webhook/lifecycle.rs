@@ -26,6 +26,7 @@ fn arguments_that_contradict_each_other_are_errors_that_name_the_flags() {
         (&["--self-signed", "--max-body", "0"], "--max-body"),
         (&["--self-signed", "--header-timeout", "5"], "5s"),
         (&["--self-signed", "--log-level", "lowd=x=y"], "--log-level"),
+        (&["--self-signed", "--log-level", "warning"], "--log-level"),
         (&["--self-signed", "--tls-min-version", "1.1"], "--tls-min-version"),
     ] {
         let (code, stderr) = fails(arguments);
@@ -42,6 +43,7 @@ fn a_port_that_is_taken_is_an_error_that_names_the_flag() {
     assert!(code == Some(2) && stderr.contains("--listen") && stderr.contains(&taken), "{stderr}");
     let (code, stderr) = fails(&["--self-signed", "--listen", "127.0.0.1:0", "--admin-listen", &taken]);
     assert!(code == Some(2) && stderr.contains("--admin-listen"), "{stderr}");
+    assert_eq!(stderr.matches("os error").count(), 1, "a cause is said once: {stderr}");
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn a_changed_directory_is_loaded_whole() {
     fs::write(directory.path().join("a.yaml"), policy("a", "deny")).unwrap();
     let server = serve(directory.path());
     let before = serving(&server);
-    assert!(before.ends_with("(1 policies)"), "{before}");
+    assert!(before.ends_with("(1 policy)"), "{before}");
     fs::write(directory.path().join("b.yaml"), policy("b", "warn")).unwrap();
     assert!(eventually(|| serving(&server).ends_with("(2 policies)").then_some(())).is_some());
     assert_ne!(serving(&server), before);

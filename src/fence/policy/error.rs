@@ -200,7 +200,7 @@ struct DidYouMean<'a>(&'a Option<String>);
 impl fmt::Display for DidYouMean<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(near) => write!(f, ": did you mean \"{near}\"?"),
+            Some(near) => write!(f, " (did you mean \"{near}\"?)"),
             None => Ok(()),
         }
     }

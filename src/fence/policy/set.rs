@@ -79,7 +79,7 @@ impl PolicySet {
     /// assert_eq!(errors[0].pointer, "/spec/rules/0/action");
     /// assert_eq!(
     ///     errors[0].to_string(),
-    ///     "spec.rules[0].action: \"denny\" is not known here: did you mean \"deny\"?; \
+    ///     "spec.rules[0].action: \"denny\" is not known here (did you mean \"deny\"?); \
     ///      expected one of allow, warn, mount, deny",
     /// );
     /// # Ok::<(), Vec<secretfence::fence::policy::PolicyError>>(())

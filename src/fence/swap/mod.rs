@@ -1,12 +1,14 @@
 //! The swap: references that become one read-only projected volume per container.
 //!
-//! [`plan`] decides what can be swapped and what the pod becomes, [`safety`] what would change for the program beyond the
-//! removed variable, [`volume`] what our volumes look like, [`patch`] writes it down, [`catalogue`] knows the images that
-//! read files.
+//! `plan` decides what the pod becomes: `room` which references of a container can go, by what `safety` finds in it,
+//! `layout` which volumes that takes, `volume` what each holds. `patch` writes it down. [`catalogue`] knows the images
+//! that read files.
 
 pub mod catalogue;
+mod layout;
 pub(super) mod patch;
 pub(super) mod plan;
+mod room;
 mod safety;
 mod volume;
 
@@ -77,6 +79,8 @@ pub enum Unsafe {
     KeyName(String),
     /// Both `value` and `valueFrom`.
     ValueBeside,
+    /// More than one source in one entry.
+    SourceBeside,
     /// The new variable's name would not be accepted by every API server.
     VariableName(String),
     /// The old name is a word of some text that the container gets.
@@ -112,6 +116,8 @@ pub enum Unsafe {
     },
     /// A volume of our name holds something else.
     VolumeTaken(String),
+    /// More than any pod can hold.
+    TooManyFiles,
 }
 
 impl fmt::Display for Unsafe {
@@ -126,6 +132,7 @@ impl fmt::Display for Unsafe {
             Unsafe::SecretName => f.write_str("the Secret's name is no DNS subdomain"),
             Unsafe::KeyName(key) => write!(f, "\"{}\" is no valid key of a Secret", Shown(key)),
             Unsafe::ValueBeside => f.write_str("the entry has both a value and a valueFrom"),
+            Unsafe::SourceBeside => f.write_str("the entry has another source beside the Secret"),
             Unsafe::VariableName(name) => write!(f, "{} is not accepted as a variable's name everywhere", Bare(name)),
             Unsafe::Mentioned { variable, place } => write!(f, "{} is mentioned in {place}", Bare(variable)),
             Unsafe::WouldResolve { variable, place } => {
@@ -139,6 +146,7 @@ impl fmt::Display for Unsafe {
             Unsafe::Mounted { target, path } => {
                 write!(f, "\"{}\" is mounted at, above or below {target}", Shown(path))
             }
+            Unsafe::TooManyFiles => f.write_str("the pod would hold more files than an API server stores"),
             Unsafe::VolumeTaken(name) => write!(f, "a volume named {name} holds something else"),
         }
     }

@@ -3,58 +3,73 @@
 //! Only `add`, `replace` and `remove`, no `test`: the API server refuses the pod when a patch does not apply, even under
 //! `failurePolicy: Ignore`. Every path is one that the object was just read from.
 
-use std::fmt::Write as _;
-use std::io::Write as _;
+use smallvec::SmallVec;
 
-use super::plan::{MountChange, Plan, Pod, file_path};
+use super::plan::{MountChange, Plan, Pod};
 use super::volume::Contents;
 use super::{Candidate, File};
+use crate::fence::json::{escape, list, string};
 use crate::fence::name::Bare;
 use crate::fence::pod::SWAPPED_ANNOTATION;
 use crate::fence::reference::{ContainerAt, Site};
 
 /// How much of the annotation is ours: what is more is counted.
 const ANNOTATION_BYTES: usize = 4096;
+/// All annotations of an object, keys and values.
+const ANNOTATIONS_LIMIT: usize = 256 * 1024;
 
 /// The patch of a plan; empty where nothing is swapped. `template` is the pointer of the pod template, empty for a pod.
 pub fn write(pod: Pod<'_>, template: &str, candidates: &[Candidate<'_, '_>], plan: &Plan<'_>) -> Vec<u8> {
     if plan.swapped.is_empty() {
         return Vec::new();
     }
-    let mut patch = Patch { bytes: Vec::with_capacity(512), template };
+    let mut patch = Patch { text: String::with_capacity(256 + 384 * plan.swapped.len()), template };
     patch.add_volumes(pod, plan);
     let swapped: Vec<&Candidate<'_, '_>> = plan.swapped.iter().filter_map(|index| candidates.get(*index)).collect();
     for group in swapped.chunk_by(|a, b| a.at == b.at) {
         patch.change_variables(pod, group);
     }
     for group in plan.mounts.chunk_by(|a, b| a.0 == b.0) {
-        patch.change_mounts(pod, group);
+        patch.change_mounts(pod, plan, group);
     }
     for index in plan.removed.iter().rev() {
-        patch.operation("remove", format_args!("/spec/volumes/{index}"), None::<fn(&mut Vec<u8>)>);
+        patch.operation("remove").push("/spec/volumes/").push(itoa::Buffer::new().format(*index)).push("\"");
     }
     patch.annotate(pod, &swapped);
-    patch.bytes.push(b']');
-    patch.bytes
+    patch.push("}]");
+    patch.text.into_bytes()
 }
 
 struct Patch<'p> {
-    bytes: Vec<u8>,
+    text: String,
     template: &'p str,
 }
 
 impl Patch<'_> {
-    fn operation(&mut self, name: &str, path: std::fmt::Arguments<'_>, value: Option<impl FnOnce(&mut Vec<u8>)>) {
-        let before = if self.bytes.is_empty() { "[" } else { "," };
-        // Writing to a Vec cannot fail. The template's pointer may hold any character; the rest is ours.
-        let _ = write!(self.bytes, "{before}{{\"op\":\"{name}\",\"path\":\"");
-        let escaped = escape(self.template);
-        let _ = write!(self.bytes, "{escaped}{path}\"");
-        if let Some(value) = value {
-            self.bytes.extend_from_slice(b",\"value\":");
-            value(&mut self.bytes);
-        }
-        self.bytes.push(b'}');
+    /// Begins an operation: the pointer's parts follow.
+    fn operation(&mut self, name: &str) -> &mut Self {
+        self.text.push_str(if self.text.is_empty() { "[" } else { "}," });
+        self.push("{\"op\":\"").push(name).push("\",\"path\":\"");
+        // The template's pointer may hold any character of a custom resource; the rest is ours.
+        escape(&mut self.text, self.template);
+        self
+    }
+
+    fn push(&mut self, part: &str) -> &mut Self {
+        self.text.push_str(part);
+        self
+    }
+
+    fn item(&mut self, at: ContainerAt, list: &str, index: usize) -> &mut Self {
+        self.push("/spec");
+        at.push_item(&mut self.text, list, index);
+        self
+    }
+
+    /// Ends the pointer of an operation that has a value.
+    fn value(&mut self) -> &mut String {
+        self.push("\",\"value\":");
+        &mut self.text
     }
 
     fn add_volumes(&mut self, pod: Pod<'_>, plan: &Plan<'_>) {
@@ -63,15 +78,13 @@ impl Patch<'_> {
         }
         if pod.spec.volumes.written {
             for (name, mode, contents) in &plan.added {
-                let value = |bytes: &mut Vec<u8>| volume(bytes, name, *mode, contents);
-                self.operation("add", format_args!("/spec/volumes/-"), Some(value));
+                let text = self.operation("add").push("/spec/volumes/-").value();
+                volume(text, &plan.names[*name], *mode, contents);
             }
             return;
         }
-        let value = |bytes: &mut Vec<u8>| {
-            list(bytes, &plan.added, |bytes, (name, mode, contents)| volume(bytes, name, *mode, contents));
-        };
-        self.operation("add", format_args!("/spec/volumes"), Some(value));
+        let text = self.operation("add").push("/spec/volumes").value();
+        list(text, &plan.added, |text, (name, mode, contents)| volume(text, &plan.names[*name], *mode, contents));
     }
 
     /// Entries are replaced in their place; those without a successor go last to first, so that indices hold; what was an
@@ -82,196 +95,171 @@ impl Patch<'_> {
         let mut appended = Vec::new();
         let mut env_from = Vec::new();
         for candidate in group {
-            let entries = candidate.files.iter().filter_map(|file| Some((candidate, file, file.names.as_deref()?)));
+            let mut entries =
+                candidate.files.iter().filter_map(|file| Some((*candidate, file, file.names.as_deref()?)));
             match candidate.site {
                 Site::EnvFrom(_, index) => {
                     env_from.push(index);
                     appended.extend(entries);
                 }
-                Site::Env(_, index) => {
-                    let mut replaced = false;
-                    for (candidate, file, name) in entries {
-                        replaced = true;
-                        let value = |bytes: &mut Vec<u8>| variable(bytes, name, candidate, file);
-                        self.operation("replace", format_args!("/spec{at}/env/{index}"), Some(value));
+                // One entry, one key.
+                Site::Env(_, index) => match entries.next() {
+                    Some((candidate, file, name)) => {
+                        variable(self.operation("replace").item(at, "/env/", index).value(), name, candidate, file);
                     }
-                    if !replaced {
-                        gone.push(index);
-                    }
-                }
+                    None => gone.push(index),
+                },
                 _ => {}
             }
         }
         for index in gone.into_iter().rev() {
-            self.operation("remove", format_args!("/spec{at}/env/{index}"), None::<fn(&mut Vec<u8>)>);
+            self.operation("remove").item(at, "/env/", index).push("\"");
         }
         for index in env_from.into_iter().rev() {
-            self.operation("remove", format_args!("/spec{at}/envFrom/{index}"), None::<fn(&mut Vec<u8>)>);
+            self.operation("remove").item(at, "/envFrom/", index).push("\"");
         }
-        self.append(
-            at.of(pod.spec).is_some_and(|container| container.env.written),
-            at,
-            "env",
-            &appended,
-            |bytes, (candidate, file, name)| variable(bytes, name, candidate, file),
-        );
+        let written = at.of(pod.spec).is_some_and(|container| container.env.written);
+        self.append(written, at, "/env", &appended, |text, (candidate, file, name)| {
+            variable(text, name, candidate, file)
+        });
     }
 
-    fn change_mounts(&mut self, pod: Pod<'_>, changes: &[(ContainerAt, MountChange)]) {
+    fn change_mounts(&mut self, pod: Pod<'_>, plan: &Plan<'_>, changes: &[(ContainerAt, MountChange<'_>)]) {
         let Some(at) = changes.first().map(|(at, _)| *at) else { return };
-        let mut added = Vec::new();
+        let mut added: SmallVec<[(&str, &str); 1]> = SmallVec::new();
         for (_, change) in changes {
             match change {
-                MountChange::Point(index, name) => {
-                    let path = format_args!("/spec{at}/volumeMounts/{index}/name");
-                    self.operation("replace", path, Some(|bytes: &mut Vec<u8>| string(bytes, name)));
+                MountChange::Point { mount, volume } => {
+                    let text = self.operation("replace").item(at, "/volumeMounts/", *mount).push("/name").value();
+                    string(text, &plan.names[*volume]);
                 }
-                MountChange::Add(name, path) => added.push((name, path)),
+                MountChange::Add { volume, path } => added.push((&plan.names[*volume], path)),
             }
         }
-        self.append(
-            at.of(pod.spec).is_some_and(|container| container.volume_mounts.written),
-            at,
-            "volumeMounts",
-            &added,
-            |bytes, (name, path)| {
-                bytes.extend_from_slice(b"{\"name\":");
-                string(bytes, name);
-                bytes.extend_from_slice(b",\"mountPath\":");
-                string(bytes, path);
-                bytes.extend_from_slice(b",\"readOnly\":true}");
-            },
-        );
+        let written = at.of(pod.spec).is_some_and(|container| container.volume_mounts.written);
+        self.append(written, at, "/volumeMounts", &added, |text, (name, path)| {
+            text.push_str("{\"name\":");
+            string(text, name);
+            text.push_str(",\"mountPath\":");
+            string(text, path);
+            text.push_str(",\"readOnly\":true}");
+        });
     }
 
     /// Appends to a list of a container, or makes it: `add` on a member replaces a null.
-    fn append<T>(
-        &mut self,
-        written: bool,
-        at: ContainerAt,
-        field: &str,
-        items: &[T],
-        write: impl Fn(&mut Vec<u8>, &T),
-    ) {
+    fn append<T>(&mut self, written: bool, at: ContainerAt, field: &str, items: &[T], write: impl Fn(&mut String, &T)) {
         if items.is_empty() {
             return;
         }
         if !written {
-            let value = |bytes: &mut Vec<u8>| list(bytes, items, write);
-            self.operation("add", format_args!("/spec{at}/{field}"), Some(value));
-            return;
+            return list(self.operation("add").container(at).push(field).value(), items, write);
         }
         for item in items {
-            let value = |bytes: &mut Vec<u8>| write(bytes, item);
-            self.operation("add", format_args!("/spec{at}/{field}/-"), Some(value));
+            write(self.operation("add").container(at).push(field).push("/-").value(), item);
         }
+    }
+
+    fn container(&mut self, at: ContainerAt) -> &mut Self {
+        self.push("/spec/").push(at.list.field()).push("/").push(itoa::Buffer::new().format(at.index))
     }
 
     fn annotate(&mut self, pod: Pod<'_>, swapped: &[&Candidate<'_, '_>]) {
         let annotations = pod.metadata.and_then(|metadata| metadata.annotations.as_ref());
         let before = annotations.and_then(|annotations| annotations.swapped.as_ref()).map_or("", |text| text.as_str());
-        let text = annotation(before, pod, swapped);
-        let key = SWAPPED_ANNOTATION;
-        let member = |bytes: &mut Vec<u8>| {
-            bytes.push(b'{');
-            string(bytes, key);
-            bytes.push(b':');
-            string(bytes, &text);
-            bytes.push(b'}');
-        };
-        if annotations.is_some() {
-            let path = format_args!("/metadata/annotations/secretfence.dev~1swapped");
-            self.operation("add", path, Some(|bytes: &mut Vec<u8>| string(bytes, &text)));
-        } else if pod.metadata.is_some() {
-            self.operation("add", format_args!("/metadata/annotations"), Some(member));
-        } else {
-            let value = |bytes: &mut Vec<u8>| {
-                bytes.extend_from_slice(b"{\"annotations\":");
-                member(bytes);
-                bytes.push(b'}');
-            };
-            self.operation("add", format_args!("/metadata"), Some(value));
+        let note = annotation(before, pod, swapped);
+        // The API server refuses a pod with more (`TotalAnnotationSizeLimitB`); the note is not worth that.
+        let full = annotations.map_or(0, |annotations| annotations.bytes) + SWAPPED_ANNOTATION.len() + note.len();
+        if full > ANNOTATIONS_LIMIT {
+            return;
         }
+        self.operation("add");
+        if annotations.is_some() {
+            return string(self.push("/metadata/annotations/secretfence.dev~1swapped").value(), &note);
+        }
+        let end = match pod.metadata {
+            Some(_) => {
+                self.push("/metadata/annotations").value();
+                "}"
+            }
+            None => {
+                self.push("/metadata").value().push_str("{\"annotations\":");
+                "}}"
+            }
+        };
+        self.push("{\"").push(SWAPPED_ANNOTATION).push("\":");
+        string(&mut self.text, &note);
+        self.push(end);
     }
 }
 
 /// What was swapped, by which policy: one clause a reference, after those of an earlier call.
 fn annotation(before: &str, pod: Pod<'_>, swapped: &[&Candidate<'_, '_>]) -> String {
-    let mut text = String::from(before);
+    let mut text = String::with_capacity(before.len() + 96 * swapped.len().min(48));
+    text.push_str(before);
     let mut left = swapped.len();
     for candidate in swapped {
+        let length = text.len();
+        text.push_str(if length == 0 { "" } else { "; " });
         let container = candidate.at.of(pod.spec).map_or("", |container| container.name.as_str());
-        let mut clause = String::new();
-        // Writing to a String cannot fail.
-        let _ = write!(clause, "{}:", Bare(container));
+        Bare(container).push_to(&mut text);
+        text.push(':');
         for file in &candidate.files {
-            let path = file_path(&candidate.mount.path, candidate.secret, &file.key);
-            let _ = write!(clause, " {} -> {path}", Bare(&file.variable));
+            text.push(' ');
+            Bare(&file.variable).push_to(&mut text);
+            text.push_str(" -> ");
+            for part in [&candidate.mount.path, "/", candidate.secret, "/", &file.key] {
+                text.push_str(part);
+            }
         }
-        let _ = write!(clause, " [{}/{}]", candidate.decided_by.0, candidate.decided_by.1);
-        if text.len() + clause.len() > ANNOTATION_BYTES {
+        for part in [" [", candidate.decided_by.0, "/", candidate.decided_by.1, "]"] {
+            text.push_str(part);
+        }
+        if text.len() > ANNOTATION_BYTES {
+            text.truncate(length);
             break;
         }
-        if !text.is_empty() {
-            text.push_str("; ");
-        }
-        text.push_str(&clause);
         left -= 1;
     }
     if left > 0 {
-        let _ = write!(text, " (+{left} more)");
+        for part in [" (+", itoa::Buffer::new().format(left), " more)"] {
+            text.push_str(part);
+        }
     }
     text
 }
 
-fn volume(bytes: &mut Vec<u8>, name: &str, mode: u16, contents: &Contents<'_>) {
-    let _ = write!(bytes, "{{\"name\":\"{name}\",\"projected\":{{\"defaultMode\":{mode},\"sources\":[");
+fn volume(text: &mut String, name: &str, mode: u16, contents: &Contents<'_>) {
+    for part in
+        ["{\"name\":\"", name, "\",\"projected\":{\"defaultMode\":", itoa::Buffer::new().format(mode), ",\"sources\":["]
+    {
+        text.push_str(part);
+    }
     for (index, source) in contents.sources().enumerate() {
         let Some(first) = source.first() else { continue };
-        bytes.extend_from_slice(if index == 0 { b"" } else { b"," });
-        bytes.extend_from_slice(b"{\"secret\":{\"name\":");
-        string(bytes, &first.secret);
-        bytes.extend_from_slice(b",\"items\":");
-        list(bytes, source, |bytes, file| {
-            bytes.extend_from_slice(b"{\"key\":");
-            string(bytes, &file.key);
+        text.push_str(if index == 0 { "" } else { "," });
+        text.push_str("{\"secret\":{\"name\":");
+        string(text, &first.secret);
+        text.push_str(",\"items\":");
+        list(text, source, |text, file| {
+            text.push_str("{\"key\":");
+            string(text, &file.key);
             // Both are checked to need no escape before anything is swapped.
-            let _ = write!(bytes, ",\"path\":\"{}/{}\"}}", file.secret, file.key);
+            for part in [",\"path\":\"", &file.secret, "/", &file.key, "\"}"] {
+                text.push_str(part);
+            }
         });
-        bytes.extend_from_slice(if first.optional { b",\"optional\":true}}" } else { b"}}" });
+        text.push_str(if first.optional { ",\"optional\":true}}" } else { "}}" });
     }
-    bytes.extend_from_slice(b"]}}");
+    text.push_str("]}}");
 }
 
-fn variable(bytes: &mut Vec<u8>, name: &str, candidate: &Candidate<'_, '_>, file: &File<'_>) {
-    bytes.extend_from_slice(b"{\"name\":");
-    string(bytes, name);
-    bytes.extend_from_slice(b",\"value\":");
-    string(bytes, &file_path(&candidate.mount.path, candidate.secret, &file.key));
-    bytes.push(b'}');
-}
-
-fn list<T>(bytes: &mut Vec<u8>, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
-    bytes.push(b'[');
-    for (index, item) in items.iter().enumerate() {
-        if index > 0 {
-            bytes.push(b',');
-        }
-        write(bytes, item);
+fn variable(text: &mut String, name: &str, candidate: &Candidate<'_, '_>, file: &File<'_>) {
+    text.push_str("{\"name\":");
+    string(text, name);
+    text.push_str(",\"value\":\"");
+    escape(text, &candidate.mount.path);
+    // The names of what is swapped are checked to need no escape.
+    for part in ["/", candidate.secret, "/", &file.key, "\"}"] {
+        text.push_str(part);
     }
-    bytes.push(b']');
-}
-
-/// A JSON string. Serialising a `&str` into a Vec cannot fail.
-fn string(bytes: &mut Vec<u8>, text: &str) {
-    let _ = serde_json::to_writer(bytes, text);
-}
-
-/// The inside of a JSON string.
-fn escape(text: &str) -> std::borrow::Cow<'_, str> {
-    if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
-        return text.into();
-    }
-    let quoted = serde_json::to_string(text).unwrap_or_default();
-    quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned().into()
 }

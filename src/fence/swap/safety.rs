@@ -1,9 +1,9 @@
 //! What in a container would change for the program beyond the variable that goes.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
-use memchr::memmem;
 use smallvec::SmallVec;
 
 use crate::fence::pod::{Container, EnvVar};
@@ -47,25 +47,28 @@ fn texts<'c>(container: &'c Container<'_>) -> impl Iterator<Item = (Place, &'c s
 
 /// Where names of variables occur in the texts of one container.
 pub struct Mentions<'c> {
-    texts: Vec<(Place, &'c str)>,
+    texts: SmallVec<[(Place, &'c str); 24]>,
     /// Where each word occurs first; made only when needed.
     words: Option<HashMap<&'c str, Place>>,
     /// `$(NAME)`, in the order of the texts.
     expansions: Vec<(Place, &'c str)>,
+    /// The same by name; made only when there are many names.
+    places: Option<HashMap<&'c str, Vec<Place>>>,
 }
 
 impl<'c> Mentions<'c> {
     /// `skip` tells the values that we put there ourselves.
     pub fn of(container: &'c Container<'_>, names: usize, skip: impl Fn(&str) -> bool) -> Mentions<'c> {
-        let texts: Vec<_> = texts(container).filter(|(_, text)| !text.is_empty() && !skip(text)).collect();
+        let texts: SmallVec<[_; 24]> = texts(container).filter(|(_, text)| !text.is_empty() && !skip(text)).collect();
         let expansions = texts
             .iter()
             .filter(|(_, text)| memchr::memchr(b'$', text.as_bytes()).is_some())
             .flat_map(|&(place, text)| expansions(text).map(move |name| (place, name)))
             .collect();
-        let mut mentions = Mentions { texts, words: None, expansions };
+        let mut mentions = Mentions { texts, words: None, expansions, places: None };
         if names > SEARCHED_ONE_BY_ONE {
             mentions.cut_into_words();
+            mentions.index_expansions();
         }
         mentions
     }
@@ -94,7 +97,21 @@ impl<'c> Mentions<'c> {
             (Place::Env(index), Some(from)) => index > from,
             _ => true,
         };
-        self.expansions.iter().find(|(place, found)| *found == name && resolves(*place)).map(|(place, _)| *place)
+        let Some(places) = &self.places else {
+            return self.expansions.iter().find(|(place, found)| *found == name && resolves(*place)).map(|its| its.0);
+        };
+        // What comes before the values of `env` resolves, and so does all that follows the first of them that does.
+        let places = places.get(name)?;
+        let first = places.first().copied().filter(|first| resolves(*first));
+        first.or_else(|| places.get(places.partition_point(|place| !resolves(*place))).copied())
+    }
+
+    fn index_expansions(&mut self) {
+        let mut places: HashMap<&str, Vec<Place>> = HashMap::new();
+        for &(place, name) in &self.expansions {
+            places.entry(name).or_default().push(place);
+        }
+        self.places = Some(places);
     }
 
     fn cut_into_words(&mut self) -> &HashMap<&'c str, Place> {
@@ -205,7 +222,11 @@ impl<'c> Named<'c> {
 }
 
 /// Absolute, without `.`, `..`, empty segments, and with `/var/run` as `/run`, which it links to in most images.
-pub fn clean_path(path: &str) -> String {
+pub fn clean_path(path: &str) -> Cow<'_, str> {
+    if is_clean(path) {
+        let below_run = path.strip_prefix("/var").filter(|rest| *rest == "/run" || rest.starts_with("/run/"));
+        return Cow::Borrowed(below_run.unwrap_or(path));
+    }
     let mut segments: Vec<&str> = Vec::new();
     for segment in path.split('/') {
         match segment {
@@ -222,7 +243,14 @@ pub fn clean_path(path: &str) -> String {
         clean.push('/');
         clean.push_str(segment);
     }
-    if clean.is_empty() { "/".to_owned() } else { clean }
+    if clean.is_empty() { Cow::Borrowed("/") } else { Cow::Owned(clean) }
+}
+
+/// As nearly every path of a manifest is written. What is not surely clean is cleaned.
+fn is_clean(path: &str) -> bool {
+    path.starts_with('/')
+        && !path.ends_with('/')
+        && path.as_bytes().windows(2).all(|pair| pair[0] != b'/' || !matches!(pair[1], b'/' | b'.'))
 }
 
 /// Whether one clean path is the other, above it or below it. `/var` holds `/var/run`, and so `/run`.
@@ -276,9 +304,14 @@ fn has_word(text: &str, name: &str) -> bool {
     if text.len() < name.len() {
         return false;
     }
-    let bytes = text.as_bytes();
-    memmem::find_iter(bytes, name).any(|start| {
+    let (bytes, name) = (text.as_bytes(), name.as_bytes());
+    let Some(&first) = name.first() else { return false };
+    // Texts are short, and the first letter of a variable is rare in them: no searcher is worth its making.
+    memchr::memchr_iter(first, &bytes[..=bytes.len() - name.len()]).any(|start| {
         let end = start + name.len();
+        if &bytes[start..end] != name {
+            return false;
+        }
         let starts = start == 0 || !is_word_byte(bytes[start - 1]);
         starts && (end == bytes.len() || !is_word_byte(bytes[end]))
     })
@@ -306,6 +339,21 @@ mod tests {
         assert_eq!(names("$(A"), Vec::<&str>::new());
         assert_eq!(names("$x$(A)"), ["A"]);
         assert_eq!(names("$"), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn many_names_are_looked_up_with_the_same_answer() {
+        let container = r#"{"args": ["$(A)"], "env": [{"value": "$(B) $(A)"}, {"value": "$(B)$(C)"}, {"value": "$(B)"}],
+            "volumeMounts": [{"subPathExpr": "$(C)"}]}"#;
+        let container: Container<'_> = serde_json::from_str(container).unwrap();
+        let [few, many] = [1, SEARCHED_ONE_BY_ONE + 1].map(|names| Mentions::of(&container, names, |_| false));
+        for name in ["A", "B", "C", "D"] {
+            for from in [None, Some(0), Some(1), Some(2), Some(3)] {
+                assert_eq!(few.of_expansion(name, from), many.of_expansion(name, from), "{name} from {from:?}");
+            }
+        }
+        assert_eq!(many.of_expansion("B", Some(0)), Some(Place::Env(1)));
+        assert_eq!(many.of_expansion("C", Some(1)), Some(Place::SubPathExpr(0)));
     }
 
     #[test]

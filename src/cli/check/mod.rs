@@ -1,0 +1,198 @@
+//! `secretfence check`: judges manifests offline.
+//!
+//! ```text
+//! files.rs   paths as named -> files to read, in order
+//! facts.rs   what the input itself tells beside the objects
+//! judge.rs   one file -> findings with their places, faults, counts
+//! ```
+
+pub mod facts;
+pub mod files;
+pub mod judge;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, ValueEnum};
+use jiff::civil::Date;
+use rayon::prelude::*;
+
+use super::{Colour, DENIED, FAILED, OK, day, today, unless_closed};
+use crate::fence::{Facts, PolicySet};
+use crate::policy_dir;
+use crate::report::{self, Counts, ExceptionLine, Policies, Report};
+use files::Input;
+use judge::Judge;
+
+/// Judge manifests: what the policies would deny or swap, with file and line
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  secretfence check manifests/                         judge a folder by the built-in baseline
+  secretfence check -p policies/ deploy.yaml           judge one file by your own policies
+  helm template ./chart | secretfence check -          judge what a chart renders
+  kustomize build overlays/prod | secretfence check --namespace shop -
+  secretfence check --format json manifests/ | jq '.findings[].message'
+
+Exit code: 0 nothing would be denied, 1 something would be, 2 something could not be read or judged")]
+pub struct CheckArguments {
+    /// A manifest, or a folder of *.yaml, *.yml and *.json; - is standard input
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+
+    /// A policy file or a directory of them; may be repeated [default: the built-in baseline]
+    #[arg(short, long, value_name = "PATH")]
+    policies: Vec<PathBuf>,
+
+    /// How findings are written
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+
+    /// The namespace of objects that name none
+    #[arg(short, long, value_name = "NAME", default_value = "default", value_parser = NonEmptyStringValueParser::new())]
+    namespace: String,
+
+    /// The day on which exceptions are judged [default: today, UTC]
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    as_of: Option<Date>,
+
+    /// List references that are allowed, too
+    #[arg(long)]
+    all: bool,
+
+    /// When to colour
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    color: Colour,
+}
+
+/// The forms of a report. SARIF, JUnit and GitHub annotations will be others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people: lines of the source, with values masked
+    Text,
+    /// For machines: one object
+    Json,
+}
+
+/// What a check is to do, resolved.
+#[derive(Debug)]
+pub struct Settings {
+    /// What judges.
+    pub policies: PolicySet,
+    /// Files and folders, as named.
+    pub paths: Vec<PathBuf>,
+    /// The namespace of objects that name none.
+    pub namespace: String,
+    /// The day on which exceptions are judged.
+    pub today: Date,
+    /// Whether references that are allowed are findings, too.
+    pub all: bool,
+    /// Whether findings hold lines of the source.
+    pub excerpts: bool,
+}
+
+/// Runs a check.
+///
+/// # Errors
+/// Policies that cannot be used; a report that cannot be written.
+pub fn run(arguments: CheckArguments) -> anyhow::Result<ExitCode> {
+    let CheckArguments { paths, policies, format, namespace, as_of, all, color } = arguments;
+    let settings = Settings {
+        policies: load(&policies)?,
+        paths,
+        namespace,
+        today: as_of.unwrap_or_else(today),
+        all,
+        excerpts: format == Format::Text,
+    };
+    let report = check(&settings);
+    unless_closed(write(&report, format, color))?;
+    Ok(ExitCode::from(match &report {
+        report if !report.faults.is_empty() => FAILED,
+        report if report.denies() => DENIED,
+        _ => OK,
+    }))
+}
+
+/// Judges everything that the settings name.
+pub fn check(settings: &Settings) -> Report {
+    let (inputs, mut faults) = files::find(&settings.paths);
+    let mut facts = Facts::on(settings.today);
+    if facts::are_asked_for(&settings.policies) {
+        facts.namespaces = facts::namespaces(&inputs);
+    }
+    let judge = Judge {
+        policies: &settings.policies,
+        facts: &facts,
+        namespace: &settings.namespace,
+        all: settings.all,
+        excerpts: settings.excerpts,
+    };
+    let judged: Vec<judge::JudgedFile> = inputs.par_iter().map(|input| judge_input(&judge, input)).collect();
+    let mut counts = Counts::default();
+    let mut findings = Vec::new();
+    for file in judged {
+        counts += file.counts;
+        findings.extend(file.findings);
+        faults.extend(file.faults);
+    }
+    // Those of the walk came first; within a file they are in order of their lines already.
+    faults.sort_by(|a, b| a.file.cmp(&b.file));
+    Report {
+        policies: Policies::of(&settings.policies),
+        not_judged: not_judged(&counts),
+        counts,
+        findings,
+        exceptions: ExceptionLine::of(&settings.policies, settings.today),
+        faults,
+    }
+}
+
+fn judge_input(judge: &Judge<'_>, input: &Input) -> judge::JudgedFile {
+    match input.read() {
+        Ok(bytes) => judge.file(&input.name, &bytes),
+        Err(error) => judge::JudgedFile { faults: vec![error.into_fault(&input.name)], ..Default::default() },
+    }
+}
+
+fn not_judged(counts: &Counts) -> Vec<String> {
+    let objects = match counts.owned {
+        0 => return Vec::new(),
+        1 => "1 object that another workload made".to_owned(),
+        count => format!("{count} objects that other workloads made"),
+    };
+    vec![format!("{objects} (as a Deployment makes ReplicaSets): what made them is to be judged instead")]
+}
+
+fn load(paths: &[PathBuf]) -> anyhow::Result<PolicySet> {
+    if paths.is_empty() {
+        return Ok(policy_dir::built_in());
+    }
+    let loaded = policy_dir::load(paths)
+        .map_err(|error| anyhow::anyhow!("the policies cannot be used, so nothing was judged:\n{error}"))?;
+    Ok(loaded.set)
+}
+
+fn write(report: &Report, format: Format, color: Colour) -> io::Result<()> {
+    match format {
+        Format::Json => {
+            let mut out = io::BufWriter::new(io::stdout().lock());
+            report::json::write(report, &mut out)?;
+            out.flush()
+        }
+        Format::Text => write_text(report, color),
+    }
+}
+
+/// Findings and summary are what was asked for; what went wrong on the way is said on standard error, between them.
+fn write_text(report: &Report, color: Colour) -> io::Result<()> {
+    let mut out = io::BufWriter::new(color.stream(io::stdout().lock()));
+    report::text::write_findings(report, &mut out)?;
+    out.flush()?;
+    let mut faults = io::BufWriter::new(color.stream(io::stderr().lock()));
+    report::text::write_faults(report, &mut faults)?;
+    faults.flush()?;
+    report::text::write_summary(report, &mut out)?;
+    out.flush()
+}

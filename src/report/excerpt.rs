@@ -1,0 +1,189 @@
+//! Lines of the source around a finding, with everything masked that is not known to be a name.
+//!
+//! A line of YAML in flow style, or of JSON, can hold a whole pod with every literal value in it. So lines are not copied
+//! and then censored: they are put together from the tokens of the reference itself (fields that we know, the names it
+//! is made of) and from punctuation between them. Whatever else stands on the line becomes `…`.
+
+use std::ops::Range;
+
+use crate::fence::name::acts_on_a_terminal;
+use crate::manifest::{Document, Position, Style};
+
+/// The longest that a token is shown, in characters.
+const TOKEN_CHARACTERS: usize = 64;
+/// The deepest that a line is shown indented, and the longest run of punctuation.
+const GAP_CHARACTERS: usize = 60;
+/// The most lines that one finding shows.
+const MAX_LINES: usize = 8;
+
+/// Some lines of a file. Safe to show, and without any value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Excerpt {
+    /// In order, not necessarily one after the other.
+    pub lines: Vec<Line>,
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// 1-based.
+    pub number: usize,
+    /// What is shown of it.
+    pub text: String,
+    /// The characters of `text` that are the finding's place: on one of the lines.
+    pub marked: Option<Range<usize>>,
+}
+
+impl Excerpt {
+    /// The lines of a reference: of a kind, at a pointer of the document, which is at a position of the file.
+    pub fn of(document: &Document<'_>, source: &[u8], kind: &str, pointer: &str, at: Position) -> Excerpt {
+        let tokens = tokens(document, source, kind, pointer);
+        if tokens.is_empty() {
+            return Excerpt { lines: vec![Line::hidden(at)] };
+        }
+        let mut lines: Vec<Line> = Vec::new();
+        let mut rest = tokens.as_slice();
+        while let Some(first) = rest.first() {
+            let whole = line_around(source, first.start);
+            let on_line = rest.iter().take_while(|token| token.start < whole.end).count();
+            let (own, more) = rest.split_at(on_line);
+            rest = more;
+            lines.push(Line::masked(source, whole, own, at));
+        }
+        // Aliases can spread a reference over the file: what stands at its place counts.
+        let place = lines.iter().position(|line| line.marked.is_some()).unwrap_or(0);
+        lines.iter_mut().skip(place + 1).for_each(|line| line.marked = None);
+        lines.drain(..place.min(lines.len().saturating_sub(MAX_LINES)));
+        lines.truncate(MAX_LINES);
+        Excerpt { lines }
+    }
+}
+
+impl Line {
+    /// A line of which nothing is known to be harmless.
+    fn hidden(at: Position) -> Line {
+        Line { number: at.line, text: "…".to_owned(), marked: Some(0..1) }
+    }
+
+    /// The tokens of a line, from the place on marked.
+    fn masked(source: &[u8], whole: Range<usize>, tokens: &[Range<usize>], at: Position) -> Line {
+        let mut text = String::new();
+        let mut cursor = whole.start;
+        let mut marked = None;
+        for token in tokens {
+            write_gap(&mut text, &source[cursor..token.start]);
+            if text.ends_with('…') {
+                text.push(' ');
+            }
+            let start = text.chars().count();
+            write_token(&mut text, &source[token.clone()]);
+            cursor = token.end;
+            if token.start >= at.offset {
+                let first = marked.map_or(start, |marked: Range<usize>| marked.start);
+                marked = Some(first..text.chars().count());
+            }
+        }
+        write_gap(&mut text, source[cursor..whole.end].trim_ascii_end());
+        Line { number: line_number(source, whole.start, at), text, marked }
+    }
+}
+
+/// Where each part of a reference stands below its pointer. The fields are shown, and with `true` their values, too:
+/// only such as are names. The empty path is the member at the pointer itself.
+fn parts(kind: &str) -> &'static [(&'static str, bool)] {
+    match kind {
+        "secretKeyRef" => &[
+            ("/name", true),
+            ("/valueFrom", false),
+            ("/valueFrom/secretKeyRef", false),
+            ("/valueFrom/secretKeyRef/name", true),
+            ("/valueFrom/secretKeyRef/key", true),
+        ],
+        "envFrom" => &[("/prefix", true), ("/secretRef", false), ("/secretRef/name", true)],
+        "fileKeyRef" => &[
+            ("/name", true),
+            ("/valueFrom", false),
+            ("/valueFrom/fileKeyRef", false),
+            ("/valueFrom/fileKeyRef/volumeName", true),
+            ("/valueFrom/fileKeyRef/path", true),
+            ("/valueFrom/fileKeyRef/key", true),
+        ],
+        "unknownSource" => &[("", false), ("/name", true), ("/valueFrom", false)],
+        "volume" => &[("", false), ("/secretName", true), ("/secret", false), ("/secret/name", true)],
+        "csi" => &[("", false), ("/driver", true), ("/name", true)],
+        "legacyVolume" => &[("", true), ("/name", true)],
+        "imagePull" => &[("/name", true)],
+        _ => &[],
+    }
+}
+
+/// The parts of the source that may be shown, in order, none twice.
+fn tokens(document: &Document<'_>, source: &[u8], kind: &str, pointer: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    for (part, is_name) in parts(kind) {
+        let pointer = format!("{pointer}{part}");
+        found.extend(document.key_span(&pointer));
+        if *is_name && let Some(span) = document.span(&pointer) {
+            let scalar =
+                matches!(span.style, Style::Plain | Style::SingleQuoted | Style::DoubleQuoted | Style::JsonToken);
+            found.extend(Some(span.bytes).filter(|_| scalar));
+        }
+    }
+    // A scalar over several lines is not worth the risk.
+    found.retain(|range| source.get(range.clone()).is_some_and(|bytes| !bytes.is_empty() && !bytes.contains(&b'\n')));
+    found.sort_by_key(|range| (range.start, range.end));
+    let mut end = 0;
+    found.retain(|range| {
+        let follows = range.start >= end;
+        end = end.max(range.end);
+        follows
+    });
+    found
+}
+
+fn line_around(source: &[u8], at: usize) -> Range<usize> {
+    let start = memchr::memrchr(b'\n', &source[..at]).map_or(0, |newline| newline + 1);
+    let end = memchr::memchr(b'\n', &source[at..]).map_or(source.len(), |newline| at + newline);
+    start..end
+}
+
+fn line_number(source: &[u8], start: usize, at: Position) -> usize {
+    let newlines = |range: Range<usize>| memchr::memchr_iter(b'\n', &source[range]).count();
+    if start <= at.offset {
+        at.line - newlines(start..at.offset).min(at.line - 1)
+    } else {
+        at.line + newlines(at.offset..start)
+    }
+}
+
+/// Punctuation of YAML and JSON as it is; anything else is masked. Indentation stays either way, and what ends a token.
+fn write_gap(text: &mut String, gap: &[u8]) {
+    let is_punctuation = gap.iter().all(|byte| b" -:{}[],".contains(byte));
+    if is_punctuation && gap.len() <= GAP_CHARACTERS {
+        text.extend(gap.iter().map(|byte| char::from(*byte)));
+        return;
+    }
+    if text.is_empty() {
+        let indentation = gap.iter().take_while(|byte| **byte == b' ').count();
+        text.extend(std::iter::repeat_n(' ', indentation.min(GAP_CHARACTERS)));
+    } else {
+        text.extend(gap.first().filter(|byte| b":,".contains(byte)).map(|byte| char::from(*byte)));
+        text.push(' ');
+    }
+    text.push('…');
+}
+
+fn write_token(text: &mut String, token: &[u8]) {
+    let token = String::from_utf8_lossy(token);
+    for (count, character) in token.chars().enumerate() {
+        if count == TOKEN_CHARACTERS {
+            text.push('…');
+            return;
+        }
+        if acts_on_a_terminal(character) {
+            text.extend(character.escape_unicode());
+        } else {
+            text.push(character);
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! JSON for machines: an interface, versioned by `formatVersion`.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::{ExceptionLine, Fault, LocatedFinding, Report, mode_name, state_name};
+use crate::fence::name::acts_on_a_terminal;
+
+/// The version of the format. It changes when a field is removed or changes its meaning, not when one is added.
+const FORMAT_VERSION: u8 = 1;
+
+/// Writes the report as one JSON object and a newline.
+///
+/// # Errors
+/// Where the writer fails.
+pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let text = serde_json::to_string_pretty(&Document::from(report)).map_err(io::Error::other)?;
+    out.write_all(harmless(text).as_bytes())?;
+    out.write_all(b"\n")
+}
+
+/// Escapes what may not reach a terminal. Such characters stand only within strings: serde_json has escaped the controls
+/// of ASCII, and what it writes between strings is plain.
+fn harmless(text: String) -> String {
+    let acts = |character: char| character != '\n' && acts_on_a_terminal(character);
+    if !text.contains(acts) {
+        return text;
+    }
+    let mut safe = String::with_capacity(text.len() + 64);
+    let mut units = [0; 2];
+    for character in text.chars() {
+        if acts(character) {
+            character.encode_utf16(&mut units).iter().for_each(|unit| safe.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'r> {
+    format_version: u8,
+    tool: Tool,
+    policies: Policies<'r>,
+    summary: Summary<'r>,
+    findings: Vec<FindingRow<'r>>,
+    exceptions: Vec<ExceptionRow<'r>>,
+    /// For findings that a baseline or a comment sets aside.
+    ignored: [(); 0],
+    /// For entries of a baseline that are no more.
+    gone: [(); 0],
+    errors: Vec<ErrorRow<'r>>,
+}
+
+#[derive(Serialize)]
+struct Tool {
+    name: &'static str,
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct Policies<'r> {
+    revision: &'r str,
+    count: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Summary<'r> {
+    files: usize,
+    documents: usize,
+    workloads: usize,
+    denied: usize,
+    warned: usize,
+    swapped: usize,
+    allowed: usize,
+    dry_run: usize,
+    ignored: usize,
+    baseline: usize,
+    errors: usize,
+    not_judged: &'r [String],
+}
+
+/// Every key is always there, null where it does not apply.
+#[derive(Serialize)]
+struct FindingRow<'r> {
+    file: &'r str,
+    document: &'r str,
+    line: usize,
+    column: usize,
+    object: ObjectRow<'r>,
+    pointer: &'r str,
+    kind: &'r str,
+    container: Option<&'r str>,
+    secret: Option<&'r str>,
+    key: Option<&'r str>,
+    variable: Option<&'r str>,
+    action: Option<&'r str>,
+    outcome: &'r str,
+    reads: Option<&'r str>,
+    reason: Option<&'r str>,
+    policy: Option<&'r str>,
+    rule: Option<&'r str>,
+    mode: Option<&'r str>,
+    message: &'r str,
+    help: Option<&'r str>,
+    path: Option<&'r str>,
+    from: Option<&'r str>,
+    chain: Option<&'r str>,
+    expires: Option<String>,
+    notes: &'r [String],
+    fingerprint: &'r str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ObjectRow<'r> {
+    api_version: &'r str,
+    kind: &'r str,
+    namespace: &'r str,
+    name: &'r str,
+}
+
+#[derive(Serialize)]
+struct ExceptionRow<'r> {
+    policy: &'r str,
+    rule: &'r str,
+    expires: String,
+    state: &'r str,
+}
+
+#[derive(Serialize)]
+struct ErrorRow<'r> {
+    file: &'r str,
+    document: Option<&'r str>,
+    line: Option<usize>,
+    column: Option<usize>,
+    message: &'r str,
+}
+
+impl<'r> From<&'r Report> for Document<'r> {
+    fn from(report: &'r Report) -> Document<'r> {
+        let counts = &report.counts;
+        Document {
+            format_version: FORMAT_VERSION,
+            tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
+            policies: Policies { revision: &report.policies.revision, count: report.policies.count },
+            summary: Summary {
+                files: counts.files,
+                documents: counts.documents,
+                workloads: counts.workloads,
+                denied: counts.denied,
+                warned: counts.warned,
+                swapped: counts.swapped,
+                allowed: counts.allowed,
+                dry_run: counts.dry_run,
+                ignored: 0,
+                baseline: 0,
+                errors: report.faults.len(),
+                not_judged: &report.not_judged,
+            },
+            findings: report.findings.iter().map(FindingRow::from).collect(),
+            exceptions: report.exceptions.iter().map(ExceptionRow::from).collect(),
+            ignored: [],
+            gone: [],
+            errors: report.faults.iter().map(ErrorRow::from).collect(),
+        }
+    }
+}
+
+impl<'r> From<&'r LocatedFinding> for FindingRow<'r> {
+    fn from(located: &'r LocatedFinding) -> FindingRow<'r> {
+        let LocatedFinding { file, document, line, column, object, finding, excerpt: _ } = located;
+        FindingRow {
+            file,
+            document,
+            line: *line,
+            column: *column,
+            object: ObjectRow {
+                api_version: &object.api_version,
+                kind: &object.kind,
+                namespace: &object.namespace,
+                name: &object.name,
+            },
+            pointer: &finding.pointer,
+            kind: finding.kind,
+            container: finding.container.as_deref(),
+            secret: finding.secret.as_deref(),
+            key: finding.key.as_deref(),
+            variable: finding.variable.as_deref(),
+            action: finding.action,
+            outcome: finding.outcome.name(),
+            reads: finding.reads,
+            reason: finding.reason.as_deref(),
+            policy: finding.policy.as_deref(),
+            rule: finding.rule.as_deref(),
+            mode: finding.mode.map(mode_name),
+            message: &finding.message,
+            help: finding.help.as_deref(),
+            path: None,
+            from: None,
+            chain: None,
+            expires: finding.expires.map(|day| day.to_string()),
+            notes: &finding.notes,
+            fingerprint: &finding.fingerprint,
+        }
+    }
+}
+
+impl<'r> From<&'r ExceptionLine> for ExceptionRow<'r> {
+    fn from(line: &'r ExceptionLine) -> ExceptionRow<'r> {
+        let ExceptionLine { policy, rule, expires, state } = line;
+        ExceptionRow { policy, rule, expires: expires.to_string(), state: state_name(*state) }
+    }
+}
+
+impl<'r> From<&'r Fault> for ErrorRow<'r> {
+    fn from(fault: &'r Fault) -> ErrorRow<'r> {
+        ErrorRow {
+            file: &fault.file,
+            document: fault.document.as_deref(),
+            line: fault.place.map(|(line, _)| line),
+            column: fault.place.map(|(_, column)| column),
+            message: &fault.message,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_acts_on_a_terminal_is_escaped_and_reads_back_the_same() {
+        let hostile = "a\u{202e}b\u{9b}c\u{7f}d\u{e0001}\u{1b}";
+        let text = harmless(serde_json::to_string_pretty(&[hostile]).unwrap());
+        assert!(text.is_ascii(), "{text}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&text).unwrap(), [hostile]);
+    }
+}

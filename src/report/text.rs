@@ -1,0 +1,161 @@
+//! Text for people: each finding with its lines of the source, then what else there is to say.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use super::excerpt::{Excerpt, Line};
+use super::{Counts, ExceptionLine, Fault, LocatedFinding, Report};
+use crate::fence::name::acts_on_a_terminal;
+use crate::fence::policy::{ExceptionState, Mode};
+use crate::fence::{Finding, Outcome};
+
+/// The findings, in their order. Escape codes for colour are written: the writer drops them where there is none.
+///
+/// # Errors
+/// Where the writer fails.
+pub fn write_findings(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    report.findings.iter().try_for_each(|located| write_finding(located, out))
+}
+
+/// What could not be read or judged.
+///
+/// # Errors
+/// Where the writer fails.
+pub fn write_faults(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    report.faults.iter().try_for_each(|fault| writeln!(out, "{RED}error{RESET}: {}", FaultLine(fault)))
+}
+
+/// What is to be said of the policies and of the whole.
+///
+/// # Errors
+/// Where the writer fails.
+pub fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    for exception in &report.exceptions {
+        write_exception(exception, out)?;
+    }
+    for sentence in &report.not_judged {
+        writeln!(out, "not judged: {sentence}")?;
+    }
+    writeln!(out, "{}", Summary { counts: &report.counts, errors: report.faults.len() })
+}
+
+const RESET: &str = "\x1b[0m";
+const RED: &str = "\x1b[1;31m";
+const YELLOW: &str = "\x1b[1;33m";
+const GREEN: &str = "\x1b[1;32m";
+const CYAN: &str = "\x1b[1;36m";
+const BLUE: &str = "\x1b[1;34m";
+const BOLD: &str = "\x1b[1m";
+
+fn write_finding(located: &LocatedFinding, out: &mut dyn Write) -> io::Result<()> {
+    let LocatedFinding { file, line, column, object, finding, excerpt, .. } = located;
+    let (kind, namespace, name) = (&object.kind, &object.namespace, &object.name);
+    writeln!(out, "{BOLD}{}:{line}:{column}{RESET}: {kind} {namespace}/{name}", Path(file))?;
+    let margin = excerpt.lines.last().map_or(1, |line| line.number.to_string().len());
+    write_excerpt(excerpt, margin, colour(finding.outcome), out)?;
+    let edge = format!("{:margin$} {BLUE}={RESET}", "");
+    let dry_run = if finding.mode == Some(Mode::DryRun) { " (dry run)" } else { "" };
+    let outcome = finding.outcome.name();
+    writeln!(out, "{edge} {}{outcome}{dry_run}{RESET}: {}", colour(finding.outcome), finding.message)?;
+    if let Some(help) = help_beyond_message(finding) {
+        writeln!(out, "{edge} help: {help}")?;
+    }
+    for note in finding.notes.iter().filter(|note| !finding.message.contains(&**note)) {
+        writeln!(out, "{edge} note: {note}")?;
+    }
+    writeln!(out)
+}
+
+fn write_excerpt(excerpt: &Excerpt, margin: usize, colour: &str, out: &mut dyn Write) -> io::Result<()> {
+    if excerpt.lines.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{:margin$} {BLUE}|{RESET}", "")?;
+    for Line { number, text, marked } in &excerpt.lines {
+        writeln!(out, "{BLUE}{number:margin$} |{RESET} {text}")?;
+        if let Some(marked) = marked {
+            let (start, width) = (marked.start, marked.len());
+            writeln!(out, "{:margin$} {BLUE}|{RESET} {:start$}{colour}{:^>width$}{RESET}", "", "", "")?;
+        }
+    }
+    writeln!(out, "{:margin$} {BLUE}|{RESET}", "")
+}
+
+/// A message ends with the way out, unless it had to say something else there.
+fn help_beyond_message(finding: &Finding) -> Option<&str> {
+    let help = finding.help.as_deref()?;
+    let said = finding.outcome == Outcome::Swapped || finding.message.contains(help);
+    Some(help).filter(|_| !said)
+}
+
+fn write_exception(exception: &ExceptionLine, out: &mut dyn Write) -> io::Result<()> {
+    let ExceptionLine { policy, rule, expires, state } = exception;
+    match state {
+        ExceptionState::Active => Ok(()),
+        ExceptionState::Ending => {
+            writeln!(out, "{YELLOW}exception{RESET} {policy}/{rule} ends on {expires}: end the need, or renew it")
+        }
+        ExceptionState::Expired => {
+            writeln!(out, "{YELLOW}exception{RESET} {policy}/{rule} ended on {expires}: it allows nothing any more")
+        }
+    }
+}
+
+fn colour(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Denied => RED,
+        Outcome::Warned => YELLOW,
+        Outcome::Swapped => CYAN,
+        Outcome::Allowed => GREEN,
+    }
+}
+
+/// A fault on one line: `path:line:column: what is wrong`.
+struct FaultLine<'f>(&'f Fault);
+
+impl fmt::Display for FaultLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Fault { file, place, message, .. } = self.0;
+        write!(f, "{}", Path(file))?;
+        if let Some((line, column)) = place {
+            write!(f, ":{line}:{column}")?;
+        }
+        write!(f, ": {message}")
+    }
+}
+
+/// A path, without anything that acts on a terminal.
+pub struct Path<'p>(pub &'p str);
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|character| {
+            if acts_on_a_terminal(character) {
+                write!(f, "{}", character.escape_unicode())
+            } else {
+                write!(f, "{character}")
+            }
+        })
+    }
+}
+
+struct Summary<'c> {
+    counts: &'c Counts,
+    errors: usize,
+}
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counts { files, workloads, denied, warned, swapped, allowed, dry_run, .. } = *self.counts;
+        let plural = |count: usize| if count == 1 { "" } else { "s" };
+        write!(f, "{files} file{}, {workloads} workload{}: ", plural(files), plural(workloads))?;
+        write!(f, "{denied} denied, {warned} warned, {swapped} swapped, {allowed} allowed")?;
+        if dry_run > 0 {
+            write!(f, "; {dry_run} finding{} in dry run", plural(dry_run))?;
+        }
+        if self.errors > 0 {
+            write!(f, "; {} error{}", self.errors, plural(self.errors))?;
+        }
+        Ok(())
+    }
+}

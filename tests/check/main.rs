@@ -1,0 +1,132 @@
+//! `secretfence check` and `policy check` as a person meets them: the binary, its exit code, and both its streams.
+#![cfg(feature = "cli")]
+// Clippy's leave for tests ends at their helper functions.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod arguments;
+mod bad_input;
+mod exceptions;
+mod excerpts;
+mod inputs;
+mod json;
+mod namespaces;
+mod outcomes;
+mod policy_check;
+mod secrecy;
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// A pod with one finding by the built-in policy.
+const POD: &str = "\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+spec:
+  containers:
+    - name: api
+      image: registry.example.com/api:1
+      env:
+        - name: DB_PASSWORD
+          valueFrom:
+            secretKeyRef:
+              name: db
+              key: password
+";
+
+/// A pod without one.
+const CLEAN: &str = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: clean}
+spec:
+  containers: [{name: api, image: api}]
+";
+
+/// A folder to work in.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Folder {
+        Folder(tempfile::tempdir().unwrap())
+    }
+
+    /// A folder with one file, `pod.yaml`.
+    fn with(content: &str) -> Folder {
+        Folder::new().file("pod.yaml", content)
+    }
+
+    fn file(self, name: &str, content: impl AsRef<[u8]>) -> Folder {
+        let path = self.0.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+        self
+    }
+
+    /// A policy file `policy.yaml` with these rules.
+    fn rules(self, rules: &str) -> Folder {
+        self.policy(&format!("rules: {rules}"))
+    }
+
+    /// A policy file `policy.yaml` with these fields of `spec`, indented as they are.
+    fn policy(self, spec: &str) -> Folder {
+        let spec = spec.replace('\n', "\n  ");
+        let head = "apiVersion: secretfence.dev/v1alpha1\nkind: SecretPolicy\nmetadata: {name: test}\nspec:\n  ";
+        self.file("policy.yaml", format!("{head}{spec}\n"))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_secretfence"));
+        command.current_dir(self.0.path()).args(arguments).stdin(Stdio::null());
+        for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+            command.env_remove(variable);
+        }
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> String {
+        shown(&self.command(arguments).output().unwrap())
+    }
+
+    /// `check` by the policy of [`Folder::policy`].
+    fn check(&self, more: &[&str]) -> String {
+        self.run(&[&["check", "-p", "policy.yaml"], more].concat())
+    }
+
+    fn piped(&self, arguments: &[&str], input: &str) -> String {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        shown(&child.wait_with_output().unwrap())
+    }
+
+    fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        let output = self.command(&[&["check", "--format", "json"], arguments].concat()).output().unwrap();
+        serde_json::from_slice(&output.stdout).expect("one JSON object")
+    }
+}
+
+/// Everything that a person or a script sees of a run.
+fn shown(output: &Output) -> String {
+    let mut text = format!("exit: {}\n", output.status.code().expect("it ends by itself"));
+    for (name, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
+        if !bytes.is_empty() {
+            write!(text, "--- {name}\n{}", String::from_utf8(bytes.clone()).expect("UTF-8")).unwrap();
+        }
+    }
+    text
+}
