@@ -14,6 +14,8 @@ mod certificates;
 mod client;
 #[path = "webhook/client_certificates.rs"]
 mod client_certificates;
+#[path = "webhook/embedded.rs"]
+mod embedded;
 #[path = "webhook/lifecycle.rs"]
 mod lifecycle;
 #[path = "webhook/limits.rs"]

@@ -131,7 +131,7 @@ pub fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         Format::Text => LogFormat::Text,
         Format::Json => LogFormat::Json,
     };
-    telemetry::start(format, &arguments.log_level)?;
+    let _log = telemetry::start(format, &arguments.log_level)?;
     let settings = arguments.resolve()?;
     raise_file_limit(settings.limits.max_connections);
     let runtime = tokio::runtime::Builder::new_multi_thread()

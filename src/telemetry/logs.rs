@@ -10,6 +10,8 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::SubscriberBuilder;
 
+use super::writer::{self, LogGuard};
+
 /// How a log line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -34,13 +36,17 @@ pub enum LogError {
     /// The process has a log already.
     #[error("the log was started twice")]
     Started,
+    /// No thread to write it.
+    #[error("cannot start the thread that writes the log: {0}")]
+    Thread(std::io::Error),
 }
 
-/// Starts the log of this process.
-pub fn start(format: LogFormat, level: &str) -> Result<(), LogError> {
+/// Starts the log of this process. It ends when the guard is dropped.
+pub fn start(format: LogFormat, level: &str) -> Result<LogGuard, LogError> {
     let filter = filter(level).ok_or_else(|| LogError::Level { level: level.to_owned() })?;
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let builder = SubscriberBuilder::default().with_writer(std::io::stderr).with_ansi(colour).with_target(false);
+    let (lines, guard) = writer::start(format, std::io::stderr()).map_err(LogError::Thread)?;
+    let builder = SubscriberBuilder::default().with_writer(lines).with_ansi(colour).with_target(false);
     let started = match format {
         LogFormat::Text => tracing::subscriber::set_global_default(builder.with_env_filter(filter).finish()),
         LogFormat::Json => {
@@ -53,7 +59,7 @@ pub fn start(format: LogFormat, level: &str) -> Result<(), LogError> {
         let place = panic.location().map_or_else(String::new, |place| format!("{}:{}", place.file(), place.line()));
         tracing::error!(place = &*place, "a defect of secretfence: please report the place");
     }));
-    Ok(())
+    Ok(guard)
 }
 
 /// A word that is no level is the name of a module to `EnvFilter`: a slip such as `warning` would silence all others.

@@ -4,10 +4,12 @@ mod folding;
 mod logs;
 mod metrics;
 mod reviews;
+mod writer;
 
 pub use logs::{LogError, LogFormat, start};
 pub use metrics::{Metrics, Outcome, VerdictCounters};
 pub use reviews::ReviewLog;
+pub use writer::LogGuard;
 
 use crate::fence::answer::{Endpoint, Gate};
 

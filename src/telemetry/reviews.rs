@@ -22,7 +22,8 @@ pub struct ReviewLog {
 
 #[derive(Clone, Debug)]
 struct Line {
-    webhook: Webhook,
+    what: &'static str,
+    webhook: &'static str,
     uid: String,
     operation: &'static str,
     namespace: String,
@@ -60,11 +61,12 @@ impl ReviewLog {
 
     /// Writes why a request was not answered with a review, unless that repeats a line of the last minute.
     pub fn refused(&self, webhook: Webhook, why: &str) {
-        let key = self.hashes.hash_one((webhook, why));
-        let line = self.lock().is_new(key, Instant::now(), || Line::refused(webhook, why)).cloned();
-        if let Some(line) = line {
-            line.write(None);
-        }
+        self.fold_refused("request refused", webhook.name(), why);
+    }
+
+    /// Writes why a client was not let in, unless that repeats a line of the last minute.
+    pub fn handshake_refused(&self, why: &str) {
+        self.fold_refused("connection refused", "", why);
     }
 
     /// Writes the counts that are due. To be called every few seconds.
@@ -91,6 +93,14 @@ impl ReviewLog {
         }
     }
 
+    fn fold_refused(&self, what: &'static str, webhook: &'static str, why: &str) {
+        let key = self.hashes.hash_one((what, webhook, why));
+        let line = self.lock().is_new(key, Instant::now(), || Line::refused(what, webhook, why)).cloned();
+        if let Some(line) = line {
+            line.write(None);
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Folding<Line>> {
         self.folding.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -99,7 +109,8 @@ impl ReviewLog {
 impl Line {
     fn of(webhook: Webhook, record: &Record) -> Line {
         Line {
-            webhook,
+            what: "review",
+            webhook: webhook.name(),
             uid: cut(&record.uid),
             operation: record.operation,
             namespace: cut(&record.namespace),
@@ -111,8 +122,9 @@ impl Line {
         }
     }
 
-    fn refused(webhook: Webhook, why: &str) -> Line {
+    fn refused(what: &'static str, webhook: &'static str, why: &str) -> Line {
         Line {
+            what,
             webhook,
             uid: String::new(),
             operation: "",
@@ -126,13 +138,10 @@ impl Line {
     }
 
     fn write(&self, repeated: Option<u64>) {
-        let message = match repeated {
-            None => "review",
-            Some(_) => "repeated within the last minute",
-        };
+        let again = if repeated.is_some() { ", again within the last minute" } else { "" };
         tracing::info!(
             result = self.result,
-            webhook = self.webhook.name(),
+            webhook = given(self.webhook),
             uid = given(&self.uid),
             operation = given(self.operation),
             namespace = given(&self.namespace),
@@ -141,7 +150,8 @@ impl Line {
             owner = given(&self.owner),
             findings = given(&self.findings),
             count = repeated,
-            "{message}"
+            "{}{again}",
+            self.what
         );
     }
 }

@@ -66,6 +66,23 @@ impl ClientCertVerifier for NamedClients {
     }
 }
 
+/// Why a handshake failed, where that was for the client's certificate. Without times and names, so that lines fold.
+pub(super) fn refusal(error: &std::io::Error) -> Option<&'static str> {
+    use CertificateError as Why;
+    match error.get_ref()?.downcast_ref::<Error>()? {
+        Error::NoCertificatesPresented => Some("the client showed no certificate, and --client-ca asks for one"),
+        Error::InvalidCertificate(why) => Some(match why {
+            Why::ApplicationVerificationFailure => "the client's certificate has none of the names of --client-name",
+            Why::UnknownIssuer | Why::BadSignature => "the client's certificate is not signed by --client-ca",
+            Why::Expired | Why::ExpiredContext { .. } => "the client's certificate has expired",
+            Why::NotValidYet | Why::NotValidYetContext { .. } => "the client's certificate is not valid yet",
+            Why::InvalidPurpose | Why::InvalidPurposeContext { .. } => "the certificate is not one for clients",
+            _ => "the client's certificate cannot be verified",
+        }),
+        _ => None,
+    }
+}
+
 /// Common names count beside DNS names: it is the common name that the API server's client certificates carry.
 /// A certificate that does not parse has no name.
 fn has_name(certificate: &CertificateDer<'_>, names: &[String]) -> bool {

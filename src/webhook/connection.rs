@@ -26,8 +26,8 @@ use super::shutdown::{Stage, reached};
 /// reset the connection, and the client might never see the answer.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Between two reads; hyper takes this much of a head at most.
-const MAX_BUFFER: usize = 64 << 10;
+/// What is read at a time, a whole TLS record; and the longest head.
+pub(super) const MAX_BUFFER: usize = 16 << 10;
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -29,12 +29,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 pub use error::{CertificateError, ServeError};
 pub use self_signed::SelfSigned;
 pub use settings::{CertificateSource, ClientAuthority, Limits, PolicySource, Settings, TlsMinVersion};
 
 use crate::telemetry::{Metrics, ReviewLog};
+use body::Buffers;
 use certificates::Certificates;
 use connection::{Ended, Pulse};
 use policies::Policies;
@@ -66,6 +68,7 @@ struct Shared {
     shutdown: Shutdown,
     /// A permit is a byte of a body.
     room: Arc<Semaphore>,
+    buffers: Arc<Buffers>,
 }
 
 impl Server {
@@ -94,6 +97,7 @@ impl Server {
             log: ReviewLog::default(),
             shutdown: Shutdown::new(),
             room: Arc::new(Semaphore::new(limits.max_in_flight)),
+            buffers: Arc::default(),
         };
         Ok(Server { shared: Arc::new(shared), reviews, admin, seen: (policies_seen, certificate_seen) })
     }
@@ -189,15 +193,26 @@ async fn serve_review_connection(shared: Arc<Shared>, stream: TcpStream, peer: S
 async fn serve_tls(shared: &Arc<Shared>, stream: TcpStream) -> Result<(), String> {
     // An error here costs some milliseconds an answer, no more.
     let _ = stream.set_nodelay(true);
-    let handshake = TlsAcceptor::from(shared.certificates.config()).accept(stream);
-    let stream = tokio::time::timeout(shared.limits.header_timeout, handshake).await;
-    let stream = stream.map_err(|_| "no TLS handshake in time".to_owned())?.map_err(|error| error.to_string())?;
+    // Both are big, and a future keeps room for every value that it ever moves: boxed, they are there once.
+    let stream = Box::new(Box::pin(handshake(shared, stream)).await?);
     let pulse = Arc::new(Pulse::default());
     let service = service_fn(|request| {
         let (shared, pulse) = (Arc::clone(shared), Arc::clone(&pulse));
         async move { Ok::<_, Infallible>(routes::handle(&shared, &pulse, request).await) }
     });
     told(connection::serve(stream, Arc::clone(&pulse), service, &shared.limits, shared.shutdown.watch()).await)
+}
+
+async fn handshake(shared: &Shared, stream: TcpStream) -> Result<TlsStream<TcpStream>, String> {
+    let handshake = TlsAcceptor::from(shared.certificates.config()).accept(stream);
+    let shaken = tokio::time::timeout(shared.limits.header_timeout, handshake).await;
+    shaken.map_err(|_| "no TLS handshake in time".to_owned())?.map_err(|error| {
+        // Where clients need a certificate, it may be the API server that is kept out: that is worth a line.
+        if let Some(why) = client_certificate::refusal(&error) {
+            shared.log.handshake_refused(why);
+        }
+        error.to_string()
+    })
 }
 
 async fn serve_admin(shared: Arc<Shared>, listener: TcpListener) {

@@ -88,11 +88,14 @@ async fn review(shared: &Arc<Shared>, asked: &Asked<'_>, inbound: &mut Inbound) 
     // A body of unknown length takes the room of the longest, and gives back what it did not need.
     let length = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(max_body);
     let mut room = admit(shared, asked.query, length).await?;
-    let bytes = body::read(inbound, max_body, shared.limits.body_timeout).await.map_err(|error| match error {
-        BodyError::TooLarge => Refusal::TooLarge { max_body },
-        BodyError::TimedOut => Refusal::TimedOut,
-        BodyError::Broken => Refusal::Broken,
-    })?;
+    let bytes =
+        body::read(inbound, max_body, shared.limits.body_timeout, &shared.buffers).await.map_err(
+            |error| match error {
+                BodyError::TooLarge => Refusal::TooLarge { max_body },
+                BodyError::TimedOut => Refusal::TimedOut,
+                BodyError::Broken => Refusal::Broken,
+            },
+        )?;
     if let Some(unused) = length.checked_sub(bytes.len()).filter(|unused| *unused > 0) {
         drop(room.split(unused));
     }

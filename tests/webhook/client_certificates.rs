@@ -84,6 +84,11 @@ fn no_certificate_another_authority_another_name_and_an_expired_one_are_refused(
     ] {
         assert!(case.try_with(identity.as_ref()).is_err(), "{what}");
     }
+    for why in
+        ["no certificate", "not signed by --client-ca", "names of --client-name", "expired", "not one for clients"]
+    {
+        case.server.wait_for_line(&["connection refused", why]);
+    }
     assert_eq!(case.server.admin_get("/readyz").0, 200, "the admin listener asks for no certificate");
     assert_eq!(case.try_with(Some(&case.authority.sign(params("kube-apiserver", &[])))).unwrap().status, 200);
 }

@@ -84,6 +84,7 @@ fn a_length_that_lies_reserves_no_memory_and_is_408_in_time() {
     let mut liars: Vec<_> = (0..30).map(|_| server.connect()).collect();
     for liar in &mut liars {
         liar.send(head("/validate", 16 * MIB) + "{").unwrap();
+        liar.send(" ").unwrap();
     }
     let claimed = 30.0 * 16.0 * MIB as f64;
     assert!(eventually(|| server.metric("secretfence_in_flight_bytes").filter(|bytes| *bytes == claimed)).is_some());
@@ -325,4 +326,29 @@ fn under_overload_memory_is_bounded_and_everybody_is_answered() {
     assert!(served > 0);
     assert!(grown < 40 * KIB, "{grown} KiB for 8 MiB in flight");
     server.assert_serves();
+}
+
+#[test]
+fn a_pod_of_5_mb_with_ten_thousand_containers_is_judged_in_bounded_memory() {
+    let server = Server::self_signed(&[]);
+    server.assert_serves();
+    let before = server.resident();
+    let containers: Vec<String> = (0..10_000)
+        .map(|at| {
+            format!(
+                r#"{{"name":"c{at}","image":"nginx","args":["{}"],"env":[{{"name":"T","valueFrom":{{"secretKeyRef":{{"name":"db","key":"k"}}}}}}]}}"#,
+                "x".repeat(400)
+            )
+        })
+        .collect();
+    let review = REVIEW.replace(r#"{"name":"web","image":"nginx"}"#, &containers.join(","));
+    assert!(review.len() > 5_000_000, "{}", review.len());
+    let answer = server.connect().post("/validate?timeout=30s", &review);
+    assert_eq!(answer.json()["response"]["status"]["code"], 403);
+    assert!(answer.body.len() < 64 * KIB, "{} bytes of an answer", answer.body.len());
+    let grown = server.resident().saturating_sub(before);
+    println!("{grown} KiB more for {} KiB", review.len() / KIB);
+    assert!(grown < 64 * KIB, "{grown} KiB more");
+    let lines = server.lines();
+    assert!(lines.iter().all(|line| line.len() < 4096), "{lines:?}");
 }

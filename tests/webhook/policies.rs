@@ -90,9 +90,50 @@ fn a_mounted_config_map_whose_link_is_swapped_is_loaded() {
     symlink("..data/a.yaml", mount.path().join("a.yaml")).unwrap();
     let server = serve(mount.path());
     let before = serving(&server);
+    assert_eq!(server.connect().post("/validate", DENIED).json()["response"]["allowed"], false);
     fill("..2026_2", "warn");
     fs::remove_dir_all(mount.path().join("..2026_1")).unwrap();
     assert!(eventually(|| (serving(&server) != before).then_some(())).is_some());
+    assert_eq!(server.connect().post("/validate", DENIED).json()["response"]["allowed"], true);
+    assert_eq!(reloads(&server, "failure"), 0.0);
+}
+
+/// One says yes and the other no; a review that met half of each would find neither.
+#[test]
+fn no_review_meets_half_of_two_sets() {
+    let mount = TempDir::new().unwrap();
+    for (name, first, second) in [("..one", "deny", "warn"), ("..two", "warn", "deny")] {
+        fs::create_dir(mount.path().join(name)).unwrap();
+        fs::write(mount.path().join(name).join("a.yaml"), policy("a", first)).unwrap();
+        fs::write(mount.path().join(name).join("b.yaml"), policy("b", second)).unwrap();
+    }
+    let point = |name: &str| {
+        symlink(name, mount.path().join("..data_tmp")).unwrap();
+        fs::rename(mount.path().join("..data_tmp"), mount.path().join("..data")).unwrap();
+    };
+    point("..one");
+    symlink("..data/a.yaml", mount.path().join("a.yaml")).unwrap();
+    symlink("..data/b.yaml", mount.path().join("b.yaml")).unwrap();
+    let server = serve(mount.path());
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let mut connection = server.connect();
+            let mut asked = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let answer = connection.post("/validate", DENIED);
+                assert_eq!(answer.json()["response"]["allowed"], false, "{answer:?}");
+                asked += 1;
+            }
+            asked
+        });
+        for round in 0..40 {
+            point(["..two", "..one"][round % 2]);
+            std::thread::sleep(Duration::from_millis(if round % 10 == 9 { 2500 } else { 40 }));
+        }
+        stop.store(true, Ordering::Relaxed);
+        assert!(asking.join().unwrap() > 100);
+    });
     assert_eq!(reloads(&server, "failure"), 0.0);
 }
 

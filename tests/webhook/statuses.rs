@@ -92,13 +92,49 @@ fn json_with_parameters_and_in_any_case_is_taken() {
 fn a_malformed_envelope_is_400_on_a_connection_that_goes_on() {
     let server = Server::self_signed(&[]);
     let mut connection = server.connect();
-    let no_uid = REVIEW.replace("u-1", "");
-    for body in ["", "{", "null", "[]", "\u{0}\u{0}", "\"x\"", "{}", &REVIEW[..REVIEW.len() - 1], &no_uid] {
+    let (no_uid, beta) = (REVIEW.replace("u-1", ""), REVIEW.replace("k8s.io/v1", "k8s.io/v1beta1"));
+    let broken = &REVIEW[..REVIEW.len() - 1];
+    for body in ["", "{", "null", "[]", "\u{0}\u{0}", "\"x\"", "{}", broken, &no_uid, &beta] {
         for path in ["/mutate", "/validate", "/dry-run/mutate", "/dry-run/validate"] {
             assert_sentence(&connection.post(path, body), 400);
         }
     }
     assert_eq!(connection.post("/validate", REVIEW).status, 200);
+}
+
+#[test]
+fn a_broken_object_is_denied_by_validate_alone() {
+    let server = Server::self_signed(&[]);
+    let mut connection = server.connect();
+    let broken = REVIEW.replace(r#"[{"name":"web","image":"nginx"}]"#, "7");
+    for (path, allowed) in
+        [("/mutate", true), ("/validate", false), ("/dry-run/mutate", true), ("/dry-run/validate", true)]
+    {
+        let answer = connection.post(path, &broken);
+        let response = &answer.json()["response"];
+        assert_eq!((answer.status, &response["uid"]), (200, &"u-1".into()), "{path}");
+        assert_eq!(response["allowed"], allowed, "{path}: {response}");
+        assert!(response["patch"].is_null(), "{path}");
+    }
+}
+
+#[test]
+fn what_is_not_ours_is_allowed() {
+    let server = Server::self_signed(&[]);
+    let mut connection = server.connect();
+    let object = &REVIEW[REVIEW.find("\"object\"").unwrap()..REVIEW.len() - 2];
+    for review in [
+        REVIEW.replace("\"kind\":\"Pod\"", "\"kind\":\"Lamp\""),
+        REVIEW.replace("CREATE", "DELETE"),
+        REVIEW.replace("CREATE", "BREW"),
+        REVIEW.replace(object, "\"object\":null"),
+        REVIEW.replace(object, "\"object\":null,\"oldObject\":null").replace("CREATE", "UPDATE"),
+    ] {
+        for path in ["/mutate", "/validate", "/dry-run/mutate", "/dry-run/validate"] {
+            let answer = connection.post(path, &review);
+            assert_eq!((answer.status, &answer.json()["response"]["uid"]), (200, &"u-1".into()), "{review}");
+        }
+    }
 }
 
 #[test]
