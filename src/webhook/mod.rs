@@ -19,6 +19,7 @@ mod tls;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -215,6 +216,10 @@ async fn handshake(shared: &Shared, stream: TcpStream) -> Result<TlsStream<TcpSt
     })
 }
 
+/// How long a connection to the admin listener may say nothing: whoever holds all its places keeps the kubelet from
+/// asking whether we live.
+const ADMIN_IDLE: Duration = Duration::from_secs(5);
+
 async fn serve_admin(shared: Arc<Shared>, listener: TcpListener) {
     let router = admin::router(Arc::clone(&shared));
     // Health is told to the last: what stops this listener is the end of its task.
@@ -233,7 +238,8 @@ async fn serve_admin(shared: Arc<Shared>, listener: TcpListener) {
                     answer
                 }
             });
-            let ended = connection::serve(stream, Arc::clone(&pulse), service, &shared.limits, stage).await;
+            let limits = Limits { idle_timeout: ADMIN_IDLE, ..shared.limits };
+            let ended = connection::serve(stream, Arc::clone(&pulse), service, &limits, stage).await;
             if let Err(error) = told(ended) {
                 tracing::debug!(error = &*error, "connection to the admin listener ended");
             }
@@ -258,17 +264,23 @@ async fn poll_files(shared: Arc<Shared>, mut seen: (policies::Seen, certificates
         ticks.tick().await;
         let shared = Arc::clone(&shared);
         let polled = tokio::task::spawn_blocking(move || {
-            shared.policies.poll(&mut seen.0, &shared.metrics);
-            shared.certificates.poll(&mut seen.1, &shared.metrics);
-            shared.log.write_due(Instant::now());
+            // A defect in one look must not end the watch: exceptions would never end, and the certificate would.
+            let look = AssertUnwindSafe(|| {
+                shared.policies.poll(&mut seen.0, &shared.metrics);
+                shared.certificates.poll(&mut seen.1, &shared.metrics);
+                shared.log.write_due(Instant::now());
+            });
+            if std::panic::catch_unwind(look).is_err() {
+                tracing::error!(
+                    "a look at the files of policies and certificates failed by a defect; the next one follows"
+                );
+            }
             seen
         });
         match polled.await {
             Ok(polled) => seen = polled,
-            Err(_) => {
-                tracing::error!("the watch of policies and certificates ended by a defect; what serves now goes on");
-                return;
-            }
+            // Only when the process ends.
+            Err(_) => return,
         }
     }
 }
