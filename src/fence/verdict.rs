@@ -61,8 +61,11 @@ pub struct Decision<'p> {
     /// What else to say.
     pub notes: Vec<Note>,
     /// For a `mount` that lets unsafe references through: another that fits, too, and does not.
-    pub stricter_on_unsafe: Option<((u32, &'p Policy), (u32, &'p Rule))>,
+    pub stricter_on_unsafe: Option<Decider<'p>>,
 }
+
+/// A policy and a rule of it, each with its index.
+pub type Decider<'p> = ((u32, &'p Policy), (u32, &'p Rule));
 
 /// What comes of a reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -390,11 +393,12 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
                 *slot = Some((*active, notes.map(|(_, note)| note.clone()).collect()));
             }
         }
-        if reference.kind == Kind::UnknownSource && best.iter().all(Option::is_none) {
-            if let Some((mode, policy)) = self.first_policy {
-                let rule = (UNWRITTEN_RULE, &*WARN_OF_UNKNOWN);
-                best[mode as usize] = Some((Active { policy, rule, mode }, Vec::new()));
-            }
+        if reference.kind == Kind::UnknownSource
+            && best.iter().all(Option::is_none)
+            && let Some((mode, policy)) = self.first_policy
+        {
+            let rule = (UNWRITTEN_RULE, &*WARN_OF_UNKNOWN);
+            best[mode as usize] = Some((Active { policy, rule, mode }, Vec::new()));
         }
         let [enforced, dry_run] = best;
         let [on_unsafe, on_unsafe_dry] = strictest_on_unsafe;
