@@ -377,6 +377,10 @@ fn service_variable(candidate: &Candidate<'_, '_>, service_links: bool) -> Optio
 /// `{SERVICE}_SERVICE_HOST`, `{SERVICE}_SERVICE_PORT`, also with `_{PORT NAME}`, `{SERVICE}_PORT`, also with
 /// `_{number}_{protocol}` and then `_PROTO`, `_PORT` or `_ADDR`.
 fn is_service_variable(name: &str) -> bool {
+    // Nearly every name has neither; the rest need not be quick.
+    if !name.ends_with("_SERVICE_HOST") && !name.as_bytes().windows(5).any(|word| word == b"_PORT") {
+        return false;
+    }
     let upper = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     if !name.as_bytes().first().is_some_and(u8::is_ascii_uppercase) || !name.bytes().all(upper) {
         return false;
