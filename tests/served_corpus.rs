@@ -466,7 +466,9 @@ impl Answer {
         assert_eq!(named.len() + left_out, expected.len(), "{about}: {:#?}\n{expected:#?}", self.warnings);
         for (named, expected) in named.iter().zip(expected) {
             let (named, expected) = (placeless(named, moved), placeless(expected, moved));
-            let whole = named.strip_suffix('…').map_or(named == expected, |start| expected.starts_with(start));
+            let whole = named
+                .rsplit_once('…')
+                .map_or(named == expected, |(start, rule)| expected.starts_with(start) && expected.ends_with(rule));
             assert!(whole, "{about}:\n{named}\n{expected}");
         }
     }

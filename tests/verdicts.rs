@@ -1042,3 +1042,12 @@ fn another_volume_of_the_same_driver_is_new_on_update() {
     assert!(send(&update(&old, &old), VALIDATE, &policies).allowed());
     assert!(!send(&update(&old, &new), VALIDATE, &policies).allowed());
 }
+
+#[test]
+fn a_volume_that_two_mounts_are_about_is_refused_by_the_stricter_of_them() {
+    let lenient = policy_of_rules("a", &["{name: m, on: [any], action: mount, mount: {unsafe: warn}}"]);
+    let strict = policy_of_rules("b", &["{name: m, on: [any], action: mount}"]);
+    let policies = policies(&(lenient + &strict));
+    assert!(!swaps(&pod_with_secret(), &policies), "what it would become is refused");
+    assert!(!admits(&policies, &pod_with_secret()));
+}

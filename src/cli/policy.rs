@@ -20,7 +20,7 @@ pub enum PolicyCommand {
 /// Read policy files and say everything that is wrong with them, and what is probably not meant
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  secretfence policy check policies/
+  secretfence policy check my-policies/
   secretfence policy check baseline.yaml exceptions/ --as-of 2027-01-01
 
 Exit code: 0 the policies can be used (there may be warnings), 2 they cannot")]

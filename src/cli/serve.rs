@@ -25,9 +25,10 @@ const BLOCKING_THREADS: usize = 8;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   On a machine without a cluster:
-    secretfence serve --self-signed -p policies/
+    secretfence serve --self-signed -p policies/secrets-as-files.yaml
     curl -s http://localhost:8080/certificate > authority.pem
-    curl --cacert authority.pem -H 'content-type: application/json' --data @review.json https://localhost:8443/validate
+    curl --cacert authority.pem -H 'content-type: application/json' \
+         --data @review.json https://localhost:8443/validate
 
   In a cluster, with the certificate of a mounted Secret:
     secretfence serve -p /etc/secretfence/policies --tls-cert /tls/tls.crt --tls-key /tls/tls.key")]

@@ -74,7 +74,7 @@ pub struct Record {
     pub result: ReviewResult,
     /// How often each rule decided.
     pub verdicts: Vec<VerdictCount>,
-    /// The first findings that are denied or swapped, or would be.
+    /// The first findings that are denied, swapped or warned of, or would be.
     pub findings: Vec<String>,
 }
 
@@ -370,9 +370,9 @@ impl<'c> Case<'c> {
         }
     }
 
-    /// The first that are denied or swapped, for the log.
+    /// The first that are not simply allowed, for the log.
     fn note_findings(&mut self, said: &[Said<'_>]) {
-        let reported = said.iter().filter(|its| matches!(its.decision.outcome, Outcome::Denied | Outcome::Swapped));
+        let reported = said.iter().filter(|its| its.decision.outcome != Outcome::Allowed);
         self.record.findings.extend(reported.take(DENIAL_FINDINGS).map(|its| its.marked().into_owned()));
     }
 
@@ -389,7 +389,7 @@ impl<'c> Case<'c> {
             }
             let mut text = prefix.to_owned();
             text.push_str(its.text());
-            message::cut(&mut text, WARNING_BYTES);
+            message::cut_finding(&mut text, WARNING_BYTES);
             left -= text.len();
             self.response.warnings.push(text);
         }

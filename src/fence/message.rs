@@ -7,6 +7,7 @@ use super::name::{Bare, Shown, ShownPointer};
 use super::pod::PodSpec;
 use super::policy::Action;
 use super::reference::{Keys, Reference, Site};
+use super::swap::Unsafe;
 use super::verdict::{Decision, Note, Outcome, Reads, Reason};
 
 /// The longest that one finding gets, in bytes: names and messages are cut before it is.
@@ -112,8 +113,12 @@ fn advise(text: &mut String, decision: &Decision<'_>, reference: &Reference<'_>)
     match (decision.reason.as_deref(), decision.outcome) {
         (Some(Reason::Unsafe(reason)), _) => {
             // Writing to a String cannot fail.
-            let _ = write!(text, "cannot be swapped safely: {reason}; ");
-            own(text);
+            let _ = write!(text, "cannot be swapped safely: {reason}");
+            // These two say themselves what to do, and it is not to be done in the pod.
+            if rule.message.is_some() || !matches!(reason, Unsafe::UnknownKeys | Unsafe::NoImage) {
+                text.push_str("; ");
+                own(text);
+            }
         }
         (Some(Reason::NotSwapped), _) => {
             text.push_str("could be swapped but was not: the mutating webhook did not run, or a later one put it back")
@@ -190,6 +195,17 @@ pub fn finding(reference: &Reference<'_>, decision: &Decision<'_>, spec: &PodSpe
     }
     cut(&mut text, FINDING_BYTES);
     text
+}
+
+/// Cuts a finding to so many bytes, in front of the rule that it ends with: whoever reads it can look that up.
+pub fn cut_finding(text: &mut String, bytes: usize) {
+    if text.len() <= bytes {
+        return;
+    }
+    let rule =
+        text.rfind(" [").filter(|at| text.len() - at < bytes / 2).map(|at| text.split_off(at)).unwrap_or_default();
+    cut(text, bytes - rule.len());
+    text.push_str(&rule);
 }
 
 /// Cuts a text to so many bytes, at a character's end, with a mark.

@@ -528,11 +528,13 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
         };
         let (enforced, dry_run) = self.weigh_each(&volume);
         let refused = |decision: Option<Decision<'p>>| {
-            decision.filter(|decision| match &decision.rule.1.action {
-                Action::Deny => true,
-                Action::Mount(mount) => mount.unsafe_is_denied,
-                _ => false,
-            })
+            let mut decision = decision?;
+            if let Action::Mount(mount) = &decision.rule.1.action
+                && !mount.unsafe_is_denied
+            {
+                (decision.policy, decision.rule) = decision.stricter_on_unsafe?;
+            }
+            matches!(decision.rule.1.action, Action::Deny | Action::Mount(_)).then_some(decision)
         };
         let mut denial = refused(enforced).or_else(|| refused(dry_run).filter(|_| mode == Mode::DryRun))?;
         denial.outcome = Outcome::Denied;

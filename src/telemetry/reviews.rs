@@ -1,4 +1,4 @@
-//! One log line per denial or swap; repeated ones of the same owner and findings are folded.
+//! One log line per denial, swap or warning; repeated ones of the same owner and findings are folded.
 
 use std::collections::hash_map::RandomState;
 use std::fmt::Write;
@@ -38,6 +38,8 @@ impl ReviewLog {
     /// Writes one review, unless it repeats a line of the last minute.
     pub fn review(&self, webhook: Webhook, record: &Record) {
         match record.result {
+            // Let through, but not in silence.
+            ReviewResult::Allowed if !record.findings.is_empty() => self.fold(webhook, record),
             ReviewResult::Allowed | ReviewResult::NotOurs => {
                 let result = record.result.name();
                 tracing::debug!(

@@ -30,7 +30,7 @@ use judge::Judge;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   secretfence check manifests/                         judge a folder by the built-in baseline
-  secretfence check -p policies/ deploy.yaml           judge one file by your own policies
+  secretfence check -p my-policies/ deploy.yaml        judge one file by your own policies
   helm template ./chart | secretfence check -          judge what a chart renders
   kustomize build overlays/prod | secretfence check --namespace shop -
   secretfence check --format json manifests/ | jq '.findings[].message'
