@@ -1,0 +1,25 @@
+//! Secretfence in front of a real API server, with the controllers that make pods and `kubectl`.
+//!
+//! Where the programs of the control plane come from is said in [`binaries`].
+#![allow(unreachable_pub)]
+// Clippy's leave for tests ends at their helper functions.
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
+
+#[path = "cluster/api.rs"]
+mod api;
+#[path = "cluster/binaries.rs"]
+mod binaries;
+#[path = "cluster/cluster.rs"]
+mod cluster;
+#[path = "cluster/control_plane.rs"]
+mod control_plane;
+#[path = "cluster/denials.rs"]
+mod denials;
+#[path = "cluster/guarded.rs"]
+mod guarded;
+#[path = "cluster/modes.rs"]
+mod modes;
+#[path = "cluster/objects.rs"]
+mod objects;
+#[path = "cluster/webhook.rs"]
+mod webhook;
