@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// Says the child's process id, waits for the end of its input, and kills the child.
-const GUARD: &str = r#"exec 3<&0 </dev/null; "$@" 3<&- >&2 & child=$!; echo $child; cat <&3 >/dev/null; kill -KILL $child"#;
+const GUARD: &str =
+    r#"exec 3<&0 </dev/null; "$@" 3<&- >&2 & child=$!; echo $child; cat <&3 >/dev/null; kill -KILL $child"#;
 /// Waits for the end of its input and for others to have been killed, and removes a directory.
 const CLEANER: &str = r#"cat >/dev/null; sleep 1; rm -rf "$1""#;
 

@@ -58,7 +58,10 @@ pub fn workload(kind: &str, namespace: &str, name: &str, containers: Value) -> V
         "Job" | "CronJob" => {
             template["spec"]["restartPolicy"] = json!("Never");
             let job = json!({"template": template});
-            ("batch/v1", if kind == "Job" { job } else { json!({"schedule": "* * * * *", "jobTemplate": {"spec": job}}) })
+            (
+                "batch/v1",
+                if kind == "Job" { job } else { json!({"schedule": "* * * * *", "jobTemplate": {"spec": job}}) },
+            )
         }
         _ => panic!("{kind} is no kind of workload here"),
     };
