@@ -21,5 +21,11 @@ mod guarded;
 mod modes;
 #[path = "cluster/objects.rs"]
 mod objects;
+#[path = "cluster/outages.rs"]
+mod outages;
+#[path = "cluster/templates.rs"]
+mod templates;
+#[path = "cluster/updates.rs"]
+mod updates;
 #[path = "cluster/webhook.rs"]
 mod webhook;

@@ -137,10 +137,10 @@ impl Reply {
 pub fn collection(object: &Value) -> String {
     let (version, kind) = (object["apiVersion"].as_str().unwrap(), object["kind"].as_str().unwrap());
     let root = if version == "v1" { "/api/v1".to_owned() } else { format!("/apis/{version}") };
-    let plural = match kind {
-        "PriorityClass" => "priorityclasses".to_owned(),
-        "ValidatingAdmissionPolicy" => "validatingadmissionpolicies".to_owned(),
-        _ => format!("{}s", kind.to_lowercase()),
+    let plural = match kind.to_lowercase() {
+        name if name.ends_with('y') => format!("{}ies", name.trim_end_matches('y')),
+        name if name.ends_with('s') => format!("{name}es"),
+        name => format!("{name}s"),
     };
     match object["metadata"]["namespace"].as_str() {
         Some(namespace) => format!("{root}/namespaces/{namespace}/{plural}"),

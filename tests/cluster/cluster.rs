@@ -19,6 +19,33 @@ use crate::webhook::Webhook;
 /// Namespaces of this beginning are not under the shipped policy.
 pub const OWN_POLICY: &str = "own-policy-";
 
+/// Templates are enforced there, and a vendor is excepted.
+const OWN_POLICIES: &str = r#"
+apiVersion: secretfence.dev/v1alpha1
+kind: SecretPolicy
+metadata: {name: templates}
+spec:
+  match: {namespaces: ["own-policy-templates*"]}
+  templates: enforce
+  rules:
+    - {name: swap, on: [secretKeyRef], where: {readsFiles: true}, action: mount}
+    - {name: deny, on: [env], action: deny}
+---
+apiVersion: secretfence.dev/v1alpha1
+kind: SecretPolicy
+metadata: {name: exception}
+spec:
+  match: {namespaces: ["own-policy-exception*"]}
+  rules:
+    - name: vendor
+      on: [secretKeyRef]
+      where: {images: ["registry.example.com/vendor/*"]}
+      action: allow
+      reason: "the vendor reads the environment only"
+      expires: 2099-12-31
+    - {name: deny, on: [env], action: deny}
+"#;
+
 pub struct Cluster {
     pub control_plane: ControlPlane,
     pub api: Api,
@@ -32,7 +59,11 @@ impl Cluster {
             return None;
         }
         static SHARED: OnceLock<Result<Cluster, String>> = OnceLock::new();
-        let started = SHARED.get_or_init(|| Cluster::start("opt-in", &[]));
+        // One that does not start fails every test at once, not each after a start of its own.
+        let start = || Cluster::start("opt-in", &[("own.yaml", OWN_POLICIES)]);
+        let started = SHARED.get_or_init(|| {
+            std::panic::catch_unwind(start).unwrap_or_else(|_| Err("the shared cluster did not start".to_owned()))
+        });
         Some(started.as_ref().unwrap_or_else(|error| panic!("{error}")))
     }
 

@@ -129,7 +129,9 @@ impl ControlPlane {
         let (certificate, key) = self.authority.client(API_SERVER_NAME);
         write("webhook-client.crt", &certificate);
         write("webhook-client.key", &key);
-        write("service-accounts.key", &KeyPair::generate().unwrap().serialize_pem());
+        let service_accounts = KeyPair::generate().unwrap();
+        write("service-accounts.key", &service_accounts.serialize_pem());
+        write("service-accounts.pub", &service_accounts.public_key_pem());
         write("tokens.csv", TOKENS);
         write("audit-policy.yaml", AUDIT_POLICY);
         write("admin.kubeconfig", &self.kubeconfig());
@@ -197,7 +199,7 @@ impl ControlPlane {
             "--authorization-mode=RBAC".to_owned(),
             "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
             format!("--service-account-signing-key-file={}", self.path("service-accounts.key")),
-            format!("--service-account-key-file={}", self.path("service-accounts.key")),
+            format!("--service-account-key-file={}", self.path("service-accounts.pub")),
             format!("--admission-control-config-file={}", self.path("admission.yaml")),
             format!("--audit-policy-file={}", self.path("audit-policy.yaml")),
             format!("--audit-log-path={}", self.audit_log().display()),
@@ -206,8 +208,10 @@ impl ControlPlane {
         let api_server = self.start_program(&self.programs.api_server, &flags, "kube-apiserver.log");
         *self.api_server.lock().unwrap() = Some(api_server);
         let api = self.api(ADMIN);
-        let ready = || (api.text("/readyz").is_some_and(|(status, _)| status == 200)).then_some(());
-        if eventually(ready).is_none() {
+        let has_ended = || self.api_server.lock().unwrap().as_mut().is_none_or(Guarded::has_ended);
+        let is_ready = || api.text("/readyz").is_some_and(|(status, _)| status == 200);
+        let ended = eventually(|| if is_ready() { Some(false) } else { has_ended().then_some(true) });
+        if ended != Some(false) {
             let said = api.text("/readyz?verbose").map_or_else(|| "nothing".to_owned(), |(_, text)| text);
             panic!("the API server is not ready: {said}\n{}", tail(&self.directory.join("kube-apiserver.log")));
         }

@@ -10,9 +10,16 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Says the child's process id, waits for the end of its input, and kills the child.
-const GUARD: &str =
-    r#"exec 3<&0 </dev/null; "$@" 3<&- >&2 & child=$!; echo $child; cat <&3 >/dev/null; kill -KILL $child"#;
+/// Says the child's process id, kills the child at the end of its input, and ends when the child does.
+const GUARD: &str = r#"
+exec 3<&0 </dev/null
+"$@" 3<&- >&2 &
+child=$!
+echo $child
+{ cat <&3; kill -KILL $child; } >/dev/null 2>&1 &
+exec 3<&- >/dev/null
+wait $child
+"#;
 /// Waits for the end of its input and for others to have been killed, and removes a directory.
 const CLEANER: &str = r#"cat >/dev/null; sleep 1; rm -rf "$1""#;
 
@@ -38,8 +45,14 @@ impl Guarded {
         Guarded { pid: line.trim().parse().expect("the child's process id"), guard }
     }
 
-    pub fn pid(&self) -> u32 {
-        self.pid
+    pub fn has_ended(&mut self) -> bool {
+        self.guard.try_wait().unwrap().is_some()
+    }
+
+    /// Sends a signal to the child by its name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid.to_string()]).status().unwrap();
+        assert!(sent.success());
     }
 }
 
