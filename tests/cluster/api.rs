@@ -85,7 +85,7 @@ impl Api {
         let response = self.send(method, path, content_type, bytes)?;
         let status = response.status().as_u16();
         let warnings = response.headers().get_all("warning").iter();
-        let warnings = warnings.map(|value| unquoted(value.to_str().unwrap())).collect();
+        let warnings = warnings.map(|value| unquoted(&String::from_utf8_lossy(value.as_bytes()))).collect();
         let text = response.into_body().with_config().limit(64 << 20).read_to_string()?;
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         Ok(Reply { status, body, warnings })

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
@@ -15,6 +16,9 @@ use crate::guarded::{Guarded, directory};
 
 /// How long anything may take before a test fails: far more than it needs.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+const FIRST_PORT: u16 = 20_000;
+const PORTS: u32 = 10_000;
 
 /// Who may do everything.
 pub const ADMIN: &str = "admin-token";
@@ -298,9 +302,17 @@ pub fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     }
 }
 
-/// A port of the loopback that was free a moment ago.
+/// A free port of the loopback, below those that systems give to outgoing connections: nobody takes it before we do.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test processes beside this one begin elsewhere.
+    let begin = std::process::id().wrapping_mul(61) % PORTS;
+    let ports = std::iter::repeat_with(|| {
+        let next = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
+        FIRST_PORT + u16::try_from((begin + next) % PORTS).unwrap()
+    });
+    let mut free = ports.take(PORTS as usize).filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.next().expect("a free port")
 }
 
 /// The last lines of a file.

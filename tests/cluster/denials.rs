@@ -11,7 +11,12 @@ fn a_denial_as_kubectl_prints_it() {
     let namespace = cluster.namespace("denied", Some("enforce"));
     let manifest = objects::denied(&namespace).to_string();
     let output = cluster.kubectl(&["apply", "-f", "-"], &manifest);
-    insta::assert_snapshot!(shown(&output), @"");
+    insta::assert_snapshot!(shown(&output), @r#"
+    exit: 1
+    --- stderr
+    Error from server (Forbidden): error when creating "STDIN": admission webhook "validate.secretfence.dev" denied the request: 1 reference denied:
+    - container "api" takes Secret "db" key "password" as env DB_PASSWORD (/spec/containers/0/env/0): mount the Secret as a read-only volume, and let the program read the file [secrets-as-files/nothing-else-in-env]
+    "#);
 }
 
 #[test]
@@ -21,11 +26,20 @@ fn each_container_list_is_judged() {
     let mut init = clean(&namespace);
     init["spec"]["initContainers"] = json!([api()]);
     init["spec"]["initContainers"][0]["name"] = json!("first");
-    insta::assert_snapshot!(cluster.api.create(&init, "").denied(), @"");
+    insta::assert_snapshot!(cluster.api.create(&init, "").denied(), @r#"
+    1 reference denied:
+    - init container "first" takes Secret "db" key "password" as env DB_PASSWORD (/spec/initContainers/0/env/0): mount the Secret as a read-only volume, and let the program read the file [secrets-as-files/nothing-else-in-env]
+    "#);
     let mut sidecar = init;
     sidecar["spec"]["initContainers"][0]["restartPolicy"] = json!("Always");
-    insta::assert_snapshot!(cluster.api.create(&sidecar, "").denied(), @"");
-    insta::assert_snapshot!(cluster.api.create(&objects::denied(&namespace), "").denied(), @"");
+    insta::assert_snapshot!(cluster.api.create(&sidecar, "").denied(), @r#"
+    1 reference denied:
+    - init container "first" takes Secret "db" key "password" as env DB_PASSWORD (/spec/initContainers/0/env/0): mount the Secret as a read-only volume, and let the program read the file [secrets-as-files/nothing-else-in-env]
+    "#);
+    insta::assert_snapshot!(cluster.api.create(&objects::denied(&namespace), "").denied(), @r#"
+    1 reference denied:
+    - container "api" takes Secret "db" key "password" as env DB_PASSWORD (/spec/containers/0/env/0): mount the Secret as a read-only volume, and let the program read the file [secrets-as-files/nothing-else-in-env]
+    "#);
 }
 
 #[test]
@@ -39,7 +53,10 @@ fn an_ephemeral_container_is_judged_at_its_subresource() {
         let patch = json!({"spec": {"ephemeralContainers": containers}});
         cluster.api.request("PATCH", &path, "application/strategic-merge-patch+json", &patch)
     };
-    insta::assert_snapshot!(add(json!([secret_env("DB_PASSWORD")])).denied(), @"");
+    insta::assert_snapshot!(add(json!([secret_env("DB_PASSWORD")])).denied(), @r#"
+    1 reference denied:
+    - ephemeral container "debug" takes Secret "db" key "password" as env DB_PASSWORD (/spec/ephemeralContainers/0/env/0): mount the Secret as a read-only volume, and let the program read the file [secrets-as-files/nothing-else-in-env]
+    "#);
     let made = add(json!([{"name": "LEVEL", "value": "debug"}])).done();
     assert_eq!(made["spec"]["ephemeralContainers"][0]["name"], "debug");
 }
@@ -54,7 +71,10 @@ fn an_ephemeral_container_is_not_swapped() {
     container["name"] = json!("debug");
     let patch = json!({"spec": {"ephemeralContainers": [container]}});
     let reply = cluster.api.request("PATCH", &path, "application/strategic-merge-patch+json", &patch);
-    insta::assert_snapshot!(reply.denied(), @"");
+    insta::assert_snapshot!(reply.denied(), @r#"
+    1 reference denied:
+    - ephemeral container "debug" takes Secret "db" key "password" as env POSTGRES_PASSWORD (/spec/ephemeralContainers/0/env/0): cannot be swapped safely: an ephemeral container cannot take a new volume; mount it as a file [secrets-as-files/images-that-read-files]
+    "#);
 }
 
 #[test]
@@ -64,7 +84,11 @@ fn whole_secrets_are_denied() {
     let env_from = json!([{"secretRef": {"name": "db"}}, {"prefix": "DB_", "secretRef": {"name": "db"}}]);
     let reply =
         cluster.api.create(&pod(&namespace, "web", json!([{"name": "api", "image": API, "envFrom": env_from}])), "");
-    insta::assert_snapshot!(reply.denied(), @"");
+    insta::assert_snapshot!(reply.denied(), @r#"
+    2 references denied:
+    - container "api" takes all keys of Secret "db" as env (/spec/containers/0/envFrom/0): mount the Secret as a read-only volume, and let the program read the file [secrets-as-files/nothing-else-in-env]
+    - container "api" takes all keys of Secret "db" as env with prefix DB_ (/spec/containers/0/envFrom/1): mount the Secret as a read-only volume, and let the program read the file [secrets-as-files/nothing-else-in-env]
+    "#);
 }
 
 #[test]
@@ -75,7 +99,10 @@ fn env_files_are_denied() {
     let container = json!({"name": "api", "image": API, "env": [{"name": "DB_PASSWORD", "valueFrom": file}]});
     let mut pod = pod(&namespace, "web", json!([container]));
     pod["spec"]["volumes"] = json!([{"name": "made", "emptyDir": {}}]);
-    insta::assert_snapshot!(cluster.api.create(&pod, "").denied(), @"");
+    insta::assert_snapshot!(cluster.api.create(&pod, "").denied(), @r#"
+    1 reference denied:
+    - container "api" takes file "env" of volume "made" key "PASSWORD" as env DB_PASSWORD (/spec/containers/0/env/0): mount the Secret as a read-only volume, and let the program read the file [secrets-as-files/nothing-else-in-env]
+    "#);
 }
 
 #[test]

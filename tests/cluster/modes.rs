@@ -63,9 +63,9 @@ fn dry_run_denies_and_changes_nothing_and_the_audit_log_has_the_verdict() {
     assert_eq!(reply.done()["spec"]["containers"][0]["env"], pod["spec"]["containers"][0]["env"]);
     let event = cluster.audit_event("create", &namespace, "denied");
     let said = |key: &str| event["annotations"][key].as_str().unwrap_or_else(|| panic!("no {key}: {event:#}"));
-    insta::assert_snapshot!(said("validate-dry-run.secretfence.dev/verdict"), @"");
-    insta::assert_snapshot!(said("validate-dry-run.secretfence.dev/policies"), @"");
-    insta::assert_snapshot!(said("validate-dry-run.secretfence.dev/findings"), @"");
+    insta::assert_snapshot!(said("validate-dry-run.secretfence.dev/verdict"), @"would_deny");
+    insta::assert_snapshot!(said("validate-dry-run.secretfence.dev/policies"), @"secrets-as-files");
+    insta::assert_snapshot!(said("validate-dry-run.secretfence.dev/findings"), @r#"container "api" takes Secret "db" key "password" as env DB_PASSWORD (/spec/containers/0/env/0): mount the Secret as a read-only volume, and let the program read the file [secrets-as-files/nothing-else-in-env]"#);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn dry_run_puts_the_patch_that_it_would_make_in_the_audit_log() {
     let mut patched = made;
     json_patch::patch(&mut patched, &patch).unwrap();
     assert!(is_swapped(&patched), "{patched:#}");
-    insta::assert_snapshot!(annotations["validate-dry-run.secretfence.dev/verdict"].as_str().unwrap(), @"");
+    insta::assert_snapshot!(annotations["validate-dry-run.secretfence.dev/verdict"].as_str().unwrap(), @"would_swap");
 }
 
 #[test]

@@ -51,7 +51,14 @@ fn a_deployment_is_warned_at_the_apply_as_kubectl_shows_it() {
     let namespace = cluster.namespace("warned", Some("enforce"));
     let manifest = workload("Deployment", &namespace, "web", json!([postgres(), api()])).to_string();
     let output = cluster.kubectl(&["apply", "-f", "-"], &manifest);
-    insta::assert_snapshot!(shown(&output), @"");
+    insta::assert_snapshot!(shown(&output), @r#"
+    exit: 0
+    --- stdout
+    deployment.apps/web created
+    --- stderr
+    Warning: its pods will be swapped: container "postgres" takes Secret "db" key "password" as env POSTGRES_PASSWORD (/spec/template/spec/containers/0/env/0): becomes the file /run/secretfence/db/password, named by POSTGRES_PASSWORD_FILE, which its image reads [sec…
+    Warning: its pods will be denied: container "api" takes Secret "db" key "password" as env DB_PASSWORD (/spec/template/spec/containers/1/env/0): mount the Secret as a read-only volume, and let the program read the file [secrets-as-files/nothing-else-in-env]
+    "#);
     // The ReplicaSet is made, and says why it has no pods.
     let sets = format!("/apis/apps/v1/namespaces/{namespace}/replicasets");
     let said = cluster.eventually(|| cluster.api.get(&sets), |reply| condition(reply.body["items"].get(0)).is_some());
@@ -67,7 +74,10 @@ fn a_template_under_enforce_is_denied_only_for_what_would_be_denied() {
     assert!(reply.warnings.iter().all(|warning| !warning.contains("denied")), "{reply:#?}");
     reply.done();
     let reply = cluster.api.create(&workload("Deployment", &namespace, "denies", json!([api()])), "");
-    insta::assert_snapshot!(reply.denied(), @"");
+    insta::assert_snapshot!(reply.denied(), @r#"
+    1 reference denied:
+    - container "api" takes Secret "db" key "password" as env DB_PASSWORD (/spec/template/spec/containers/0/env/0): mount it as a file [templates/deny]
+    "#);
     let pods = cluster.pods(&namespace, |pods| !pods.is_empty());
     assert!(is_swapped(&pods[0]), "{:#}", pods[0]);
 }
@@ -110,4 +120,6 @@ fn condition(set: Option<&Value>) -> Option<&str> {
 fn a_node(cluster: &Cluster) {
     let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node"}});
     cluster.api.create(&node, "").done();
+    // A new Node is tainted until its kubelet says that it is ready, and there is none.
+    cluster.api.merge("/api/v1/nodes/node", &json!({"spec": {"taints": null}})).done();
 }

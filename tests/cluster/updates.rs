@@ -59,7 +59,10 @@ fn the_image_of_an_exception_is_not_replaced_by_another() {
     let image = |image: &str| json!([{"op": "replace", "path": "/spec/containers/0/image", "value": image}]);
     let change = |to: &str| cluster.api.request("PATCH", &path(&made), "application/json-patch+json", &image(to));
     change("registry.example.com/vendor/ledger:2").done();
-    insta::assert_snapshot!(change(API).denied(), @"");
+    insta::assert_snapshot!(change(API).denied(), @r#"
+    1 reference denied:
+    - container "api" takes Secret "db" key "password" as env DB_PASSWORD (/spec/containers/0/env/0): mount it as a file [exception/deny]
+    "#);
 }
 
 /// Of a pod only images can change, so an old offender's new reference comes with an ephemeral container.
@@ -73,7 +76,10 @@ fn a_new_reference_on_an_old_offender_is_denied() {
         cluster.api.request("PATCH", &path, "application/strategic-merge-patch+json", &patch)
     };
     let debug = |env: Value| json!([{"name": "debug", "image": API, "env": env}]);
-    insta::assert_snapshot!(add(debug(json!([secret_env("DB_PASSWORD")]))).denied(), @"");
+    insta::assert_snapshot!(add(debug(json!([secret_env("DB_PASSWORD")]))).denied(), @r#"
+    1 reference denied:
+    - ephemeral container "debug" takes Secret "db" key "password" as env DB_PASSWORD (/spec/ephemeralContainers/0/env/0): mount the Secret as a read-only volume, and let the program read the file [secrets-as-files/nothing-else-in-env]
+    "#);
     add(debug(json!([]))).done();
 }
 
@@ -92,8 +98,14 @@ fn a_template_ratchets_where_templates_are_enforced() {
         cluster.api.merge(&path, &patch)
     };
     containers(json!([{"name": "LEVEL", "value": "debug"}, secret_env("DB_PASSWORD")])).done();
-    insta::assert_snapshot!(containers(json!([secret_env("PASSWORD")])).denied(), @"");
-    insta::assert_snapshot!(containers(json!([secret_env("DB_PASSWORD"), secret_env("TOKEN")])).denied(), @"");
+    insta::assert_snapshot!(containers(json!([secret_env("PASSWORD")])).denied(), @r#"
+    1 reference denied:
+    - container "api" takes Secret "db" key "password" as env PASSWORD (/spec/template/spec/containers/0/env/0): mount it as a file [templates/deny]
+    "#);
+    insta::assert_snapshot!(containers(json!([secret_env("DB_PASSWORD"), secret_env("TOKEN")])).denied(), @r#"
+    1 reference denied:
+    - container "api" takes Secret "db" key "password" as env TOKEN (/spec/template/spec/containers/0/env/1): mount it as a file [templates/deny]
+    "#);
 }
 
 #[test]
