@@ -11,16 +11,22 @@ mod api;
 mod binaries;
 #[path = "cluster/cluster.rs"]
 mod cluster;
+#[path = "cluster/connections.rs"]
+mod connections;
 #[path = "cluster/control_plane.rs"]
 mod control_plane;
 #[path = "cluster/denials.rs"]
 mod denials;
 #[path = "cluster/guarded.rs"]
 mod guarded;
+#[path = "cluster/kubectl.rs"]
+mod kubectl;
 #[path = "cluster/modes.rs"]
 mod modes;
 #[path = "cluster/objects.rs"]
 mod objects;
+#[path = "cluster/other_webhooks.rs"]
+mod other_webhooks;
 #[path = "cluster/outages.rs"]
 mod outages;
 #[path = "cluster/templates.rs"]

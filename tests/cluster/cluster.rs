@@ -10,7 +10,7 @@ use base64_simd::STANDARD;
 use secretfence::manifest;
 use serde_json::{Value, json};
 
-use crate::api::{Api, Reply};
+use crate::api::{Api, Reply, path};
 use crate::binaries::skipped;
 use crate::control_plane::{ADMIN, API_SERVER_NAME, ControlPlane, eventually, tail};
 use crate::objects;
@@ -119,6 +119,19 @@ impl Cluster {
             webhook["clientConfig"]["service"]["port"] = json!(port);
             webhook["clientConfig"]["caBundle"] = json!(authority);
         }
+    }
+
+    /// Registers the first webhook of a shipped configuration once more: by another name, for one namespace, at this port.
+    pub fn register_again(&self, kind: &str, shipped: &str, name: &str, namespace: &str, port: u16) {
+        let version = "admissionregistration.k8s.io/v1";
+        let shipped = json!({"apiVersion": version, "kind": kind, "metadata": {"name": shipped}});
+        let mut webhook = self.api.get(&path(&shipped)).done()["webhooks"][0].clone();
+        webhook["namespaceSelector"] = json!({"matchLabels": {"kubernetes.io/metadata.name": namespace}});
+        webhook["name"] = json!(format!("{name}.example.com"));
+        let metadata = json!({"name": format!("{name}-{namespace}")});
+        let mut again = json!({"apiVersion": version, "kind": kind, "metadata": metadata, "webhooks": [webhook]});
+        self.lead_here(&mut again, port);
+        self.api.create(&again, "").done();
     }
 
     /// The API server calls webhooks some time after they are registered.

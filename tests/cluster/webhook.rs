@@ -11,7 +11,7 @@ use crate::guarded::Guarded;
 pub const SERVER_NAME: &str = "secretfence.secretfence.svc";
 
 pub struct Webhook {
-    directory: PathBuf,
+    pub directory: PathBuf,
     pub port: u16,
     admin_port: u16,
     more: Vec<String>,
