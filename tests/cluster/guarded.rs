@@ -5,19 +5,17 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Says the child's process id, kills the child at the end of its input, and ends when the child does.
+/// Kills the child at the end of its input, and ends when the child does.
 const GUARD: &str = r#"
 exec 3<&0 </dev/null
 "$@" 3<&- >&2 &
 child=$!
-echo $child
 { cat <&3; kill -KILL $child; } >/dev/null 2>&1 &
-exec 3<&- >/dev/null
+exec 3<&-
 wait $child
 "#;
 /// Waits for the end of its input and for others to have been killed, and removes a directory.
@@ -26,33 +24,19 @@ const CLEANER: &str = r#"cat >/dev/null; sleep 1; rm -rf "$1""#;
 /// A child process. It is killed, not asked, when this is dropped: an API server lingers.
 pub struct Guarded {
     guard: Child,
-    pid: u32,
 }
 
 impl Guarded {
     /// Starts a program with both its streams in a file.
     pub fn start(program: &Path, arguments: &[impl AsRef<OsStr>], log: &Path) -> Guarded {
         let log = File::options().create(true).append(true).open(log).expect("open a log");
-        let mut guard = shell(GUARD)
-            .arg(program)
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .expect("start a shell");
-        let mut line = String::new();
-        BufReader::new(guard.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Guarded { pid: line.trim().parse().expect("the child's process id"), guard }
+        let guard =
+            shell(GUARD).arg(program).args(arguments).stdout(Stdio::null()).stderr(log).spawn().expect("start a shell");
+        Guarded { guard }
     }
 
     pub fn has_ended(&mut self) -> bool {
         self.guard.try_wait().unwrap().is_some()
-    }
-
-    /// Sends a signal to the child by its name.
-    pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid.to_string()]).status().unwrap();
-        assert!(sent.success());
     }
 }
 

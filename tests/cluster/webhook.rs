@@ -44,7 +44,7 @@ impl Webhook {
     }
 
     pub fn write_certificate(&self, authority: &Authority) {
-        let (certificate, key) = authority.server("secretfence", &[SERVER_NAME]);
+        let (certificate, key) = authority.server("secretfence", &[SERVER_NAME, "127.0.0.1"]);
         fs::write(self.directory.join("tls.crt"), certificate).unwrap();
         fs::write(self.directory.join("tls.key"), key).unwrap();
     }
