@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 use std::time::Instant;
 
 use sha2::{Digest, Sha256};
@@ -19,9 +19,15 @@ const VERSION_PACKAGE: &str = "k8s.io/component-base/version";
 /// Whether the tests are left out knowingly. Says so.
 pub fn skipped() -> bool {
     let skipped = std::env::var_os("SECRETFENCE_SKIP_CLUSTER").is_some_and(|value| value == "1");
+    static SAID: Once = Once::new();
     if skipped {
         // Past the test harness, which keeps to itself what a passing test prints.
-        let _ = writeln!(std::io::stderr(), "left out, for SECRETFENCE_SKIP_CLUSTER is 1: a test on a real API server");
+        SAID.call_once(|| {
+            let _ = writeln!(
+                std::io::stderr(),
+                "left out, for SECRETFENCE_SKIP_CLUSTER is 1: all tests on a real API server"
+            );
+        });
     }
     skipped
 }

@@ -48,6 +48,7 @@ impl Drop for Guarded {
 }
 
 /// A directory below the build's own that is gone when the process is.
+#[expect(clippy::zombie_processes, reason = "the cleaner is there to outlive this process")]
 pub fn directory(prefix: &str) -> PathBuf {
     let directory = tempfile::Builder::new().prefix(prefix).tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap().keep();
     let mut cleaner = shell(CLEANER).arg(&directory).stdout(Stdio::null()).spawn().expect("start a shell");
