@@ -15,6 +15,8 @@ mod cluster;
 mod connections;
 #[path = "cluster/control_plane.rs"]
 mod control_plane;
+#[path = "support/corpus.rs"]
+mod corpus;
 #[path = "cluster/denials.rs"]
 mod denials;
 #[path = "cluster/guarded.rs"]
@@ -29,6 +31,8 @@ mod objects;
 mod other_webhooks;
 #[path = "cluster/outages.rs"]
 mod outages;
+#[path = "cluster/served_corpus.rs"]
+mod served_corpus;
 #[path = "cluster/templates.rs"]
 mod templates;
 #[path = "cluster/updates.rs"]

@@ -19,8 +19,8 @@ use crate::webhook::Webhook;
 /// Namespaces of this beginning are not under the shipped policy.
 pub const OWN_POLICY: &str = "own-policy-";
 
-/// Templates are enforced there, and a vendor is excepted.
-const OWN_POLICIES: &str = r#"
+/// For namespaces by their names: templates are enforced, a vendor is excepted, all that can be is swapped.
+pub const OWN_POLICIES: &str = r#"
 apiVersion: secretfence.dev/v1alpha1
 kind: SecretPolicy
 metadata: {name: templates}
@@ -44,6 +44,13 @@ spec:
       reason: "the vendor reads the environment only"
       expires: 2099-12-31
     - {name: deny, on: [env], action: deny}
+---
+apiVersion: secretfence.dev/v1alpha1
+kind: SecretPolicy
+metadata: {name: mount}
+spec:
+  match: {namespaces: ["own-policy-mount*"]}
+  rules: [{name: mount, on: [env], action: mount}]
 "#;
 
 pub struct Cluster {
@@ -217,7 +224,7 @@ impl Cluster {
 }
 
 /// The shipped policy, but for the namespaces of tests that bring their own.
-fn shipped_policy() -> String {
+pub fn shipped_policy() -> String {
     let path = format!("{}/policies/secrets-as-files.yaml", env!("CARGO_MANIFEST_DIR"));
     let text = fs::read_to_string(path).unwrap();
     assert_eq!(text.matches("\nspec:\n").count(), 1);
