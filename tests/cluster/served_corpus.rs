@@ -28,7 +28,7 @@ fn every_pod_of_the_corpus_becomes_what_check_says() {
     let policies = policy_dir::compile(&files).unwrap().set;
     let bare = cluster.namespace("corpus-bare", None);
     let fenced = [cluster.namespace("corpus", Some("enforce")), cluster.namespace("own-policy-mount", Some("enforce"))];
-    make_what_they_name(cluster, &pods, &[&[bare.clone()], &fenced[..]].concat());
+    make_what_they_name(cluster, &pods, &[std::slice::from_ref(&bare), &fenced[..]].concat());
     let (next, counts) = (AtomicUsize::new(0), Mutex::new(BTreeMap::<String, usize>::new()));
     let count = |what: &str| *counts.lock().unwrap().entry(what.to_owned()).or_default() += 1;
     std::thread::scope(|scope| {
