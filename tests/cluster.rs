@@ -1,0 +1,41 @@
+//! Secretfence in front of a real API server, with the controllers that make pods and `kubectl`.
+//!
+//! Where the programs of the control plane come from is said in [`binaries`].
+#![allow(unreachable_pub)]
+// Clippy's leave for tests ends at their helper functions.
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
+
+#[path = "cluster/api.rs"]
+mod api;
+#[path = "cluster/binaries.rs"]
+mod binaries;
+#[path = "cluster/cluster.rs"]
+mod cluster;
+#[path = "cluster/connections.rs"]
+mod connections;
+#[path = "cluster/control_plane.rs"]
+mod control_plane;
+#[path = "support/corpus.rs"]
+mod corpus;
+#[path = "cluster/denials.rs"]
+mod denials;
+#[path = "cluster/guarded.rs"]
+mod guarded;
+#[path = "cluster/kubectl.rs"]
+mod kubectl;
+#[path = "cluster/modes.rs"]
+mod modes;
+#[path = "cluster/objects.rs"]
+mod objects;
+#[path = "cluster/other_webhooks.rs"]
+mod other_webhooks;
+#[path = "cluster/outages.rs"]
+mod outages;
+#[path = "cluster/served_corpus.rs"]
+mod served_corpus;
+#[path = "cluster/templates.rs"]
+mod templates;
+#[path = "cluster/updates.rs"]
+mod updates;
+#[path = "cluster/webhook.rs"]
+mod webhook;

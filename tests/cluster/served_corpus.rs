@@ -1,0 +1,191 @@
+//! Every pod and pod template of the corpus that the API server admits: what becomes of it is what `check` says.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use jiff::{Timestamp, tz::TimeZone};
+use secretfence::fence::policy::PolicySet;
+use secretfence::fence::workload::BUILT_IN;
+use secretfence::fence::{Evaluation, Facts, Judgement, Outcome, Question, evaluate};
+use secretfence::{manifest, policy_dir};
+use serde_json::{Value, json};
+
+use crate::cluster::{Cluster, OWN_POLICIES, shipped_policy};
+use crate::corpus::Corpus;
+
+const WORKERS: usize = 4;
+
+#[test]
+fn every_pod_of_the_corpus_becomes_what_check_says() {
+    let Some(corpus) = Corpus::find("every pod of the corpus through a real API server") else { return };
+    let Some(cluster) = Cluster::shared() else { return };
+    let pods = pods(&corpus);
+    assert!(pods.len() > 300, "only {} pods", pods.len());
+    let texts = [("secrets-as-files.yaml", shipped_policy()), ("own.yaml", OWN_POLICIES.to_owned())];
+    let files: Vec<_> = texts.map(|(name, text)| (PathBuf::from(name), text.into_bytes())).into();
+    let policies = policy_dir::compile(&files).unwrap().set;
+    let bare = cluster.namespace("corpus-bare", None);
+    let fenced = [cluster.namespace("corpus", Some("enforce")), cluster.namespace("own-policy-mount", Some("enforce"))];
+    make_what_they_name(cluster, &pods, &[std::slice::from_ref(&bare), &fenced[..]].concat());
+    let (next, counts) = (AtomicUsize::new(0), Mutex::new(BTreeMap::<String, usize>::new()));
+    let count = |what: &str| *counts.lock().unwrap().entry(what.to_owned()).or_default() += 1;
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                while let Some((about, pod)) = pods.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let reply = cluster.api.create(&within(pod, &bare), "?dryRun=All");
+                    if reply.status != 201 {
+                        count(&format!("left out: {}", class(reply.message())));
+                        continue;
+                    }
+                    count("admitted without the webhook");
+                    for namespace in &fenced {
+                        let outcome = compare(cluster, &policies, &within(pod, namespace), &reply.body, about);
+                        count(&format!(
+                            "{outcome}, {}",
+                            namespace.trim_end_matches(|c: char| c == '-' || c.is_numeric())
+                        ));
+                    }
+                }
+            });
+        }
+    });
+    let counts = counts.into_inner().unwrap();
+    println!("{} pods and templates", pods.len());
+    counts.iter().for_each(|(what, count)| println!("{count:>4} {what}"));
+    assert!(counts["admitted without the webhook"] > 240, "{counts:#?}");
+    for what in ["swapped, own-policy-mount", "denied, own-policy-mount", "denied, corpus"] {
+        assert!(counts.get(what).is_some_and(|count| *count > 10), "{what}: {counts:#?}");
+    }
+}
+
+/// Creates the pod and says what became of it, which is what `check` says of it. `bare` is the pod without a webhook.
+fn compare(cluster: &Cluster, policies: &PolicySet, pod: &Value, bare: &Value, about: &str) -> &'static str {
+    let reply = cluster.api.create(pod, "?dryRun=All");
+    let check = check(pod, policies);
+    let messages = |outcome: Outcome| check.findings.iter().filter(move |finding| finding.outcome == outcome);
+    let denied: Vec<&str> = messages(Outcome::Denied).map(|finding| finding.message.as_str()).collect();
+    if !denied.is_empty() {
+        let said = reply.denied();
+        let (count, rest) = said.split_once('\n').unwrap();
+        assert_eq!(count.split(' ').next().unwrap(), denied.len().to_string(), "{about}: {said}");
+        for (line, expected) in rest.lines().zip(&denied).take_while(|(line, _)| line.starts_with("- ")) {
+            assert_eq!(line, format!("- {expected}"), "{about}");
+        }
+        return "denied";
+    }
+    // The patch that `check` makes of the pod as the API server gives it to webhooks.
+    let mut expected = bare.clone();
+    expected["metadata"]["namespace"] = pod["metadata"]["namespace"].clone();
+    let patch = self::check(&expected, policies).patch;
+    if !patch.is_empty() {
+        let patch: json_patch::Patch = serde_json::from_slice(&patch).unwrap();
+        json_patch::patch(&mut expected, &patch).unwrap();
+    }
+    let made = reply.done();
+    assert_eq!(comparable(&made), comparable(&expected), "{about}");
+    let is_swapped = messages(Outcome::Swapped).next().is_some();
+    assert_eq!(is_swapped, !patch.is_empty(), "{about}");
+    if !is_swapped {
+        return "let alone";
+    }
+    // It comes out unchanged the second time.
+    let mut again = pod.clone();
+    again["spec"] = made["spec"].clone();
+    again["metadata"]["annotations"] = made["metadata"]["annotations"].clone();
+    let again = cluster.api.create(&again, "?dryRun=All").done();
+    assert_eq!(comparable(&again), comparable(&made), "{about}: the second time");
+    "swapped"
+}
+
+fn check(pod: &Value, policies: &PolicySet) -> Judgement {
+    let namespace = pod["metadata"]["namespace"].as_str().unwrap();
+    let question = Question { api_version: "v1", kind: "Pod", namespace, all: false, patch: true };
+    let facts = Facts::on(Timestamp::now().to_zoned(TimeZone::UTC).date());
+    match evaluate(&serde_json::to_vec(pod).unwrap(), &question, policies, &facts).unwrap() {
+        Evaluation::Judged(judgement) => judgement,
+        other => panic!("a pod is judged: {other:?}"),
+    }
+}
+
+/// What does not differ from one request to the next: the name of the token's volume does.
+fn comparable(pod: &Value) -> String {
+    let text = json!({"spec": pod["spec"], "annotations": pod["metadata"]["annotations"]}).to_string();
+    let mut parts = text.split("kube-api-access-");
+    let first = parts.next().unwrap().to_owned();
+    parts.fold(first, |text, part| text + "kube-api-access-" + &part[5..])
+}
+
+/// Every pod, and a pod of every template, with where it is from.
+fn pods(corpus: &Corpus) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    for file in ["real", "peers"].iter().flat_map(|folder| corpus.files(folder)) {
+        let bytes = std::fs::read(corpus.root.join(&file)).unwrap();
+        for document in &manifest::parse(&bytes).documents {
+            for object in document.objects().unwrap_or_default() {
+                let (group, _) = object.api_version.split_once('/').unwrap_or(("", &object.api_version));
+                let row = BUILT_IN.iter().find(|(its_group, kind, _)| *its_group == group && *kind == object.kind);
+                let Some((_, _, path)) = row else { continue };
+                let value: Value = serde_json::from_slice(&object.json).unwrap();
+                let template = path.iter().fold(&value, |at, step| &at[*step]);
+                found.push((format!("{file} [{}]", object.address), pod_of(template)));
+            }
+        }
+    }
+    found
+}
+
+/// Claims and owners are nobody's here.
+fn pod_of(template: &Value) -> Value {
+    let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}, "spec": template["spec"]});
+    for field in ["labels", "annotations"] {
+        if let Some(value) = template["metadata"].get(field) {
+            pod["metadata"][field] = value.clone();
+        }
+    }
+    for volume in pod["spec"]["volumes"].as_array_mut().into_iter().flatten() {
+        if volume.get("persistentVolumeClaim").is_some() {
+            *volume = json!({"name": volume["name"], "emptyDir": {}});
+        }
+    }
+    pod
+}
+
+fn within(pod: &Value, namespace: &str) -> Value {
+    let mut pod = pod.clone();
+    pod["metadata"]["namespace"] = json!(namespace);
+    pod
+}
+
+/// The ServiceAccounts and PriorityClasses that pods name.
+fn make_what_they_name(cluster: &Cluster, pods: &[(String, Value)], namespaces: &[String]) {
+    let named = |field: &str| {
+        let names = pods.iter().filter_map(|(_, pod)| pod["spec"][field].as_str());
+        names.map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
+    };
+    for name in named("serviceAccountName").union(&named("serviceAccount")) {
+        for namespace in namespaces {
+            let metadata = json!({"name": name, "namespace": namespace});
+            let reply =
+                cluster.api.create(&json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}), "");
+            assert!(matches!(reply.status, 201 | 409 | 422), "{reply:#?}");
+        }
+    }
+    for name in named("priorityClassName") {
+        let class = json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}, "value": 1});
+        let reply = cluster.api.create(&class, "");
+        assert!(matches!(reply.status, 201 | 403 | 409 | 422), "{reply:#?}");
+    }
+}
+
+/// A refusal without its names and values.
+fn class(message: &str) -> String {
+    let message = message.split_once(" is invalid: ").map_or(message, |(_, reason)| reason);
+    let words = message.split_whitespace().take(14).map(|word| {
+        let is_name = word.contains(['"', '[', '/', '=']) || word.chars().any(|c| c.is_ascii_digit());
+        if is_name { "…" } else { word }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,88 @@
+//! The webhook's own binary, beside the API server that calls it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use crate::control_plane::{Authority, ControlPlane, eventually, free_port, tail};
+use crate::guarded::Guarded;
+
+/// The name in the certificate: the API server dials the Service by it.
+pub const SERVER_NAME: &str = "secretfence.secretfence.svc";
+
+pub struct Webhook {
+    pub directory: PathBuf,
+    pub port: u16,
+    admin_port: u16,
+    more: Vec<String>,
+    process: Mutex<Option<Guarded>>,
+}
+
+impl Webhook {
+    /// Serves with a certificate of the control plane's authority, and these policies by file name.
+    pub fn start(control_plane: &ControlPlane, name: &str, policies: &[(&str, &str)], more: &[String]) -> Webhook {
+        let directory = control_plane.directory.join(name);
+        let webhook = Webhook {
+            port: free_port(),
+            admin_port: free_port(),
+            more: more.to_vec(),
+            process: Mutex::default(),
+            directory,
+        };
+        fs::create_dir_all(webhook.policies()).unwrap();
+        for (file, text) in policies {
+            fs::write(webhook.policies().join(file), text).unwrap();
+        }
+        webhook.write_certificate(&control_plane.authority);
+        webhook.restart();
+        webhook
+    }
+
+    /// Where its policies are.
+    pub fn policies(&self) -> PathBuf {
+        self.directory.join("policies")
+    }
+
+    pub fn write_certificate(&self, authority: &Authority) {
+        let (certificate, key) = authority.server("secretfence", &[SERVER_NAME, "127.0.0.1"]);
+        fs::write(self.directory.join("tls.crt"), certificate).unwrap();
+        fs::write(self.directory.join("tls.key"), key).unwrap();
+    }
+
+    pub fn stop(&self) {
+        drop(self.process.lock().unwrap().take());
+    }
+
+    /// On the same port.
+    pub fn restart(&self) {
+        self.stop();
+        let path = |name: &str| self.directory.join(name).display().to_string();
+        let flags = [
+            "serve".to_owned(),
+            format!("--listen=127.0.0.1:{}", self.port),
+            format!("--admin-listen=127.0.0.1:{}", self.admin_port),
+            format!("--policies={}", path("policies")),
+            format!("--tls-cert={}", path("tls.crt")),
+            format!("--tls-key={}", path("tls.key")),
+        ];
+        let arguments: Vec<&String> = flags.iter().chain(&self.more).collect();
+        let binary = Path::new(env!("CARGO_BIN_EXE_secretfence"));
+        let process = Guarded::start(binary, &arguments, &self.log());
+        *self.process.lock().unwrap() = Some(process);
+        let ready = || self.admin("/readyz").is_some_and(|(status, _)| status == 200).then_some(());
+        assert!(eventually(ready).is_some(), "the webhook is not ready\n{}", tail(&self.log()));
+    }
+
+    /// Status and text of a GET at the plain listener.
+    pub fn admin(&self, path: &str) -> Option<(u16, String)> {
+        let config = ureq::Agent::config_builder().http_status_as_error(false).build();
+        let agent: ureq::Agent = config.into();
+        let response = agent.get(format!("http://127.0.0.1:{}{path}", self.admin_port)).call().ok()?;
+        let status = response.status().as_u16();
+        Some((status, response.into_body().read_to_string().ok()?))
+    }
+
+    pub fn log(&self) -> PathBuf {
+        self.directory.join("log")
+    }
+}
