@@ -16,7 +16,7 @@ fn a_deployment_applied_twice_is_unchanged_and_differs_in_nothing() {
     --- stdout
     deployment.apps/db created
     --- stderr
-    Warning: its pods will be swapped: container "postgres" takes Secret "db" key "password" as env POSTGRES_PASSWORD (/spec/template/spec/containers/0/env/0): becomes the file /run/secretfence/db/password, named by POSTGRES_PASSWORD_FILE, which its image reads [sec…
+    Warning: its pods will be swapped: container "postgres" takes Secret "db" key "password" as env POSTGRES_PASSWORD (/spec/template/spec/containers/0/env/0): becomes the file /run/secretfence/db/password, named by POSTGRES… [secrets-as-files/images-that-read-files]
     "#);
     let pods = cluster.pods(&namespace, |pods| !pods.is_empty());
     assert!(is_swapped(&pods[0]), "{:#}", pods[0]);

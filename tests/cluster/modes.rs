@@ -65,7 +65,7 @@ fn dry_run_denies_and_changes_nothing_and_the_audit_log_has_the_verdict() {
     let said = |key: &str| event["annotations"][key].as_str().unwrap_or_else(|| panic!("no {key}: {event:#}"));
     insta::assert_snapshot!(said("validate-dry-run.secretfence.dev/verdict"), @"would_deny");
     insta::assert_snapshot!(said("validate-dry-run.secretfence.dev/policies"), @"secrets-as-files");
-    insta::assert_snapshot!(said("validate-dry-run.secretfence.dev/findings"), @r#"container "api" takes Secret "db" key "password" as env DB_PASSWORD (/spec/containers/0/env/0): mount the Secret as a read-only volume, and let the program read the file [secrets-as-files/nothing-else-in-env]"#);
+    insta::assert_snapshot!(said("validate-dry-run.secretfence.dev/findings"), @r#"dry run: container "api" takes Secret "db" key "password" as env DB_PASSWORD (/spec/containers/0/env/0): mount the Secret as a read-only volume, and let the program read the file [secrets-as-files/nothing-else-in-env]"#);
 }
 
 #[test]

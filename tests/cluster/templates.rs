@@ -16,7 +16,7 @@ fn the_pods_that_controllers_make_are_swapped() {
     for kind in KINDS {
         let name = kind.to_lowercase();
         let reply = cluster.api.create(&workload(kind, &namespace, &name, json!([postgres()])), "");
-        assert!(reply.warnings.iter().any(|warning| warning.contains("POSTGRES_PASSWORD_FILE")), "{kind}: {reply:#?}");
+        assert!(reply.warnings.iter().any(|warning| warning.contains("becomes the file /run/secretfence/db/password")), "{kind}: {reply:#?}");
         let made = reply.done();
         let template = &made["spec"]["template"]["spec"]["containers"][0]["env"];
         assert_eq!(*template, postgres()["env"], "a template is never changed");
@@ -56,7 +56,7 @@ fn a_deployment_is_warned_at_the_apply_as_kubectl_shows_it() {
     --- stdout
     deployment.apps/web created
     --- stderr
-    Warning: its pods will be swapped: container "postgres" takes Secret "db" key "password" as env POSTGRES_PASSWORD (/spec/template/spec/containers/0/env/0): becomes the file /run/secretfence/db/password, named by POSTGRES_PASSWORD_FILE, which its image reads [sec…
+    Warning: its pods will be swapped: container "postgres" takes Secret "db" key "password" as env POSTGRES_PASSWORD (/spec/template/spec/containers/0/env/0): becomes the file /run/secretfence/db/password, named by POSTGRES… [secrets-as-files/images-that-read-files]
     Warning: its pods will be denied: container "api" takes Secret "db" key "password" as env DB_PASSWORD (/spec/template/spec/containers/1/env/0): mount the Secret as a read-only volume, and let the program read the file [secrets-as-files/nothing-else-in-env]
     "#);
     // The ReplicaSet is made, and says why it has no pods.
