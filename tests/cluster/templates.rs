@@ -16,7 +16,10 @@ fn the_pods_that_controllers_make_are_swapped() {
     for kind in KINDS {
         let name = kind.to_lowercase();
         let reply = cluster.api.create(&workload(kind, &namespace, &name, json!([postgres()])), "");
-        assert!(reply.warnings.iter().any(|warning| warning.contains("becomes the file /run/secretfence/db/password")), "{kind}: {reply:#?}");
+        assert!(
+            reply.warnings.iter().any(|warning| warning.contains("becomes the file /run/secretfence/db/password")),
+            "{kind}: {reply:#?}"
+        );
         let made = reply.done();
         let template = &made["spec"]["template"]["spec"]["containers"][0]["env"];
         assert_eq!(*template, postgres()["env"], "a template is never changed");
