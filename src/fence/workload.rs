@@ -7,6 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use super::name::{ShownPointer, Text};
 use super::pod::{Metadata, PodSpec, PodTemplate};
 use super::policy::PolicySet;
+use super::policy::error::escape;
 use super::policy::template_path::{Step, TemplatePath};
 
 /// The built-in workloads, by group and kind, with the path to the pod template. Every served version of a kind has its
@@ -104,7 +105,7 @@ impl ObjectError {
             use serde_path_to_error::Segment;
             match segment {
                 Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
-                Segment::Map { key } => pointer.push_str(&format!("/{}", escaped(key))),
+                Segment::Map { key } => pointer.push_str(&format!("/{}", escape(key))),
                 Segment::Enum { .. } | Segment::Unknown => {}
             }
         }
@@ -114,11 +115,6 @@ impl ObjectError {
         let error = again.err();
         ObjectError { pointer, expected: expectation(error.as_ref().unwrap_or(first)) }
     }
-}
-
-/// A key as a JSON pointer writes it (RFC 6901).
-fn escaped(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }
 
 /// What the error expected. Its text also says what it found, which may be a secret: only what follows the last
@@ -240,7 +236,7 @@ impl<'p> Paths<'p> {
         }
         let length = pointer.len();
         pointer.push('/');
-        pointer.push_str(&escaped(key));
+        pointer.push_str(&escape(key));
         // Every template below holds a copy.
         if pointer.len() > POINTER_BYTES {
             return Err(serde::de::Error::custom(format_args!(

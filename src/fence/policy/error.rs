@@ -180,7 +180,7 @@ impl fmt::Display for Field<'_> {
 }
 
 /// A step of a JSON pointer (RFC 6901).
-pub(super) fn escape(step: &str) -> String {
+pub(in crate::fence) fn escape(step: &str) -> String {
     step.replace('~', "~0").replace('/', "~1")
 }
 

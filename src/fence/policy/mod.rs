@@ -23,7 +23,6 @@ pub mod template_path;
 use jiff::Span;
 use jiff::civil::Date;
 
-pub use compile::WORKLOAD_KINDS;
 pub use error::{Part, PolicyError, Problem};
 pub use image::ImageName;
 pub use lint::Warning;

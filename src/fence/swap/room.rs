@@ -189,7 +189,7 @@ impl<'c, 't, 'p> Room<'c, 't, 'p> {
 
     /// What depends on whether the others of the container go, too: until nothing changes.
     pub fn judge_together(&self, reasons: &mut [Option<Unsafe>]) {
-        let from_secret = self.container.env_from.items.len();
+        let all_env_from = self.container.env_from.items.len();
         let files = self.candidates.iter().map(|candidate| candidate.files.len()).sum();
         let mut env_from_names: Tally<'_, bool> = Tally::for_names(files);
         for candidate in self.candidates.iter().filter(|candidate| candidate.kind == Kind::EnvFrom) {
@@ -213,7 +213,7 @@ impl<'c, 't, 'p> Room<'c, 't, 'p> {
                     continue;
                 }
                 let is_env_from = candidate.kind == Kind::EnvFrom;
-                let all_others_go = env_from_going == from_secret;
+                let all_others_go = env_from_going == all_env_from;
                 let named = |file: &super::File<'_>| env_from_names.of(&file.variable).is_some();
                 let reason = if self.beside_env_from == BesideEnvFrom::Unsafe
                     && (!all_others_go || (!is_env_from && candidate.files.iter().any(named)))

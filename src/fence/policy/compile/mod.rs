@@ -22,19 +22,6 @@ use super::{Mode, Policy, Rule, Templates};
 use faults::Faults;
 use scope::KnownKinds;
 
-/// The built-in kinds that are a pod or hold a pod template.
-pub const WORKLOAD_KINDS: [&str; 9] = [
-    "Pod",
-    "PodTemplate",
-    "ReplicationController",
-    "ReplicaSet",
-    "Deployment",
-    "StatefulSet",
-    "DaemonSet",
-    "Job",
-    "CronJob",
-];
-
 /// What one policy brings to the set.
 struct Brought {
     policy: Policy,

@@ -1,13 +1,13 @@
 //! `match` and `exclude`.
 
-use crate::fence::validation;
 use std::collections::BTreeSet;
 
-use super::WORKLOAD_KINDS;
 use crate::fence::policy::compile::faults::Faults;
 use crate::fence::policy::error::{Problem, escape, near_miss};
 use crate::fence::policy::file::{self, LabelSelectorOperator, PodTemplates};
 use crate::fence::policy::{LabelSelector, Operator, Requirement, Scope};
+use crate::fence::validation;
+use crate::fence::workload::BUILT_IN;
 
 /// The kinds that `match.kinds` may name.
 pub(super) struct KnownKinds<'d>(BTreeSet<&'d str>);
@@ -15,7 +15,7 @@ pub(super) struct KnownKinds<'d>(BTreeSet<&'d str>);
 impl<'d> KnownKinds<'d> {
     pub(super) fn new(tables: &'d [(usize, PodTemplates)]) -> KnownKinds<'d> {
         let rows = tables.iter().flat_map(|(_, table)| &table.spec.rows);
-        KnownKinds(WORKLOAD_KINDS.into_iter().chain(rows.map(|row| &*row.kind)).collect())
+        KnownKinds(BUILT_IN.into_iter().map(|(_, kind, _)| kind).chain(rows.map(|row| &*row.kind)).collect())
     }
 }
 
