@@ -211,7 +211,7 @@ pub struct Container<'a> {
     pub liveness_probe: Option<Handler<'a>>,
     pub readiness_probe: Option<Handler<'a>>,
     pub startup_probe: Option<Handler<'a>>,
-    pub lifecycle: Option<Lifecycle<'a>>,
+    pub lifecycle: Option<Box<Lifecycle<'a>>>,
     pub security_context: Option<SecurityContext>,
     pub termination_message_path: Text<'a>,
 }
@@ -250,7 +250,7 @@ pub struct Lifecycle<'a> {
 #[serde(default, remote = "Self")]
 pub struct Handler<'a> {
     #[serde(borrow)]
-    pub exec: Option<Exec<'a>>,
+    pub exec: Option<Box<Exec<'a>>>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -291,7 +291,7 @@ pub struct EnvVar<'a> {
 #[derive(Debug, Default)]
 pub struct EnvVarSource<'a> {
     pub secret_key_ref: Option<SecretKeySelector<'a>>,
-    pub file_key_ref: Option<FileKeySelector<'a>>,
+    pub file_key_ref: Option<Box<FileKeySelector<'a>>>,
     /// Whether it has a source that is about no Secret.
     pub other: bool,
     pub unknown: Option<Text<'a>>,
@@ -362,7 +362,7 @@ pub struct Volume<'a> {
     pub name: Text<'a>,
     pub secret: Option<SecretVolume<'a>>,
     pub projected: Option<Projected<'a>>,
-    pub csi: Option<CsiVolume<'a>>,
+    pub csi: Option<Box<CsiVolume<'a>>>,
     /// The plugin's field name and what it names as its Secret.
     pub legacy: Vec<(LegacyPlugin, Text<'a>)>,
     pub unknown: Option<Text<'a>>,
