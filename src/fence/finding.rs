@@ -7,7 +7,7 @@ use super::message;
 use super::name::{ShownPointer, in_full};
 use super::pod::PodSpec;
 use super::policy::{Action, Mode};
-use super::reference::Reference;
+use super::reference::{Known, Reference};
 use super::verdict::{Decision, Judged, Outcome, Reads, Reason};
 
 /// One reference, and what one mode's policies decided of it.
@@ -33,6 +33,12 @@ pub struct Finding {
     pub reads: Option<&'static str>,
     /// Why it is unsafe, or the exception's reason.
     pub reason: Option<String>,
+    /// The path on the node or in a store.
+    pub path: Option<String>,
+    /// The namespace that a Secret comes from.
+    pub from: Option<String>,
+    /// By what a ServiceAccount gets at another namespace.
+    pub chain: Option<String>,
     /// The deciding policy.
     pub policy: Option<String>,
     /// The deciding rule.
@@ -95,7 +101,7 @@ impl Finding {
         let shown = |name: Option<&str>| name.map(in_full);
         let decision = decided.map(|(_, decision)| decision);
         let container = reference.site.container().and_then(|at| at.of(spec)).map(|container| container.name.as_str());
-        let pointer = reference.site.pointer(template);
+        let pointer = reference.pointer(template);
         let exception = decision.and_then(|decision| match &decision.rule.1.action {
             Action::Allow(Some(exception)) => Some(exception),
             _ => None,
@@ -114,6 +120,7 @@ impl Finding {
             }
         };
         let decided_by = decision.map(Decision::decided_by);
+        let across = reference.across.as_deref();
         Finding {
             fingerprint: fingerprint(reference, container, decided_by, subject),
             kind: reference.kind.name(),
@@ -124,6 +131,9 @@ impl Finding {
             action: decision.map(|decision| decision.rule.1.action.name()),
             outcome: decision.map_or(Outcome::Allowed, |decision| decision.outcome),
             reads: decision.and_then(|decision| decision.reads).map(Reads::name),
+            path: across.and_then(|across| shown(across.path.as_ref()?.text())),
+            from: across.and_then(|across| shown(across.from.as_ref()?.text())),
+            chain: across.and_then(|across| across.chain.clone()),
             policy: decided_by.map(|(policy, _)| policy.to_owned()),
             rule: decided_by.map(|(_, rule)| rule.to_owned()),
             mode: decided.map(|(mode, _)| mode),
@@ -174,6 +184,12 @@ fn fingerprint(
         .into_iter()
         .for_each(|name| part(name.unwrap_or("")));
     let (policy, rule) = decided_by.unwrap_or_default();
+    if let Some(across) = &reference.across {
+        let known = |known: &Option<Known>| known.as_ref().and_then(Known::text).unwrap_or("").to_owned();
+        part(&known(&across.path));
+        part(&known(&across.from));
+        part(across.reaches.as_deref().unwrap_or(""));
+    }
     part(policy);
     part(rule);
     hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()

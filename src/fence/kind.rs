@@ -22,11 +22,25 @@ pub enum Kind {
     LegacyVolume,
     /// `imagePullSecrets[]`
     ImagePull,
+    /// `env[].value` that an injector resolves when the container starts.
+    ExternalEnv,
+    /// An annotation that makes an agent write secrets into the pod.
+    Injected,
+    /// The node's disk or processes, where other pods' Secrets lie.
+    NodeAccess,
+    /// A path in an external store.
+    StorePath,
+    /// A Secret that a CSI driver mounts from another namespace by the pod's own spec.
+    SharedSecret,
+    /// What the pod's ServiceAccount may read, or get at, in another namespace.
+    Reach,
+    /// A Secret that carries the marks of a copy from another namespace.
+    Copied,
 }
 
 impl Kind {
     /// Every kind that this version finds, in the order in which they are documented.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 15] = [
         Kind::SecretKeyRef,
         Kind::EnvFrom,
         Kind::FileKeyRef,
@@ -35,6 +49,13 @@ impl Kind {
         Kind::Csi,
         Kind::LegacyVolume,
         Kind::ImagePull,
+        Kind::ExternalEnv,
+        Kind::Injected,
+        Kind::NodeAccess,
+        Kind::StorePath,
+        Kind::SharedSecret,
+        Kind::Reach,
+        Kind::Copied,
     ];
 
     /// The name as a policy file writes it.
@@ -48,6 +69,13 @@ impl Kind {
             Kind::Csi => "csi",
             Kind::LegacyVolume => "legacyVolume",
             Kind::ImagePull => "imagePull",
+            Kind::ExternalEnv => "externalEnv",
+            Kind::Injected => "injected",
+            Kind::NodeAccess => "nodeAccess",
+            Kind::StorePath => "storePath",
+            Kind::SharedSecret => "sharedSecret",
+            Kind::Reach => "reach",
+            Kind::Copied => "copied",
         }
     }
 
@@ -73,11 +101,26 @@ impl KindSet {
     /// The group `env`: what ends in a container's environment.
     pub const ENV: KindSet = KindSet::NONE.with(Kind::SecretKeyRef).with(Kind::EnvFrom).with(Kind::FileKeyRef);
     /// The group `file`: what arrives as files.
-    pub const FILE: KindSet = KindSet::NONE.with(Kind::Volume).with(Kind::Csi).with(Kind::LegacyVolume);
+    pub const FILE: KindSet =
+        KindSet::NONE.with(Kind::Volume).with(Kind::Csi).with(Kind::LegacyVolume).with(Kind::Injected);
+    /// The group `crossNamespace`: the ways by which a pod gets at another namespace's Secrets.
+    pub const CROSS_NAMESPACE: KindSet = KindSet::NONE
+        .with(Kind::NodeAccess)
+        .with(Kind::StorePath)
+        .with(Kind::SharedSecret)
+        .with(Kind::Reach)
+        .with(Kind::Copied);
+    /// What nothing in the pod tells: it takes a watch of the cluster, with rights of its own.
+    pub const OF_THE_CLUSTER: KindSet = KindSet::NONE.with(Kind::Reach).with(Kind::Copied);
+    /// What the inventory lists only where some rule is about it: a second look at what another kind has listed, or at
+    /// what names no Secret.
+    pub const ON_DEMAND: KindSet = KindSet::CROSS_NAMESPACE.with(Kind::ExternalEnv).with(Kind::Injected);
 
-    /// The group `any`.
+    /// The group `any`: every kind that the pod itself tells. What takes a watch is asked for by name, or by
+    /// `crossNamespace`: a rule on everything shall not need the right to read every Secret of the cluster.
     pub fn any() -> KindSet {
-        Kind::ALL.into_iter().fold(KindSet::NONE, KindSet::with)
+        let told = |kind: &Kind| !KindSet::OF_THE_CLUSTER.contains(*kind);
+        Kind::ALL.into_iter().filter(told).fold(KindSet::NONE, KindSet::with)
     }
 
     /// This set and one kind more.

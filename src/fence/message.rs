@@ -6,7 +6,7 @@ use super::kind::Kind;
 use super::name::{Bare, Shown, ShownPointer};
 use super::pod::PodSpec;
 use super::policy::Action;
-use super::reference::{Keys, Reference, Site};
+use super::reference::{Across, Keys, Known, Reference, Site};
 use super::swap::Unsafe;
 use super::verdict::{Decision, Note, Outcome, Reads, Reason};
 
@@ -27,6 +27,7 @@ pub fn describe(text: &mut String, reference: &Reference<'_>, spec: &PodSpec<'_>
     let secret = reference.secret.unwrap_or("");
     let detail = reference.detail;
     let variable = Bare(reference.variable.unwrap_or(""));
+    let across = reference.across.as_deref();
     match reference.kind {
         Kind::SecretKeyRef => {
             push.plain("takes Secret ").quoted(secret).keys(&reference.keys).plain(" as env ").bare(variable)
@@ -58,6 +59,42 @@ pub fn describe(text: &mut String, reference: &Reference<'_>, spec: &PodSpec<'_>
         },
         Kind::LegacyVolume => push.plain("hands Secret ").quoted(secret).plain(" to ").plain(detail),
         Kind::ImagePull => push.plain("the pod pulls images with Secret ").quoted(secret),
+        Kind::ExternalEnv => push.plain("takes env ").bare(variable).plain(" from ").plain(detail).path(across),
+        Kind::Injected => push.plain("the pod has secrets injected by annotation ").quoted(detail).path(across),
+        Kind::StorePath => {
+            push.plain(if reference.site.container().is_some() { "reads" } else { "the pod reads" });
+            push.plain(" an external store").path(across)
+        }
+        Kind::NodeAccess => match reference.site {
+            Site::Privileged(_) => push.plain("is privileged"),
+            Site::Spec(_) => push.plain("the pod shares the node's processes"),
+            _ => push.plain("shows the node's").path(across),
+        },
+        Kind::SharedSecret => {
+            push.plain("mounts SharedSecret ").quoted(detail);
+            match across.and_then(|across| across.from.as_ref()).and_then(Known::text) {
+                Some(from) => push.plain(" of namespace ").quoted(from),
+                None => &mut push,
+            }
+        }
+        Kind::Reach => {
+            push.plain("the pod's ").plain(across.and_then(|its| its.chain.as_deref()).unwrap_or("ServiceAccount"));
+            match across.and_then(|across| across.reaches.as_deref()) {
+                Some("*") | None => push.plain(" in every namespace"),
+                Some(namespace) => push.plain(" in namespace ").quoted(namespace),
+            }
+        }
+        Kind::Copied => {
+            if reference.site.container().is_none() && reference.volume.is_none() {
+                push.plain("the pod ");
+            }
+            push.plain("takes Secret ").quoted(secret).plain(", ");
+            match across {
+                Some(Across { missing: true, .. }) => push.plain("of which nothing is known: it may be a copy"),
+                Some(Across { from: Some(Known::As(from)), .. }) => push.plain("a copy from namespace ").quoted(from),
+                _ => push.plain("a copy from another namespace"),
+            }
+        }
     };
 }
 
@@ -82,6 +119,19 @@ impl Pusher<'_> {
         self
     }
 
+    fn path(&mut self, across: Option<&Across>) -> &mut Self {
+        let Some(across) = across else { return self };
+        match &across.path {
+            Some(Known::As(path)) => self.plain(" path ").quoted(path),
+            Some(Known::Not) => self.plain(" at a path that is not known"),
+            None => self,
+        };
+        if !across.why.is_empty() {
+            self.plain(", ").plain(across.why);
+        }
+        self
+    }
+
     fn keys(&mut self, keys: &Keys<'_>) -> &mut Self {
         match keys {
             Keys::None | Keys::All => self,
@@ -100,6 +150,13 @@ pub fn help(kind: Kind) -> &'static str {
         Kind::UnknownSource => "a newer secretfence may know it; until then a rule on unknownSource decides",
         Kind::Volume | Kind::Csi | Kind::LegacyVolume => "this policy does not let the pod have this volume",
         Kind::ImagePull => "this policy does not let the pod pull with this Secret",
+        Kind::ExternalEnv => "let the injector write a file, and have the program read it",
+        Kind::Injected => "this policy does not let the pod have secrets injected",
+        Kind::NodeAccess => "other pods' Secrets lie there: do without, or ask who runs the cluster for an exception",
+        Kind::StorePath => "this policy does not let the pod read this path of the store",
+        Kind::SharedSecret => "this policy does not let the pod mount a Secret of another namespace",
+        Kind::Reach => "give it a ServiceAccount with fewer rights, or automountServiceAccountToken: false",
+        Kind::Copied => "use a Secret that belongs to this namespace",
     }
 }
 
@@ -177,7 +234,7 @@ impl fmt::Display for Note {
 pub fn finding(reference: &Reference<'_>, decision: &Decision<'_>, spec: &PodSpec<'_>, template: &str) -> String {
     let mut text = String::with_capacity(320);
     let (policy, rule) = decision.decided_by();
-    let pointer = reference.site.pointer(template);
+    let pointer = reference.pointer(template);
     let pointer = ShownPointer(&pointer).text();
     let room = FINDING_BYTES.saturating_sub(pointer.len() + policy.len() + rule.len() + 9);
     describe(&mut text, reference, spec);

@@ -13,6 +13,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use serde_json::value::RawValue;
 
 use super::name::{Hidden, Text};
+use super::rules;
 
 /// The label and annotation keys by which a pod is bound to an operating system.
 const OS_LABELS: [&str; 2] = ["kubernetes.io/os", "beta.kubernetes.io/os"];
@@ -71,6 +72,8 @@ pub struct Annotations<'a> {
     pub bytes: usize,
     pub mirror: bool,
     pub swapped: Option<Hidden<'a>>,
+    /// Those by which an agent is told to write secrets into the pod. A template among them may hold anything.
+    pub injectors: Vec<(Text<'a>, Hidden<'a>)>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -85,6 +88,9 @@ pub struct PodSpec<'a> {
     pub service_account_name: Text<'a>,
     pub service_account: Text<'a>,
     pub security_context: Option<SecurityContext>,
+    pub automount_service_account_token: Option<bool>,
+    #[serde(rename = "hostPID")]
+    pub host_pid: Option<bool>,
     pub enable_service_links: Option<bool>,
     pub os: Option<OperatingSystem<'a>>,
     pub node_selector: Option<Labels<'a>>,
@@ -189,6 +195,7 @@ pub struct SecurityContext {
     pub fs_group: Option<i64>,
     pub run_as_user: Option<i64>,
     pub run_as_non_root: Option<bool>,
+    pub privileged: Option<bool>,
     pub windows_options: Option<WindowsOptions>,
 }
 
@@ -363,6 +370,7 @@ pub struct Volume<'a> {
     pub secret: Option<SecretVolume<'a>>,
     pub projected: Option<Projected<'a>>,
     pub csi: Option<Box<CsiVolume<'a>>>,
+    pub host_path: Option<HostPathVolume<'a>>,
     /// The plugin's field name and what it names as its Secret.
     pub legacy: Vec<(LegacyPlugin, Text<'a>)>,
     pub unknown: Option<Text<'a>>,
@@ -436,9 +444,19 @@ pub struct Projected<'a> {
 #[derive(Debug, Default)]
 pub struct ProjectedSource<'a> {
     pub secret: Option<SecretProjection<'a>>,
+    pub token: Option<TokenProjection<'a>>,
     pub unknown: Option<Text<'a>>,
     /// Some other source that we know.
     pub other: bool,
+}
+
+/// `volumes[].projected.sources[].serviceAccountToken`
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, remote = "Self")]
+pub struct TokenProjection<'a> {
+    /// Of the API server where it is empty.
+    #[serde(borrow)]
+    pub audience: Text<'a>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -457,6 +475,13 @@ pub struct CsiVolume<'a> {
     pub driver: Text<'a>,
     pub node_publish_secret_ref: Option<SecretName<'a>>,
     pub volume_attributes: Option<Attributes<'a>>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, remote = "Self")]
+pub struct HostPathVolume<'a> {
+    #[serde(borrow)]
+    pub path: Text<'a>,
 }
 
 /// What a CSI driver is told, in the order written. A value may be a credential in clear.
@@ -545,7 +570,7 @@ objects_only! {
     NodeAffinity NodeSelector NodeSelectorTerm NodeSelectorRequirement Container Lifecycle
     Handler Exec VolumeMount VolumeDevice EnvVar SecretKeySelector
     FileKeySelector SecretEnvSource SecretName SecretVolume KeyToPath Projected
-    SecretProjection CsiVolume LegacySource
+    SecretProjection CsiVolume LegacySource HostPathVolume TokenProjection
 }
 
 /// Deserializes an object member by member: `$visit` takes the member's name and the map.
@@ -594,6 +619,12 @@ deserialize_members!(Annotations, "an object of strings", |annotations, key, map
             annotations.swapped = map.next_value::<Option<Hidden<'a>>>()?;
             annotations.bytes += annotations.swapped.as_ref().map_or(0, |text| text.as_str().len());
         }
+        name if rules::store::is_of_injector(name) => {
+            if let Some(value) = map.next_value::<Option<Hidden<'a>>>()? {
+                annotations.bytes += value.as_str().len();
+                annotations.injectors.push((key, value));
+            }
+        }
         name => {
             annotations.mirror |= name == MIRROR_ANNOTATION;
             annotations.bytes += map.next_value::<&RawValue>()?.get().len();
@@ -624,7 +655,11 @@ deserialize_members!(EnvFromSource, "an envFrom source", |source, key, map| {
 deserialize_members!(ProjectedSource, "a projected source", |source, key, map| {
     match key.as_str() {
         "secret" => source.secret = map.next_value()?,
-        "configMap" | "downwardAPI" | "serviceAccountToken" | "clusterTrustBundle" | "podCertificate" => {
+        "serviceAccountToken" => {
+            source.token = map.next_value()?;
+            source.other |= source.token.is_some();
+        }
+        "configMap" | "downwardAPI" | "clusterTrustBundle" | "podCertificate" => {
             source.other |= map.next_value::<Option<IgnoredAny>>()?.is_some();
         }
         _ => note_unknown(&mut source.unknown, key, &mut map)?,
@@ -659,6 +694,10 @@ deserialize_members!(Volume, "a volume", |volume, key, map| {
                     volume.csi = map.next_value()?;
                     volume.csi.is_some()
                 }
+                "hostPath" => {
+                    volume.host_path = map.next_value()?;
+                    volume.host_path.is_some()
+                }
                 _ if VOLUMES_WITHOUT_SECRET.contains(&other) => map.next_value::<Option<IgnoredAny>>()?.is_some(),
                 _ => {
                     note_unknown(&mut volume.unknown, key, &mut map)?;
@@ -683,7 +722,7 @@ deserialize_members!(Volume, "a volume", |volume, key, map| {
 });
 
 /// Volume sources that hand the pod no Secret; `ephemeral` and `persistentVolumeClaim` hand it to their driver.
-pub const VOLUMES_WITHOUT_SECRET: [&str; 19] = [
+pub const VOLUMES_WITHOUT_SECRET: [&str; 18] = [
     "awsElasticBlockStore",
     "azureDisk",
     "configMap",
@@ -695,7 +734,6 @@ pub const VOLUMES_WITHOUT_SECRET: [&str; 19] = [
     "gcePersistentDisk",
     "gitRepo",
     "glusterfs",
-    "hostPath",
     "image",
     "nfs",
     "persistentVolumeClaim",

@@ -9,6 +9,7 @@ use super::kind::Kind;
 use super::name::Text;
 use super::pod::{Container, PodSpec, Volume};
 use super::rules;
+use super::policy::error::escape;
 
 /// One place in a pod that hands it secret material.
 #[derive(Clone, Debug)]
@@ -27,8 +28,48 @@ pub struct Reference<'t> {
     pub optional: bool,
     /// The volume, for what is in one.
     pub volume: Option<&'t str>,
-    /// What else the message says: a driver, a plugin, an unknown member, a path.
+    /// What else the message says: a driver, a plugin, an unknown member, a path, the key of an annotation.
     pub detail: &'t str,
+    /// What only the ways to other namespaces have.
+    pub across: Option<Box<Across>>,
+}
+
+/// What a reference that leads to another namespace, or to a store outside, says of the way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Across {
+    /// The path on the node or in the store.
+    pub path: Option<Known>,
+    /// The namespace that a Secret comes from.
+    pub from: Option<Known>,
+    /// The namespace that a ServiceAccount gets at; `*` is every one but its own.
+    pub reaches: Option<String>,
+    /// By what: ServiceAccount, binding, role, rule.
+    pub chain: Option<String>,
+    /// Whether the path is one of the node.
+    pub on_node: bool,
+    /// Why it counts, in words of ours.
+    pub why: &'static str,
+    /// Nothing is known of the Secret: it may be a copy.
+    pub missing: bool,
+}
+
+/// Something that is there, but perhaps not known.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Known {
+    /// As it is.
+    As(String),
+    /// Nobody can say.
+    Not,
+}
+
+impl Known {
+    /// What it is, where that is known.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Known::As(text) => Some(text),
+            Known::Not => None,
+        }
+    }
 }
 
 /// The keys that a reference takes.
@@ -137,23 +178,40 @@ pub enum Site {
     Volume(usize, VolumePart),
     /// `imagePullSecrets[index]`
     PullSecret(usize),
+    /// `securityContext.privileged` of a container.
+    Privileged(ContainerAt),
+    /// A field of the pod's `spec`.
+    Spec(&'static str),
+    /// An annotation, one of those that injectors read.
+    Annotation(usize),
 }
 
 impl Site {
     /// The container, for what is in one.
     pub fn container(self) -> Option<ContainerAt> {
         match self {
-            Site::Env(at, _) | Site::EnvFrom(at, _) => Some(at),
-            Site::Volume(..) | Site::PullSecret(_) => None,
+            Site::Env(at, _) | Site::EnvFrom(at, _) | Site::Privileged(at) => Some(at),
+            Site::Volume(..) | Site::PullSecret(_) | Site::Spec(_) | Site::Annotation(_) => None,
         }
     }
 
-    /// The JSON pointer (RFC 6901), given that of the pod or template.
-    pub fn pointer(self, template: &str) -> String {
+    /// The JSON pointer (RFC 6901), given that of the pod or template. `key` is that of an annotation.
+    fn pointer(self, template: &str, key: &str) -> String {
         let mut pointer = String::with_capacity(template.len() + 48);
         pointer.push_str(template);
+        if let Site::Annotation(_) = self {
+            push_all(&mut pointer, &["/metadata/annotations/", &escape(key)]);
+            return pointer;
+        }
         pointer.push_str("/spec");
         match self {
+            Site::Annotation(_) => {}
+            Site::Spec(field) => push_all(&mut pointer, &["/", field]),
+            Site::Privileged(at) => {
+                push_all(&mut pointer, &["/", at.list.field()]);
+                push_item(&mut pointer, "/", at.index);
+                pointer.push_str("/securityContext/privileged");
+            }
             Site::Env(at, index) => at.push_item(&mut pointer, "/env/", index),
             Site::EnvFrom(at, index) => at.push_item(&mut pointer, "/envFrom/", index),
             Site::PullSecret(index) => push_item(&mut pointer, "/imagePullSecrets/", index),
@@ -187,7 +245,8 @@ pub enum VolumePart {
     Attribute(usize),
 }
 
-/// Everything in the pod that hands it secret material: containers first, then volumes, then pull secrets.
+/// Everything in the pod that hands it secret material by its own `spec`: containers first, then volumes, then pull
+/// secrets. The ways to other namespaces are `rules::across`'s.
 pub fn inventory<'t>(spec: &'t PodSpec<'_>, secret_drivers: &[String]) -> Vec<Reference<'t>> {
     let mut found = Vec::with_capacity(16);
     for list in ContainerList::ALL {
@@ -219,7 +278,18 @@ impl<'t> Reference<'t> {
             optional: false,
             volume: None,
             detail: "",
+            across: None,
         }
+    }
+
+    /// Whether nothing is known of the Secret, and that is what it is about.
+    pub fn is_missing(&self) -> bool {
+        self.across.as_deref().is_some_and(|across| across.missing)
+    }
+
+    /// The JSON pointer (RFC 6901), given that of the pod or template.
+    pub fn pointer(&self, template: &str) -> String {
+        self.site.pointer(template, self.detail)
     }
 }
 

@@ -11,8 +11,10 @@ use super::facts::Facts;
 use super::kind::{Kind, KindSet};
 use super::policy::glob::{Globs, ImageGlobs};
 use super::policy::image::ImageName;
-use super::policy::{Action, Mode, Mount, Policy, PolicySet, Rule, Subject, Templates, Variable, Where};
-use super::reference::{ContainerAt, Keys, Reference, Site, VolumePart, inventory};
+use super::policy::{Action, Missing, Mode, Mount, Policy, PolicySet, Rule, Subject, Templates, Variable, Where};
+use super::reference::{Across, ContainerAt, Keys, Known, Reference, Site, VolumePart, inventory};
+use super::rules::store_path::PathGlobs;
+use super::rules::{across, node_path};
 use super::swap::catalogue;
 use super::swap::plan::{Plan, Pod};
 use super::swap::{Candidate, File, Unsafe};
@@ -192,7 +194,12 @@ pub fn judge<'t, 'p: 't>(
     let active = Active::of(&matching, place, policies);
     let first_policy = first_policy(&matching, place, policies);
     let mut bench = Bench { pod, place, policies, facts, active, first_policy, container: None };
-    let mut judged: Vec<Judged<'t, 'p>> = inventory(pod.spec, policies.secret_drivers())
+    let mut references = inventory(pod.spec, policies.secret_drivers());
+    let wanted = if all { KindSet::ON_DEMAND } else { bench.active.iter().fold(KindSet::NONE, |all, its| all.union(its.rule.1.on)) };
+    if wanted.intersects(KindSet::ON_DEMAND) {
+        across::references(pod, place.namespace, wanted, policies, facts, &mut references);
+    }
+    let mut judged: Vec<Judged<'t, 'p>> = references
         .into_iter()
         .map(|reference| {
             let (enforced, dry_run) = bench.decide(&reference);
@@ -278,6 +285,7 @@ static WARN_OF_UNKNOWN: LazyLock<Rule> = LazyLock::new(|| Rule {
     on: KindSet::NONE.with(Kind::UnknownSource),
     selects: Where::default(),
     action: Action::Warn,
+    missing: Missing::Warn,
     message: None,
 });
 
@@ -350,10 +358,10 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
     /// each of them was: a rule that lets one key through says nothing of the others.
     fn weigh_each(&self, reference: &Reference<'_>) -> (Option<Decision<'p>>, Option<Decision<'p>>) {
         let Keys::Some(keys) = &reference.keys else { return self.weigh(reference) };
-        let Reference { kind, site, secret, variable, optional, volume, detail, .. } = *reference;
+        let Reference { kind, site, secret, variable, optional, volume, detail, ref across, .. } = *reference;
         let decided = keys.iter().map(|key| {
-            let keys = Keys::One(key);
-            self.weigh(&Reference { kind, site, secret, keys, variable, optional, volume, detail })
+            let (keys, across) = (Keys::One(key), across.clone());
+            self.weigh(&Reference { kind, site, secret, keys, variable, optional, volume, detail, across })
         });
         decided.fold((None, None), |(enforced, dry_run), (its_enforced, its_dry_run)| {
             (stricter(enforced, its_enforced), stricter(dry_run, its_dry_run))
@@ -386,8 +394,8 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
                 strictest_on_unsafe[active.mode as usize].get_or_insert((active.policy, active.rule));
             }
             let slot = &mut best[active.mode as usize];
-            let stricter =
-                |(now, _): &(Active<'_>, _)| active.rule.1.action.strictness() > now.rule.1.action.strictness();
+            let strictness = |active: &Active<'_>| active.rule.1.strictness(reference.is_missing());
+            let stricter = |(now, _): &(Active<'_>, _)| strictness(active) > strictness(now);
             if slot.as_ref().is_none_or(stricter) {
                 let notes = ended.iter().filter(|(policy, _)| *policy == active.policy.0);
                 *slot = Some((*active, notes.map(|(_, note)| note.clone()).collect()));
@@ -403,13 +411,18 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
         let [enforced, dry_run] = best;
         let [on_unsafe, on_unsafe_dry] = strictest_on_unsafe;
         (
-            enforced.map(|its| Decision { stricter_on_unsafe: on_unsafe, ..self.decision(its) }),
-            dry_run.map(|its| Decision { stricter_on_unsafe: on_unsafe_dry, ..self.decision(its) }),
+            enforced.map(|its| Decision { stricter_on_unsafe: on_unsafe, ..self.decision(its, reference) }),
+            dry_run.map(|its| Decision { stricter_on_unsafe: on_unsafe_dry, ..self.decision(its, reference) }),
         )
     }
 
-    fn decision(&self, (active, mut notes): (Active<'p>, Vec<Note>)) -> Decision<'p> {
+    fn decision(&self, (active, mut notes): (Active<'p>, Vec<Note>), reference: &Reference<'_>) -> Decision<'p> {
         let outcome = match &active.rule.1.action {
+            Action::Warn | Action::Deny if reference.is_missing() => match active.rule.1.missing {
+                Missing::Deny => Outcome::Denied,
+                Missing::Warn => Outcome::Warned,
+                Missing::Allow => Outcome::Allowed,
+            },
             Action::Deny => Outcome::Denied,
             Action::Warn => Outcome::Warned,
             // Until the plan says otherwise.
@@ -598,9 +611,43 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
                 return false;
             }
         }
-        match selects.reads_files {
-            None => true,
-            Some(asked) => container.is_some() && asked == self.reads_files(reference, mount),
+        if let Some(asked) = selects.reads_files
+            && (container.is_none() || asked != self.reads_files(reference, mount))
+        {
+            return false;
+        }
+        let leads_across = selects.paths.is_some() || selects.reach.is_some() || selects.from.is_some();
+        !leads_across || reference.across.as_deref().is_some_and(|across| self.leads(selects, across, allows))
+    }
+
+    /// Whether the way to another namespace is what the rule is about.
+    fn leads(&self, selects: &Where, across: &Across, allows: bool) -> bool {
+        let known = |known: &Option<Known>, everything: bool, fits: &dyn Fn(&str) -> bool| match known {
+            None => false,
+            Some(Known::As(text)) => fits(text),
+            Some(Known::Not) => !allows || everything,
+        };
+        if let Some(paths) = &selects.paths {
+            let (namespace, account) = (self.place.namespace, self.pod.spec.service_account());
+            let of_a_node = |path: &str| paths.node_secrets && across.on_node && node_path::shows(path).is_some();
+            let fits = |path: &str| {
+                of_a_node(path) || paths.globs.as_ref().is_some_and(|globs| globs.matches(path, namespace, account))
+            };
+            if !known(&across.path, paths.globs.as_ref().is_some_and(PathGlobs::is_everything), &fits) {
+                return false;
+            }
+        }
+        if let Some(globs) = &selects.from
+            && !known(&across.from, globs.is_everything(), &|from| globs.matches(from))
+        {
+            return false;
+        }
+        let Some(globs) = &selects.reach else { return true };
+        match across.reaches.as_deref() {
+            None => false,
+            // Every namespace is one that the globs mean, whichever it is; an exception must mean all of them.
+            Some("*") => !allows || globs.is_everything(),
+            Some(namespace) => globs.matches(namespace),
         }
     }
 

@@ -94,6 +94,8 @@ pub struct SecretPolicySpec {
     pub readers: Option<Vec<Reader>>,
     /// Names of further CSI drivers that hand out secrets, such as `csi.example.com`.
     pub secret_drivers: Option<Vec<String>>,
+    /// More marks of copies, for `copied`.
+    pub copy_marks: Option<Vec<CopyMark>>,
 }
 
 /// Whether a policy is enforced.
@@ -167,7 +169,7 @@ pub enum LabelSelectorOperator {
 pub struct Rule {
     /// Unique in its policy. Every message, log line and metric names it.
     pub name: String,
-    /// The kinds of reference that the rule is about, or groups of them: `env`, `file`, `any`.
+    /// The kinds of reference that the rule is about, or groups of them: `env`, `file`, `crossNamespace`, `any`.
     pub on: Vec<Selected>,
     /// What the rule selects among them: all given must match. Always selects; what becomes of it is the `action`.
     #[serde(rename = "where")]
@@ -176,6 +178,8 @@ pub struct Rule {
     pub action: Action,
     /// How a reference becomes a file. Only with `action: mount`.
     pub mount: Option<Mount>,
+    /// For `copied`: what becomes of a Secret that is not known. `warn` unless given.
+    pub missing: Option<Missing>,
     /// What a person should do instead: replaces the part of the message after the colon.
     pub message: Option<String>,
     /// Why this is allowed. With `expires` it makes an `allow` an exception.
@@ -203,6 +207,27 @@ pub struct Where {
     pub variables: Option<Vec<String>>,
     /// Whether the container's image is known to read this variable from a file, and its own entrypoint runs.
     pub reads_files: Option<bool>,
+    /// Globs on a path: of the node for `nodeAccess`, of an external store for `storePath`, `externalEnv` and `injected`.
+    /// `@node-secrets` names the places of a node where Secrets lie; `{namespace}` and `{serviceAccount}` stand for
+    /// the pod's own and match whole path segments.
+    pub paths: Option<Vec<String>>,
+    /// Globs on the namespaces that a ServiceAccount gets at, for `reach`; `*` is every one.
+    pub reach: Option<Vec<String>>,
+    /// Globs on the namespace that a Secret was copied from, for `copied`, or is mounted from, for `sharedSecret`.
+    pub from: Option<Vec<String>>,
+}
+
+/// What becomes of a Secret of which nobody can say whether it is a copy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Missing {
+    /// Refused.
+    Deny,
+    /// Said, and let through.
+    #[default]
+    Warn,
+    /// Let through.
+    Allow,
 }
 
 /// What a rule decides.
@@ -265,6 +290,18 @@ pub struct Reader {
     pub source: String,
 }
 
+/// A mark by which a tool tells that a Secret is a copy.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CopyMark {
+    /// The annotation that tells. One of this and `label`.
+    pub annotation: Option<String>,
+    /// The label that tells.
+    pub label: Option<String>,
+    /// How the value names the origin: `{namespace}/{name}`. Without it the origin is not known.
+    pub from: Option<String>,
+}
+
 /// The table of custom resources that hold pod templates.
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -303,9 +340,11 @@ pub enum Selected {
 pub enum Group {
     /// `secretKeyRef`, `envFrom`, `fileKeyRef`
     Env,
-    /// `volume`, `csi`, `legacyVolume`
+    /// `volume`, `csi`, `legacyVolume`, `injected`
     File,
-    /// Every kind.
+    /// `nodeAccess`, `storePath`, `sharedSecret`, `reach`, `copied`
+    CrossNamespace,
+    /// Every kind that the pod itself tells: all but `reach` and `copied`, which take a watch.
     Any,
 }
 
@@ -315,29 +354,18 @@ static SELECTED_NAMES: LazyLock<Vec<&'static str>> =
 
 /// Kinds and groups of reference that later versions find. A rule on one of them would guard nothing here, which is
 /// worse than an error.
-pub const LATER_KINDS: [&str; 11] = [
-    "literal",
-    "externalEnv",
-    "rawSecret",
-    "injected",
-    "copied",
-    "reach",
-    "nodeAccess",
-    "storePath",
-    "sharedSecret",
-    "clear",
-    "crossNamespace",
-];
+pub const LATER_KINDS: [&str; 3] = ["literal", "rawSecret", "clear"];
 
 impl Group {
     /// Every group, in documented order.
-    pub const ALL: [Group; 3] = [Group::Env, Group::File, Group::Any];
+    pub const ALL: [Group; 4] = [Group::Env, Group::File, Group::CrossNamespace, Group::Any];
 
     /// The name as a policy file writes it.
     pub fn name(self) -> &'static str {
         match self {
             Group::Env => "env",
             Group::File => "file",
+            Group::CrossNamespace => "crossNamespace",
             Group::Any => "any",
         }
     }
@@ -350,6 +378,7 @@ impl Selected {
             Selected::Kind(kind) => KindSet::NONE.with(kind),
             Selected::Group(Group::Env) => KindSet::ENV,
             Selected::Group(Group::File) => KindSet::FILE,
+            Selected::Group(Group::CrossNamespace) => KindSet::CROSS_NAMESPACE,
             Selected::Group(Group::Any) => KindSet::any(),
         }
     }

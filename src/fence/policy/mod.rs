@@ -24,6 +24,7 @@ use jiff::Span;
 use jiff::civil::Date;
 
 pub use error::{Part, PolicyError, Problem};
+pub use file::Missing;
 pub use image::ImageName;
 pub use lint::Warning;
 pub use scope::Subject;
@@ -31,6 +32,7 @@ pub use set::{PodTemplateRow, PolicyDocument, PolicySet, Reader};
 pub use template_path::{Step, TemplatePath};
 
 use super::kind::KindSet;
+use super::rules::store_path::PathGlobs;
 use glob::{Globs, ImageGlobs};
 
 /// One compiled policy.
@@ -128,8 +130,24 @@ pub struct Rule {
     pub selects: Where,
     /// What it decides.
     pub action: Action,
+    /// What becomes of a Secret that is not known, for `copied`.
+    pub missing: Missing,
     /// Replaces the part of the message after the colon.
     pub message: Option<String>,
+}
+
+impl Rule {
+    /// How strict it is: of several policies the strictest decides. A Secret that is not known has a word of its own.
+    pub fn strictness(&self, is_missing: bool) -> u8 {
+        match (&self.action, is_missing) {
+            (Action::Warn | Action::Deny, true) => match self.missing {
+                Missing::Allow => 0,
+                Missing::Warn => 1,
+                Missing::Deny => 3,
+            },
+            (action, _) => action.strictness(),
+        }
+    }
 }
 
 /// What a rule selects. A reference without the field that is named here does not fit.
@@ -149,6 +167,21 @@ pub struct Where {
     pub variables: Option<Globs>,
     /// Whether the container's image is in the catalogue for the variable, and its own entrypoint runs.
     pub reads_files: Option<bool>,
+    /// Paths of the node or of an external store.
+    pub paths: Option<Paths>,
+    /// Namespaces that a ServiceAccount gets at.
+    pub reach: Option<Globs>,
+    /// Namespaces that a Secret comes from.
+    pub from: Option<Globs>,
+}
+
+/// Paths that a rule selects.
+#[derive(Debug)]
+pub struct Paths {
+    /// The places of a node where Secrets lie (`@node-secrets`).
+    pub node_secrets: bool,
+    /// The others, of a node or of a store.
+    pub globs: Option<PathGlobs>,
 }
 
 /// What a rule decides.

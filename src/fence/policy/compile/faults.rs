@@ -48,7 +48,8 @@ impl Faults<'_> {
         Some(text.to_owned())
     }
 
-    fn not_empty<'w>(&mut self, written: Option<&'w Vec<String>>, at: &str) -> Option<&'w [String]> {
+    /// A list with something in it, where there is one.
+    pub(super) fn not_empty<'w>(&mut self, written: Option<&'w Vec<String>>, at: &str) -> Option<&'w [String]> {
         let written = written?;
         if written.is_empty() {
             self.value(at, Problem::Empty("an empty list selects nothing: add a glob, or leave the field out"));
@@ -57,7 +58,8 @@ impl Faults<'_> {
         Some(written)
     }
 
-    fn glob_result<T>(&mut self, parsed: Result<T, GlobError>, at: &str) -> Option<T> {
+    /// What a list compiled to.
+    pub(super) fn glob_result<T>(&mut self, parsed: Result<T, GlobError>, at: &str) -> Option<T> {
         match parsed {
             Ok(globs) => Some(globs),
             Err(GlobError { index, problem }) => {

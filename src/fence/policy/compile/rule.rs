@@ -2,10 +2,11 @@
 
 use super::faults::Faults;
 use super::mount;
-use crate::fence::kind::KindSet;
+use crate::fence::kind::{Kind, KindSet};
 use crate::fence::policy::error::Problem;
 use crate::fence::policy::file::{self, Selected};
-use crate::fence::policy::{Action, Exception, Rule, Where};
+use crate::fence::policy::{Action, Exception, Paths, Rule, Where};
+use crate::fence::rules::store_path::PathGlobs;
 use crate::fence::validation;
 
 /// `None` only beside a mistake.
@@ -27,12 +28,16 @@ pub(super) fn compile(written: &file::Rule, at: &str, faults: &mut Faults<'_>) -
         file::Action::Mount => Action::Mount(mount?),
         file::Action::Deny => Action::Deny,
     };
-    Some(Rule { name: written.name.clone(), on, selects, action, message })
+    if written.missing.is_some() && !on.contains(Kind::Copied) {
+        faults.key(format!("{at}/missing"), Problem::MissingOfNothing);
+    }
+    let missing = written.missing.unwrap_or_default();
+    Some(Rule { name: written.name.clone(), on, selects, action, missing, message })
 }
 
 fn compile_on(written: &file::Rule, at: &str, faults: &mut Faults<'_>) -> KindSet {
     if written.on.is_empty() {
-        faults.value(format!("{at}/on"), Problem::Empty("name a kind of reference, or a group: env, file, any"));
+        faults.value(format!("{at}/on"), Problem::Empty("name a kind of reference, or a group: env, file, crossNamespace, any"));
     }
     let mut kinds = KindSet::NONE;
     for (index, selected) in written.on.iter().enumerate() {
@@ -56,7 +61,24 @@ fn compile_where(written: Option<&file::Where>, at: &str, faults: &mut Faults<'_
         keys: faults.globs(written.keys.as_ref(), &format!("{at}/keys")),
         variables: faults.globs(written.variables.as_ref(), &format!("{at}/variables")),
         reads_files: written.reads_files,
+        paths: compile_paths(written.paths.as_ref(), &format!("{at}/paths"), faults),
+        reach: faults.globs(written.reach.as_ref(), &format!("{at}/reach")),
+        from: faults.globs(written.from.as_ref(), &format!("{at}/from")),
     }
+}
+
+/// The word that names our table of a node's places.
+const NODE_SECRETS: &str = "@node-secrets";
+
+fn compile_paths(written: Option<&Vec<String>>, at: &str, faults: &mut Faults<'_>) -> Option<Paths> {
+    let written = faults.not_empty(written, at)?;
+    let node_secrets = written.iter().any(|path| path == NODE_SECRETS);
+    let globs: Vec<String> = written.iter().filter(|path| *path != NODE_SECRETS).cloned().collect();
+    if globs.is_empty() {
+        return Some(Paths { node_secrets, globs: None });
+    }
+    let globs = faults.glob_result(PathGlobs::compile(&globs), at)?;
+    Some(Paths { node_secrets, globs: Some(globs) })
 }
 
 /// An exception without its end would never be looked at again; one without its reason could not be judged then.

@@ -1,0 +1,219 @@
+//! The ways to another namespace's secrets, and to stores outside the cluster.
+//!
+//! Listed only where some rule is about them: most are a second look at what another kind has listed already.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use super::{node_path, store};
+use crate::fence::facts::Facts;
+use crate::fence::kind::{Kind, KindSet};
+use crate::fence::pod::{Container, CsiVolume, PodSpec, Volume};
+use crate::fence::reference::{Across, ContainerAt, ContainerList, Known, Reference, Site, VolumePart};
+use crate::fence::swap::plan::Pod;
+
+/// The driver that mounts a Secret of any namespace by the pod's own spec.
+const SHARED_RESOURCE_DRIVER: &str = "csi.sharedresource.openshift.io";
+/// The driver whose volumes name a SecretProviderClass.
+const SECRETS_STORE_DRIVER: &str = "secrets-store.csi.k8s.io";
+
+/// Appends what leads across, of the kinds wanted: containers first, then volumes, then the pod's own.
+pub fn references<'t>(pod: Pod<'t>, namespace: &str, wanted: KindSet, facts: &Facts, found: &mut Vec<Reference<'t>>) {
+    let named = if wanted.contains(Kind::Copied) { found.len() } else { 0 };
+    let mut seek = Seek { namespace, wanted, facts, found };
+    for list in ContainerList::ALL {
+        for (index, container) in list.of(pod.spec).iter().enumerate() {
+            seek.container(ContainerAt { list, index }, container);
+        }
+    }
+    for (index, volume) in pod.spec.volumes.items.iter().enumerate() {
+        seek.volume(index, volume, pod.spec);
+    }
+    if pod.spec.host_pid == Some(true) && wanted.contains(Kind::NodeAccess) {
+        seek.found.push(Reference::bare(Kind::NodeAccess, Site::Spec("hostPID")));
+    }
+    seek.annotations(pod);
+    seek.reach(pod);
+    for index in 0..named {
+        seek.copy(index);
+    }
+}
+
+struct Seek<'s, 't> {
+    namespace: &'s str,
+    wanted: KindSet,
+    facts: &'s Facts,
+    found: &'s mut Vec<Reference<'t>>,
+}
+
+impl<'t> Seek<'_, 't> {
+    fn wants(&self, kind: Kind) -> bool {
+        self.wanted.contains(kind)
+    }
+
+    fn push(&mut self, reference: Reference<'t>, across: Across) {
+        if self.wants(reference.kind) {
+            self.found.push(Reference { across: Some(Box::new(across)), ..reference });
+        }
+    }
+
+    fn container(&mut self, at: ContainerAt, container: &'t Container<'_>) {
+        if self.wants(Kind::ExternalEnv) || self.wants(Kind::StorePath) {
+            for (index, entry) in container.env.items.iter().enumerate() {
+                let Some(external) = store::external_env(entry.value.as_str()) else { continue };
+                for kind in [Kind::ExternalEnv, Kind::StorePath] {
+                    let reference = Reference {
+                        variable: Some(entry.name.as_str()),
+                        detail: external.store,
+                        ..Reference::bare(kind, Site::Env(at, index))
+                    };
+                    let path = Some(Known::As(external.path.clone().into_owned()));
+                    self.push(reference, Across { path, ..Across::default() });
+                }
+            }
+        }
+        let context = container.security_context.as_ref();
+        if context.is_some_and(|context| context.privileged == Some(true)) && self.wants(Kind::NodeAccess) {
+            self.found.push(Reference::bare(Kind::NodeAccess, Site::Privileged(at)));
+        }
+    }
+
+    fn volume(&mut self, index: usize, volume: &'t Volume<'_>, spec: &'t PodSpec<'_>) {
+        let bare = |kind, part| Reference {
+            volume: Some(volume.name.as_str()),
+            ..Reference::bare(kind, Site::Volume(index, part))
+        };
+        if let Some(host_path) = volume.host_path.as_ref().filter(|_| self.wants(Kind::NodeAccess)) {
+            for path in shown_paths(host_path.path.as_str(), volume.name.as_str(), spec) {
+                let why = node_path::shows(&path).map_or("", |secret| secret.what);
+                let path = Some(Known::As(path));
+                let across = Across { path, why, on_node: true, ..Across::default() };
+                self.push(bare(Kind::NodeAccess, VolumePart::Field("hostPath")), across);
+            }
+        }
+        if let Some(csi) = &volume.csi {
+            self.csi(csi, bare);
+        }
+    }
+
+    fn csi(&mut self, csi: &'t CsiVolume<'_>, bare: impl Fn(Kind, VolumePart) -> Reference<'t>) {
+        let attribute = |name: &str| {
+            let mut attributes = csi.volume_attributes.iter().flat_map(|attributes| &attributes.0);
+            attributes.find(|(key, _)| key.as_str() == name).map(|(_, value)| value.as_str())
+        };
+        match csi.driver.as_str() {
+            SHARED_RESOURCE_DRIVER if self.wants(Kind::SharedSecret) => {
+                let Some(name) = attribute("sharedSecret") else { return };
+                let from = self.facts.shared_secrets.get(name).cloned();
+                let across = Across { from: Some(from.map_or(Known::Not, Known::As)), ..Across::default() };
+                self.push(Reference { detail: name, ..bare(Kind::SharedSecret, VolumePart::Field("csi")) }, across);
+            }
+            SECRETS_STORE_DRIVER if self.wants(Kind::StorePath) => {
+                let Some(name) = attribute("secretProviderClass") else { return };
+                let class = self.facts.provider_classes.get(&(self.namespace.to_owned(), name.to_owned()));
+                let paths: Vec<Known> = match class {
+                    Some(paths) => paths.iter().cloned().map(Known::As).collect(),
+                    None => vec![Known::Not],
+                };
+                for path in paths {
+                    let across = Across { path: Some(path), ..Across::default() };
+                    self.push(Reference { detail: name, ..bare(Kind::StorePath, VolumePart::Field("csi")) }, across);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn annotations(&mut self, pod: Pod<'t>) {
+        let annotations = pod.metadata.and_then(|metadata| metadata.annotations.as_ref());
+        for (index, (key, value)) in annotations.iter().flat_map(|its| its.injectors.iter().enumerate()) {
+            for injected in store::injected(key.as_str(), value.as_str()) {
+                for kind in [Kind::Injected, Kind::StorePath] {
+                    let path = injected.path.as_ref().map(|path| Known::As(path.clone().into_owned()));
+                    if kind == Kind::StorePath && path.is_none() {
+                        continue;
+                    }
+                    let reference = Reference { detail: key.as_str(), ..Reference::bare(kind, Site::Annotation(index)) };
+                    self.push(reference, Across { path, ..Across::default() });
+                }
+            }
+        }
+    }
+
+    /// What the pod's ServiceAccount gets at, where the pod holds a token for the API.
+    fn reach(&mut self, pod: Pod<'t>) {
+        let Some(access) = self.facts.access.as_deref().filter(|_| self.wants(Kind::Reach)) else { return };
+        let account = pod.spec.service_account();
+        if !holds_token(pod.spec, access.automounts(self.namespace, account)) {
+            return;
+        }
+        for reached in access.reach(self.namespace, account) {
+            let reference = Reference::bare(Kind::Reach, Site::Spec("serviceAccountName"));
+            self.push(reference, Across {
+                reaches: Some(reached.namespace().unwrap_or("*").to_owned()),
+                chain: Some(reached.chain_text(self.namespace, account)),
+                ..Across::default()
+            });
+        }
+    }
+
+    /// Whether the Secret of a reference that is listed already is a copy.
+    fn copy(&mut self, index: usize) {
+        let Some(Reference { secret: Some(secret), site, keys, variable, optional, volume, .. }) = self.found.get(index)
+        else {
+            return;
+        };
+        let across = match self.facts.secrets.get(&(self.namespace.to_owned(), (*secret).to_owned())) {
+            // Known, and no copy.
+            Some(None) => return,
+            Some(Some(copy)) => {
+                let from = copy.from.as_ref().map_or(Known::Not, |from| Known::As(from.to_string()));
+                Across { from: Some(from), ..Across::default() }
+            }
+            None => Across { from: Some(Known::Not), missing: true, ..Across::default() },
+        };
+        let reference = Reference {
+            secret: Some(secret),
+            keys: keys.clone(),
+            variable: *variable,
+            optional: *optional,
+            volume: *volume,
+            ..Reference::bare(Kind::Copied, *site)
+        };
+        self.push(reference, across);
+    }
+}
+
+/// The paths of the node that containers see through a volume: narrowed by `subPath` where all mounts are. A volume that
+/// nothing mounts counts whole: an ephemeral container can mount it later.
+fn shown_paths(path: &str, volume: &str, spec: &PodSpec<'_>) -> BTreeSet<String> {
+    let containers = ContainerList::ALL.into_iter().flat_map(|list| list.of(spec));
+    let mounts = containers.flat_map(|container| &container.volume_mounts.items);
+    let mut shown: BTreeSet<String> = mounts
+        .filter(|mount| mount.name.as_str() == volume)
+        .map(|mount| match mount.sub_path.as_str() {
+            // What an expression becomes is not known: all of the volume.
+            "" => node_path::normalise(path).into_owned(),
+            below => node_path::below(path, below).into_owned(),
+        })
+        .collect();
+    if shown.is_empty() {
+        shown.insert(node_path::normalise(path).into_owned());
+    }
+    shown
+}
+
+/// Whether the pod holds a token for the API: mounted by itself (`serviceaccount` admission plugin: the pod's word goes
+/// before its ServiceAccount's), or projected for the API's own audience.
+fn holds_token(spec: &PodSpec<'_>, account: Option<bool>) -> bool {
+    let projected = spec.volumes.items.iter().flat_map(|volume| &volume.projected);
+    let mut tokens = projected.flat_map(|its| &its.sources.items).filter_map(|source| source.token.as_ref());
+    // Another audience may be one that the API server takes, too: only a person can say so.
+    spec.automount_service_account_token.or(account).unwrap_or(true)
+        || tokens.any(|token| token.audience.as_str().is_empty() || is_of_the_api(token.audience.as_str()))
+}
+
+/// The audience of the API server, by its usual names.
+fn is_of_the_api(audience: &str) -> bool {
+    audience.contains("kubernetes")
+}
