@@ -15,11 +15,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::policy_dir;
 use crate::telemetry::{self, LogFormat};
 use crate::webhook::{
-    CertificateSource, ClientAuthority, Limits, PolicySource, SelfSigned, Server, Settings, TlsMinVersion, quantity,
+    CertificateSource, ClientAuthority, Limits, PolicySource, SelfSigned, Server, Settings, TlsMinVersion,
+    big_judgements, quantity,
 };
 
-/// Threads for what must not run where connections are served: big reviews, and the watch of files.
-const BLOCKING_THREADS: usize = 8;
+/// Threads for what must not run where connections are served, beside those that judge big reviews: one looks at files,
+/// and one is to spare.
+const MORE_THREADS: usize = 2;
 
 /// Serve the webhook: HTTPS for the API server, and a plain listener for health and metrics
 #[derive(Args, Debug)]
@@ -138,7 +140,7 @@ pub fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("secretfence")
-        .max_blocking_threads(BLOCKING_THREADS)
+        .max_blocking_threads(big_judgements() + MORE_THREADS)
         .build()
         .context("cannot start the threads that serve")?;
     runtime.block_on(serve(settings))?;

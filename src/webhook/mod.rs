@@ -10,6 +10,7 @@ mod fingerprint;
 mod listener;
 mod policies;
 pub mod quantity;
+mod room;
 mod routes;
 mod self_signed;
 mod settings;
@@ -19,6 +20,7 @@ mod tls;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,6 +43,7 @@ use body::Buffers;
 use certificates::Certificates;
 use connection::{Ended, Pulse};
 use policies::Policies;
+use room::Room;
 use shutdown::{Shutdown, Stage};
 
 /// How often files are looked at.
@@ -48,6 +51,12 @@ const POLL: Duration = Duration::from_secs(1);
 
 /// The most connections to the plain listener: a scraper and a few probes.
 const MAX_ADMIN_CONNECTIONS: usize = 64;
+
+/// How many big bodies are judged at a time, each on a thread of the runtime's blocking pool: as many as there are cores.
+/// Files are looked at on one more.
+pub fn big_judgements() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
 
 /// A server whose addresses are bound, and whose policies and certificate are good.
 #[derive(Debug)]
@@ -67,8 +76,9 @@ struct Shared {
     metrics: Metrics,
     log: ReviewLog,
     shutdown: Shutdown,
-    /// A permit is a byte of a body.
-    room: Arc<Semaphore>,
+    room: Room,
+    /// Who judges a big body.
+    judges: Arc<Semaphore>,
     buffers: Arc<Buffers>,
 }
 
@@ -97,7 +107,8 @@ impl Server {
             metrics,
             log: ReviewLog::default(),
             shutdown: Shutdown::new(),
-            room: Arc::new(Semaphore::new(limits.max_in_flight)),
+            room: Room::new(&limits),
+            judges: Arc::new(Semaphore::new(big_judgements())),
             buffers: Arc::default(),
         };
         Ok(Server { shared: Arc::new(shared), reviews, admin, seen: (policies_seen, certificate_seen) })
