@@ -71,6 +71,11 @@ impl ReviewLog {
         self.fold_refused("connection refused", "", why);
     }
 
+    /// Writes that connections were closed for others, unless that repeats a line of the last minute.
+    pub fn crowded(&self, what: &str) {
+        self.fold_refused("connections closed", "", what);
+    }
+
     /// Writes the counts that are due. To be called every few seconds.
     pub fn write_due(&self, now: Instant) {
         let Folded { repeated, unseen } = self.lock().due(now);

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use hyper::service::{Service, service_fn};
 use hyper_util::service::TowerToHyperService;
-use prometheus::Registry;
+use prometheus::{IntGauge, Registry};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -42,6 +42,7 @@ use crate::telemetry::{Metrics, ReviewLog};
 use body::Buffers;
 use certificates::Certificates;
 use connection::{Ended, Pulse};
+use listener::Places;
 use policies::Policies;
 use room::Room;
 use shutdown::{Shutdown, Stage};
@@ -154,7 +155,7 @@ impl Server {
         let end = tokio::time::Instant::now() + limits.shutdown_grace;
         tracing::info!("shutting down: unready, answering what is under way");
         shared.shutdown.enter(Stage::Refusing);
-        tokio::time::sleep(limits.shutdown_lame_duck.min(limits.shutdown_grace)).await;
+        tokio::time::sleep(limits.shutdown_delay.min(limits.shutdown_grace)).await;
         shared.shutdown.enter(Stage::Closing);
         let drained = async {
             while let Some(connections) = serving.join_next().await {
@@ -186,28 +187,41 @@ fn bound(flag: &'static str, address: SocketAddr) -> Result<(TcpListener, Socket
 
 async fn serve_reviews(shared: Arc<Shared>, listener: TcpListener) -> JoinSet<()> {
     let stage = shared.shutdown.watch();
-    let most = shared.limits.max_connections;
-    listener::accept(listener, most, stage, |stream, peer| serve_review_connection(Arc::clone(&shared), stream, peer))
-        .await
+    let notice = || shared.log.crowded("--max-connections are open: one that rested was closed for a new one");
+    let places = Places { most: shared.limits.max_connections, notice };
+    let handle = |stream, peer, pulse| serve_review_connection(Arc::clone(&shared), stream, peer, pulse);
+    listener::accept(listener, places, stage, handle).await
 }
 
-async fn serve_review_connection(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
-    let open = shared.metrics.connections();
-    open.inc();
-    let ended = serve_tls(&shared, stream).await;
-    open.dec();
-    if let Err(error) = ended {
+async fn serve_review_connection(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, pulse: Arc<Pulse>) {
+    let _open = Open::count(shared.metrics.connections());
+    if let Err(error) = serve_tls(&shared, stream, pulse).await {
         // Port scans and probes end here: not worth a line on a busy day.
         tracing::debug!(peer = &*peer.to_string(), error = &*error, "connection ended");
     }
 }
 
-async fn serve_tls(shared: &Arc<Shared>, stream: TcpStream) -> Result<(), String> {
+/// Counts an open connection for as long as it lives, also if it is cut.
+struct Open(IntGauge);
+
+impl Open {
+    fn count(gauge: &IntGauge) -> Open {
+        gauge.inc();
+        Open(gauge.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+async fn serve_tls(shared: &Arc<Shared>, stream: TcpStream, pulse: Arc<Pulse>) -> Result<(), String> {
     // An error here costs some milliseconds an answer, no more.
     let _ = stream.set_nodelay(true);
     // Both are big, and a future keeps room for every value that it ever moves: boxed, they are there once.
     let stream = Box::new(Box::pin(handshake(shared, stream)).await?);
-    let pulse = Arc::new(Pulse::default());
     let service = service_fn(|request| {
         let (shared, pulse) = (Arc::clone(shared), Arc::clone(&pulse));
         async move { Ok::<_, Infallible>(routes::handle(&shared, &pulse, request).await) }
@@ -227,18 +241,17 @@ async fn handshake(shared: &Shared, stream: TcpStream) -> Result<TlsStream<TcpSt
     })
 }
 
-/// How long a connection to the admin listener may say nothing: whoever holds all its places keeps the kubelet from
-/// asking whether we live.
+/// How long a connection to the admin listener may say nothing.
 const ADMIN_IDLE: Duration = Duration::from_secs(5);
 
 async fn serve_admin(shared: Arc<Shared>, listener: TcpListener) {
     let router = admin::router(Arc::clone(&shared));
     // Health is told to the last: what stops this listener is the end of its task.
     let never = Shutdown::new();
-    let handle = |stream: TcpStream, _| {
+    let notice = || shared.log.crowded("the admin listener has no place left: a connection that rested was closed");
+    let handle = |stream: TcpStream, _, pulse: Arc<Pulse>| {
         let (shared, router, stage) = (Arc::clone(&shared), router.clone(), never.watch());
         async move {
-            let pulse = Arc::new(Pulse::default());
             let router = TowerToHyperService::new(router);
             let service = service_fn(|request| {
                 pulse.request();
@@ -249,14 +262,16 @@ async fn serve_admin(shared: Arc<Shared>, listener: TcpListener) {
                     answer
                 }
             });
-            let limits = Limits { idle_timeout: ADMIN_IDLE, ..shared.limits };
+            let header_timeout = shared.limits.header_timeout.min(ADMIN_IDLE);
+            let limits = Limits { idle_timeout: ADMIN_IDLE, header_timeout, ..shared.limits };
             let ended = connection::serve(stream, Arc::clone(&pulse), service, &limits, stage).await;
             if let Err(error) = told(ended) {
                 tracing::debug!(error = &*error, "connection to the admin listener ended");
             }
         }
     };
-    drop(listener::accept(listener, MAX_ADMIN_CONNECTIONS, never.watch(), handle).await);
+    let places = Places { most: MAX_ADMIN_CONNECTIONS, notice };
+    drop(listener::accept(listener, places, never.watch(), handle).await);
 }
 
 fn told(ended: Ended) -> Result<(), String> {

@@ -197,34 +197,129 @@ fn a_client_that_never_reads_is_cut_off() {
 
 #[test]
 fn an_idle_connection_is_closed_in_order_and_a_busy_one_is_kept() {
-    let server = Server::self_signed(&["--idle-timeout", "2s"]);
-    let (mut idle, mut used, mut fresh) = (server.connect(), server.connect(), server.connect());
+    let server = Server::self_signed(&["--idle-timeout", "2s", "--header-timeout", "1s"]);
+    let (mut idle, mut used) = (server.connect(), server.connect());
     assert_eq!(idle.post("/validate", REVIEW).status, 200);
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(3) {
         assert_eq!(used.post("/validate", REVIEW).status, 200, "after {:?}", start.elapsed());
         std::thread::sleep(Duration::from_millis(200));
     }
-    for connection in [&mut idle, &mut fresh] {
-        assert_eq!(connection.stream.read(&mut [0; 16]).unwrap(), 0, "closed with a close_notify");
+    assert_eq!(idle.stream.read(&mut [0; 16]).unwrap(), 0, "closed with a close_notify");
+}
+
+#[test]
+fn a_connection_that_rests_longer_than_the_time_of_a_head_is_served_again() {
+    let server = Server::self_signed(&["--header-timeout", "1s"]);
+    let mut resting = server.connect();
+    for _ in 0..3 {
+        assert_eq!(resting.post("/validate", REVIEW).status, 200);
+        assert_eq!(resting.post("/validate", &review_of(300 * KIB)).status, 200);
+        std::thread::sleep(Duration::from_millis(1500));
     }
 }
 
 #[test]
-fn connections_over_the_limit_wait_for_a_place() {
+fn a_connection_without_its_first_request_lives_as_long_as_a_head() {
+    let server = Server::self_signed(&["--header-timeout", "1s"]);
+    let mut fresh = server.connect();
+    let start = Instant::now();
+    assert_eq!(fresh.stream.read(&mut [0; 16]).unwrap(), 0, "closed with a close_notify");
+    assert!(start.elapsed() >= Duration::from_millis(800) && start.elapsed() < Duration::from_secs(8));
+}
+
+/// hyper holds the half, and keeps no time for it.
+#[test]
+fn half_a_second_head_behind_a_request_lives_as_long_as_a_head() {
+    let server = Server::self_signed(&["--header-timeout", "1s"]);
+    let mut connection = server.connect();
+    connection.send(head("/validate", REVIEW.len()) + REVIEW + "POST /validate HTTP/1.1\r\nhost: x\r\n").unwrap();
+    let start = Instant::now();
+    assert_eq!(connection.answer().unwrap().status, 200);
+    assert!(connection.is_closed());
+    assert!(start.elapsed() >= Duration::from_secs(1) && start.elapsed() < Duration::from_secs(8));
+    // One that comes to its end in time is answered.
+    let mut connection = server.connect();
+    let second = head("/validate", REVIEW.len());
+    connection.send(head("/validate", REVIEW.len()) + REVIEW + &second[..20]).unwrap();
+    assert_eq!(connection.answer().unwrap().status, 200);
+    std::thread::sleep(Duration::from_millis(300));
+    connection.send(second[20..].to_owned() + REVIEW).unwrap();
+    assert_eq!(connection.answer().unwrap().status, 200);
+    server.assert_serves();
+}
+
+#[test]
+fn connections_over_the_limit_wait_while_all_others_are_busy() {
     let server = Server::self_signed(&["--max-connections", "3"]);
-    let config = server.client();
-    let mut open: Vec<_> = (0..3).map(|_| Connection::open(server.address, Arc::clone(&config)).unwrap()).collect();
+    let mut busy = holders(&server, 3, REVIEW.len(), 10);
+    wait_for_in_flight(&server, 30);
     let waiting = std::thread::spawn({
-        let (address, config) = (server.address, Arc::clone(&config));
+        let (address, config) = (server.address, server.client());
         move || Connection::open(address, config).unwrap().post("/validate", REVIEW).status
     });
     std::thread::sleep(Duration::from_millis(300));
     assert!(!waiting.is_finished());
     assert_eq!(server.metric("secretfence_connections"), Some(3.0));
-    assert_eq!(open[0].post("/validate", REVIEW).status, 200);
-    drop(open.pop());
+    busy[0].send(&REVIEW[10..]).unwrap();
+    assert_eq!(busy[0].answer().unwrap().status, 200);
     assert_eq!(waiting.join().unwrap(), 200);
+}
+
+#[test]
+fn the_connection_that_has_rested_longest_makes_room_for_a_new_one() {
+    let server = Server::self_signed(&["--max-connections", "3"]);
+    let mut busy = holders(&server, 1, REVIEW.len(), 10).remove(0);
+    let (mut first, mut second) = (server.connect(), server.connect());
+    for connection in [&mut first, &mut second] {
+        assert_eq!(connection.post("/validate", REVIEW).status, 200);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // It rested before the second one did, and then no more.
+    assert_eq!(first.post("/validate", REVIEW).status, 200);
+    let mut new = server.connect();
+    assert_eq!(new.post("/validate", REVIEW).status, 200);
+    assert_eq!(second.stream.read(&mut [0; 16]).unwrap(), 0, "closed with a close_notify");
+    assert_eq!(first.post("/validate", REVIEW).status, 200);
+    busy.send(&REVIEW[10..]).unwrap();
+    assert_eq!(busy.answer().unwrap().status, 200);
+    server.wait_for_line(&["connections closed", "--max-connections"]);
+}
+
+/// Some say nothing at all, some shake hands and then say nothing, some stop within a head.
+#[test]
+fn strangers_in_all_places_make_room_before_an_api_server_that_rests() {
+    let server = Server::self_signed(&["--max-connections", "30", "--header-timeout", "1m"]);
+    let config = server.client();
+    let mut kept = Connection::open(server.address, Arc::clone(&config)).unwrap();
+    assert_eq!(kept.post("/validate", REVIEW).status, 200);
+    let silent: Vec<_> = (0..10).map(|_| TcpStream::connect(server.address).unwrap()).collect();
+    let shaken: Vec<_> = (0..19).map(|_| Connection::open(server.address, Arc::clone(&config)).unwrap()).collect();
+    let full = || server.metric("secretfence_connections").filter(|open| *open == 30.0);
+    assert!(eventually(full).is_some());
+    std::thread::sleep(Duration::from_millis(1200));
+    let mut served = Vec::new();
+    for _ in 0..20 {
+        let start = Instant::now();
+        let mut new = Connection::open(server.address, Arc::clone(&config)).unwrap();
+        assert_eq!(new.post("/validate", REVIEW).status, 200);
+        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+        served.push(new);
+    }
+    assert_eq!(kept.post("/validate", REVIEW).status, 200);
+    drop((silent, shaken, served));
+}
+
+#[test]
+fn idle_connections_do_not_lock_probes_out_of_the_admin_listener() {
+    let server = Server::self_signed(&["--header-timeout", "1m"]);
+    let idle: Vec<_> = (0..200).map(|_| TcpStream::connect(server.admin).unwrap()).collect();
+    for _ in 0..5 {
+        let start = Instant::now();
+        assert_eq!(server.admin_get("/livez").0, 200);
+        assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    }
+    drop(idle);
 }
 
 #[test]
@@ -414,7 +509,7 @@ fn big_reviews_are_answered_in_time_and_do_not_keep_policies_from_being_reloaded
     let stop = std::sync::atomic::AtomicBool::new(false);
     let (served, late) = (AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
-        for _ in 0..16 {
+        for _ in 0..8 * std::thread::available_parallelism().unwrap().get() {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
                     let mut connection = Connection::open(server.address, Arc::clone(&config)).unwrap();
