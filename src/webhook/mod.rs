@@ -35,6 +35,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 pub use error::{CertificateError, ServeError};
+pub use fingerprint::UnwatchableError;
 pub use self_signed::SelfSigned;
 pub use settings::{CertificateSource, ClientAuthority, Limits, PolicySource, Settings, TlsMinVersion};
 
@@ -292,7 +293,7 @@ async fn poll_files(shared: Arc<Shared>, mut seen: (policies::Seen, certificates
         let polled = tokio::task::spawn_blocking(move || {
             // A defect in one look must not end the watch: exceptions would never end, and the certificate would.
             let look = AssertUnwindSafe(|| {
-                shared.policies.poll(&mut seen.0, &shared.metrics);
+                shared.policies.poll(&mut seen.0, &shared.metrics, Instant::now());
                 shared.certificates.poll(&mut seen.1, &shared.metrics);
                 shared.log.write_due(Instant::now());
             });
