@@ -16,6 +16,8 @@ mod client;
 mod client_certificates;
 #[path = "webhook/embedded.rs"]
 mod embedded;
+#[path = "webhook/handshakes.rs"]
+mod handshakes;
 #[path = "webhook/lifecycle.rs"]
 mod lifecycle;
 #[path = "webhook/limits.rs"]

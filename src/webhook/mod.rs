@@ -7,6 +7,7 @@ mod client_certificate;
 mod connection;
 mod error;
 mod fingerprint;
+mod handshake;
 mod listener;
 mod policies;
 pub mod quantity;
@@ -43,6 +44,7 @@ use crate::telemetry::{Metrics, ReviewLog};
 use body::Buffers;
 use certificates::Certificates;
 use connection::{Ended, Pulse};
+use handshake::Failure;
 use listener::Places;
 use policies::Policies;
 use room::Room;
@@ -97,7 +99,7 @@ impl Server {
         // First of all, so that those who connect wait rather than fail while policies are loaded.
         let reviews = bound("--listen", settings.listen)?;
         let admin = bound("--admin-listen", settings.admin_listen)?;
-        let metrics = Metrics::new(registry)?;
+        let metrics = Metrics::new(registry, &handshake::REASONS)?;
         let (certificates, certificate_seen) =
             Certificates::load(settings.certificate, settings.clients, settings.tls_min_version)?;
         metrics.certificate_serves(certificates.state().0);
@@ -222,7 +224,7 @@ async fn serve_tls(shared: &Arc<Shared>, stream: TcpStream, pulse: Arc<Pulse>) -
     // An error here costs some milliseconds an answer, no more.
     let _ = stream.set_nodelay(true);
     // Both are big, and a future keeps room for every value that it ever moves: boxed, they are there once.
-    let stream = Box::new(Box::pin(handshake(shared, stream)).await?);
+    let stream = Box::new(Box::pin(shake_hands(shared, stream)).await?);
     let service = service_fn(|request| {
         let (shared, pulse) = (Arc::clone(shared), Arc::clone(&pulse));
         async move { Ok::<_, Infallible>(routes::handle(&shared, &pulse, request).await) }
@@ -230,16 +232,19 @@ async fn serve_tls(shared: &Arc<Shared>, stream: TcpStream, pulse: Arc<Pulse>) -
     told(connection::serve(stream, Arc::clone(&pulse), service, &shared.limits, shared.shutdown.watch()).await)
 }
 
-async fn handshake(shared: &Shared, stream: TcpStream) -> Result<TlsStream<TcpStream>, String> {
+async fn shake_hands(shared: &Shared, stream: TcpStream) -> Result<TlsStream<TcpStream>, String> {
     let handshake = TlsAcceptor::from(shared.certificates.config()).accept(stream);
-    let shaken = tokio::time::timeout(shared.limits.header_timeout, handshake).await;
-    shaken.map_err(|_| "no TLS handshake in time".to_owned())?.map_err(|error| {
-        // Where clients need a certificate, it may be the API server that is kept out: that is worth a line.
-        if let Some(why) = client_certificate::refusal(&error) {
-            shared.log.handshake_refused(why);
-        }
-        error.to_string()
-    })
+    let (failure, text) = match tokio::time::timeout(shared.limits.header_timeout, handshake).await {
+        Ok(Ok(stream)) => return Ok(stream),
+        Ok(Err(error)) => (Failure::of(&error), error.to_string()),
+        Err(_) => (Failure::timeout(), "no TLS handshake in time".to_owned()),
+    };
+    shared.metrics.handshake_failed(failure.reason);
+    // It may be the API server that is kept out: that is worth a line.
+    if let Some(why) = failure.why {
+        shared.log.handshake_refused(why);
+    }
+    Err(text)
 }
 
 /// How long a connection to the admin listener may say nothing.

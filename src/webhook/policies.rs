@@ -197,7 +197,7 @@ mod tests {
         fn new() -> Case {
             let directory = TempDir::new().unwrap();
             write(&directory, "first");
-            let metrics = Metrics::new(Registry::new()).unwrap();
+            let metrics = Metrics::new(Registry::new(), &[]).unwrap();
             let source = PolicySource::Paths(vec![directory.path().to_owned()]);
             let (policies, seen) = Policies::load(source, &metrics).unwrap();
             Case { directory, metrics, policies, seen, start: Instant::now() }

@@ -111,6 +111,7 @@ fn tells_every_metric() {
         "secretfence_certificate_reloads_total{",
         "secretfence_in_flight_bytes ",
         "secretfence_connections ",
+        "secretfence_tls_handshake_failures_total{reason=",
         concat!("secretfence_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
     ] {
         assert!(text.contains(name), "{name} in {text}");
