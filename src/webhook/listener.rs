@@ -23,6 +23,14 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Binds an address. `[::]` takes IPv4 too, and is `0.0.0.0` where there is no IPv6.
 pub(super) fn bind(flag: &'static str, address: SocketAddr) -> Result<TcpListener, ServeError> {
+    bind_by(listen, flag, address)
+}
+
+fn bind_by(
+    listen: impl Fn(SocketAddr) -> io::Result<TcpListener>,
+    flag: &'static str,
+    address: SocketAddr,
+) -> Result<TcpListener, ServeError> {
     let bound = match listen(address) {
         Err(error) if address.is_ipv6() && address.ip().is_unspecified() && lacks_ipv6(&error) => {
             listen(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
@@ -116,4 +124,33 @@ fn belongs_to_one_connection(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::io::Errno;
+
+    /// As the system answers where IPv6 is missing, or off.
+    fn without_ipv6(errno: Errno) -> impl Fn(SocketAddr) -> io::Result<TcpListener> {
+        move |address| if address.is_ipv6() { Err(errno.into()) } else { listen(address) }
+    }
+
+    #[tokio::test]
+    async fn the_unspecified_address_is_that_of_ipv4_where_there_is_no_ipv6() {
+        for errno in [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL] {
+            let listener = bind_by(without_ipv6(errno), "--listen", "[::]:0".parse().unwrap()).unwrap();
+            assert_eq!(listener.local_addr().unwrap().ip(), Ipv4Addr::UNSPECIFIED);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_was_meant_is_an_error_where_it_cannot_be_had() {
+        for (errno, address) in
+            [(Errno::AFNOSUPPORT, "[::1]:0"), (Errno::ADDRINUSE, "[::]:0"), (Errno::ACCESS, "[::]:0")]
+        {
+            let error = bind_by(without_ipv6(errno), "--listen", address.parse().unwrap()).unwrap_err();
+            assert!(error.to_string().contains("--listen"), "{error}");
+        }
+    }
 }

@@ -18,7 +18,6 @@ use super::connection::Pulse;
 use super::quantity;
 use super::room::Place;
 use crate::fence::answer::{self, Answer, Endpoint, Gate};
-use crate::fence::review::ReviewError;
 use crate::telemetry::{Outcome, Webhook};
 
 /// A body over this is judged on a thread of its own, so that it does not hold up the connections of a worker.
@@ -102,7 +101,7 @@ async fn review(shared: &Arc<Shared>, asked: &Asked<'_>, inbound: &mut Inbound) 
     })?;
     let review = Review { webhook: asked.webhook, endpoint: asked.endpoint, deadline: asked.deadline, bytes, place };
     if review.bytes.len() <= INLINE_BYTES {
-        return judge(shared, review);
+        return without_panic(|| judge(shared, review));
     }
     judge_apart(shared, review).await
 }
@@ -125,7 +124,7 @@ async fn judge_apart(shared: &Arc<Shared>, review: Review) -> Result<Judged, Ref
         let judge_permit = Arc::clone(&shared.judges).acquire_owned().await;
         let shared = Arc::clone(shared);
         let judging = tokio::task::spawn_blocking(move || {
-            let judged = judge(&shared, review);
+            let judged = without_panic(|| judge(&shared, review));
             drop(judge_permit);
             judged
         });
@@ -138,7 +137,8 @@ async fn judge_apart(shared: &Arc<Shared>, review: Review) -> Result<Judged, Ref
 fn judge(shared: &Shared, review: Review) -> Result<Judged, Refusal> {
     let Review { webhook, endpoint, deadline, bytes, mut place } = review;
     let judgement = shared.policies.judgement();
-    let Answer { body, record } = without_panic(|| answer::answer(&bytes, endpoint, &judgement.set, &judgement.facts))?;
+    let answered = answer::answer(&bytes, endpoint, &judgement.set, &judgement.facts);
+    let Answer { body, record } = answered.map_err(|error| Refusal::Malformed(error.to_string()))?;
     if bytes.len() > INLINE_BYTES && Instant::now() >= deadline {
         // It was answered already that it is late: what was decided comes to nothing.
         return Err(Refusal::Late);
@@ -153,12 +153,8 @@ fn judge(shared: &Shared, review: Review) -> Result<Judged, Refusal> {
 }
 
 /// A panic is a defect of ours: it costs this answer and no other.
-fn without_panic(engine: impl FnOnce() -> Result<Answer, ReviewError>) -> Result<Answer, Refusal> {
-    match catch_unwind(AssertUnwindSafe(engine)) {
-        Err(_) => Err(Refusal::Panicked),
-        Ok(Err(error)) => Err(Refusal::Malformed(error.to_string())),
-        Ok(Ok(answer)) => Ok(answer),
-    }
+fn without_panic<T>(judge: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
+    catch_unwind(AssertUnwindSafe(judge)).unwrap_or(Err(Refusal::Panicked))
 }
 
 /// An answer keeps the room of its review until it is written: a client that does not read takes room, not memory.
@@ -294,5 +290,35 @@ impl Refusal {
             _ => {}
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::webhook::Limits;
+    use crate::webhook::room::{Claim, Room};
+    use std::future::poll_fn;
+    use std::pin::Pin;
+
+    #[tokio::test]
+    async fn a_panic_is_500_with_a_sentence_and_gives_back_its_room() {
+        let room = Room::new(&Limits::default());
+        let judged = |defect: bool| {
+            let mut place = Place::default();
+            assert!(room.try_grow(&mut place, 1000, Claim { small: true, whole: true }));
+            without_panic(|| {
+                let _place = place;
+                if defect { panic!("uid-of-the-review") } else { Ok(()) }
+            })
+        };
+        let refusal = judged(true).unwrap_err();
+        assert_eq!(room.taken(), 0);
+        assert_eq!((refusal.outcome(), refusal.status().as_u16()), (Outcome::Panicked, 500));
+        let mut response = refusal.into_response();
+        let frame = poll_fn(|cx| hyper::body::Body::poll_frame(Pin::new(response.body_mut()), cx)).await;
+        let body = frame.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(body, "a defect of secretfence kept it from judging this review; its log says where\n");
+        assert!(judged(false).is_ok(), "the next one is judged");
     }
 }
