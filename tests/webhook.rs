@@ -30,5 +30,7 @@ mod policies;
 mod process;
 #[path = "webhook/protocol.rs"]
 mod protocol;
+#[path = "webhook/robust.rs"]
+mod robust;
 #[path = "webhook/statuses.rs"]
 mod statuses;

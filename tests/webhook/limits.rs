@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::{Connection, REVIEW, head, review_of};
 use crate::process::{PATIENCE, Server, eventually};
+use crate::robust::beside_another_client;
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
@@ -577,27 +578,19 @@ fn under_overload_memory_is_bounded_and_everybody_is_answered() {
     server.assert_serves();
 }
 
+/// The smallest item for the most of memory: what is parsed is far larger than its two bytes. One takes 445 MiB, and
+/// eight in a row no more than one.
 #[test]
-fn a_pod_of_5_mb_with_ten_thousand_containers_is_judged_in_bounded_memory() {
+fn pods_of_a_million_empty_containers_are_judged_in_bounded_memory() {
     let server = Server::self_signed(&[]);
-    server.assert_serves();
-    let before = server.resident();
-    let containers: Vec<String> = (0..10_000)
-        .map(|at| {
-            format!(
-                r#"{{"name":"c{at}","image":"nginx","args":["{}"],"env":[{{"name":"T","valueFrom":{{"secretKeyRef":{{"name":"db","key":"k"}}}}}}]}}"#,
-                "x".repeat(400)
-            )
-        })
-        .collect();
-    let review = REVIEW.replace(r#"{"name":"web","image":"nginx"}"#, &containers.join(","));
-    assert!(review.len() > 5_000_000, "{}", review.len());
-    let answer = server.connect().post("/validate?timeout=30s", &review);
-    assert_eq!(answer.json()["response"]["status"]["code"], 403);
-    assert!(answer.body.len() < 64 * KIB, "{} bytes of an answer", answer.body.len());
-    let grown = server.resident().saturating_sub(before);
-    println!("{grown} KiB more for {} KiB", review.len() / KIB);
-    assert!(grown < 64 * KIB, "{grown} KiB more");
-    let lines = server.lines();
-    assert!(lines.iter().all(|line| line.len() < 4096), "{lines:?}");
+    let containers = vec!["{}"; 966_000].join(",");
+    let review = REVIEW.replace(r#"{"name":"web","image":"nginx"}"#, &containers);
+    assert!(review.len() > 2_890_000 && review.len() < 3 * MIB);
+    beside_another_client(&server, Duration::from_secs(120), 512 * KIB, || {
+        let mut connection = server.connect();
+        for _ in 0..8 {
+            let answer = connection.post("/validate?timeout=30s", &review);
+            assert_eq!((answer.status, &answer.json()["response"]["uid"]), (200, &"u-1".into()));
+        }
+    });
 }
