@@ -11,8 +11,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{self, AbortHandle, JoinSet};
 
-use super::connection::Pulse;
 use super::error::ServeError;
+use super::pulse::Pulse;
 use super::shutdown::{Stage, reached};
 
 /// Connections that the system holds for us until they are accepted.

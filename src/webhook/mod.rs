@@ -10,6 +10,7 @@ mod fingerprint;
 mod handshake;
 mod listener;
 mod policies;
+mod pulse;
 pub mod quantity;
 mod room;
 mod routes;
@@ -43,10 +44,11 @@ pub use settings::{CertificateSource, ClientAuthority, Limits, PolicySource, Set
 use crate::telemetry::{Metrics, ReviewLog};
 use body::Buffers;
 use certificates::Certificates;
-use connection::{Ended, Pulse};
+use connection::Ended;
 use handshake::Failure;
 use listener::Places;
 use policies::Policies;
+use pulse::Pulse;
 use room::Room;
 use shutdown::{Shutdown, Stage};
 

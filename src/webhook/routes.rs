@@ -14,7 +14,7 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::Shared;
 use super::body::{self, BodyError, Contiguous, Inbound, Terms, Whole};
-use super::connection::Pulse;
+use super::pulse::Pulse;
 use super::quantity;
 use super::room::Place;
 use crate::fence::answer::{self, Answer, Endpoint, Gate};
