@@ -236,7 +236,9 @@ fn the_deployment_starts_the_program_with_flags_that_it_has() {
         let number = ports.iter().find(|its| its["name"] == port).unwrap();
         assert!(given(flag).ends_with(&format!(":{}", number["containerPort"])), "{flag}");
     }
-    let grace: u64 = given("shutdown_grace").trim_end_matches('s').parse().unwrap();
+    let seconds = |flag: &str| given(flag).trim_end_matches('s').parse::<u64>().unwrap();
+    let grace = seconds("shutdown_grace");
+    assert!(seconds("shutdown_delay") < grace, "what came last is still answered");
     assert_eq!(pod(&deployment)["terminationGracePeriodSeconds"], grace + 5);
     assert_eq!(container["readinessProbe"]["httpGet"], json!({"path": "/readyz", "port": "admin"}));
     assert_eq!(container["livenessProbe"]["httpGet"], json!({"path": "/livez", "port": "admin"}));

@@ -8,7 +8,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use serde_json::value::RawValue;
 
@@ -496,6 +496,10 @@ struct LegacySource<'a> {
     secret_name: Option<Text<'a>>,
 }
 
+/// The most memory that one list takes: three bytes of `{},` are a whole container here, and whoever may create a pod may
+/// send a million of them. A list of what people write is far from it: 36,000 containers, 110,000 variables.
+const LIST_BYTES: usize = 16 << 20;
+
 /// A list that may be absent or null, and whose items may be null: all are what Go decodes them to.
 #[derive(Debug)]
 pub struct List<T> {
@@ -528,6 +532,10 @@ impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for List<T> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
                 let mut items = Vec::new();
                 while let Some(item) = sequence.next_element::<Option<T>>()? {
+                    if items.len() == LIST_BYTES / size_of::<T>().max(1) {
+                        let most = items.len();
+                        return Err(A::Error::custom(format_args!("a longer list, expected at most {most} items")));
+                    }
                     items.push(item.unwrap_or_default());
                 }
                 Ok(List { items, written: true })
