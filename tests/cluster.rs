@@ -33,6 +33,8 @@ mod other_webhooks;
 mod outages;
 #[path = "cluster/served_corpus.rs"]
 mod served_corpus;
+#[path = "cluster/served_templates.rs"]
+mod served_templates;
 #[path = "cluster/templates.rs"]
 mod templates;
 #[path = "cluster/updates.rs"]
