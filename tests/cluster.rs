@@ -21,6 +21,8 @@ mod corpus;
 mod denials;
 #[path = "cluster/guarded.rs"]
 mod guarded;
+#[path = "cluster/guide.rs"]
+mod guide;
 #[path = "cluster/kubectl.rs"]
 mod kubectl;
 #[path = "cluster/modes.rs"]

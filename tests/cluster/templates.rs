@@ -145,10 +145,9 @@ fn a_rollout_older_than_the_policy_is_not_stuck_by_its_replica_set() {
     // A new revision takes the Secret as a file.
     let mounted = json!([{"name": "api", "image": objects::API, "volumeMounts": [{"name": "db", "mountPath": "/db"}]}]);
     let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/web");
-    let mut changed = cluster.api.get(&path).done();
-    changed["spec"]["template"]["spec"]["containers"] = mounted;
-    changed["spec"]["template"]["spec"]["volumes"] = json!([{"name": "db", "secret": {"secretName": "db"}}]);
-    cluster.api.replace(&changed).done();
+    let volumes = json!([{"name": "db", "secret": {"secretName": "db"}}]);
+    let changed = json!({"spec": {"template": {"spec": {"containers": mounted, "volumes": volumes}}}});
+    cluster.api.merge(&path, &changed).done();
     let is_new = |pod: &Value| pod["spec"]["containers"][0].get("env").is_none();
     let pods = cluster.pods(&namespace, |pods| pods.iter().any(is_new));
     // Its pods will be ready: that scales the old ReplicaSet down, and nothing of ours is in the way.

@@ -32,6 +32,35 @@ impl Webhook {
         policies: &[(&str, &str)],
         more: &[String],
     ) -> Webhook {
+        let webhook = Webhook::write(port, control_plane, name, policies, more);
+        webhook.write_certificate(&control_plane.authority);
+        webhook.restart();
+        webhook
+    }
+
+    /// Serves with this certificate and key, as a pod has them mounted.
+    pub fn mounted(
+        port: u16,
+        control_plane: &ControlPlane,
+        name: &str,
+        policies: &[(&str, &str)],
+        (certificate, key): &(Vec<u8>, Vec<u8>),
+    ) -> Webhook {
+        let webhook = Webhook::write(port, control_plane, name, policies, &[]);
+        fs::write(webhook.directory.join("tls.crt"), certificate).unwrap();
+        fs::write(webhook.directory.join("tls.key"), key).unwrap();
+        webhook.restart();
+        webhook
+    }
+
+    /// Everything but its certificate.
+    fn write(
+        port: u16,
+        control_plane: &ControlPlane,
+        name: &str,
+        policies: &[(&str, &str)],
+        more: &[String],
+    ) -> Webhook {
         let directory = control_plane.directory.join(name);
         let webhook =
             Webhook { port, admin_port: free_port(), more: more.to_vec(), process: Mutex::default(), directory };
@@ -39,8 +68,6 @@ impl Webhook {
         for (file, text) in policies {
             fs::write(webhook.policies().join(file), text).unwrap();
         }
-        webhook.write_certificate(&control_plane.authority);
-        webhook.restart();
         webhook
     }
 
