@@ -1,4 +1,5 @@
-//! The five minutes of README.md, command by command: what it says, and that the reader sees what it shows.
+//! The five minutes of README.md, command by command: the reader sees what it shows. Then the commands of
+//! docs/install.md.
 //!
 //! There are no nodes here, so a thread does what a kubelet would: it runs the webhook with what its pod mounts, and says
 //! that the pods are ready. Nor is there a cert-manager: the same thread signs what a Certificate asks for. The Service
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::api::Api;
 use crate::binaries::skipped;
+use crate::cluster::from_yaml;
 use crate::control_plane::{ADMIN, ControlPlane, eventually, free_port};
 use crate::objects;
 use crate::webhook::Webhook;
@@ -64,13 +66,14 @@ fn follow(way: &str) {
                 std::thread::sleep(Duration::from_millis(100));
             }
         });
-        for step in steps.iter().filter(|step| [way, "both"].contains(&step.of.as_str())) {
+        let is_mine = |step: &&Step| [way, "both"].contains(&step.of.as_str());
+        for step in steps.iter().filter(is_mine) {
             reader.run(step);
             reader.wait_as_long_as_it_takes_to_read();
         }
         let gone = || reader.api.get("/api/v1/namespaces/shop").status == 404;
         assert!(eventually(|| gone().then_some(())).is_some());
-        reader.run(&uninstall());
+        further_steps().iter().filter(is_mine).for_each(|step| reader.run(step));
         for path in [
             "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/secretfence",
             "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/zz-secretfence",
@@ -101,12 +104,16 @@ fn steps(guide: &str) -> Vec<Step> {
     steps
 }
 
-/// What docs/install.md says about it.
-fn uninstall() -> Step {
+/// The commands of docs/install.md, the last of which uninstall.
+fn further_steps() -> Vec<Step> {
     let guide = fs::read_to_string(format!("{ROOT}/docs/install.md")).unwrap();
-    let (_, section) = guide.split_once("\n## Uninstalling\n").unwrap();
-    let (_, block) = section.split_once("```sh\n").unwrap();
-    Step { of: "both".to_owned(), commands: block.split("```").next().unwrap().to_owned(), shown: None }
+    let blocks = guide.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap());
+    blocks
+        .map(|commands| {
+            let of = if commands.contains("fence/tls.key") { "by hand" } else { "both" };
+            Step { of: of.to_owned(), commands: commands.to_owned(), shown: None }
+        })
+        .collect()
 }
 
 /// A person in front of a cluster, in the folder that holds the clone.
@@ -223,19 +230,18 @@ impl Reader {
         }
     }
 
-    /// The kinds of cert-manager that the manifests use, without their schemas.
+    /// The kinds of cert-manager that the manifests use. `SECRETFENCE_CERT_MANAGER_CRDS` names the folder `deploy/crds` of
+    /// its sources; without it they have no schema.
     fn define_certificates(&self) {
+        let folder = std::env::var_os("SECRETFENCE_CERT_MANAGER_CRDS").map(PathBuf::from);
         for (kind, plural) in [("Certificate", "certificates"), ("Issuer", "issuers")] {
-            let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
-            let definition = json!({
-                "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-                "metadata": {"name": format!("{plural}.cert-manager.io")},
-                "spec": {
-                    "group": "cert-manager.io", "scope": "Namespaced",
-                    "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase()},
-                    "versions": [{"name": "v1", "served": true, "storage": true, "schema": schema}],
-                },
-            });
+            let definition = match &folder {
+                Some(folder) => {
+                    let text = fs::read_to_string(folder.join(format!("cert-manager.io_{plural}.yaml"))).unwrap();
+                    from_yaml(&text).remove(0)
+                }
+                None => without_schema(kind, plural),
+            };
             self.api.create(&definition, "").done();
             let served = format!("/apis/cert-manager.io/v1/{plural}");
             assert!(eventually(|| (self.api.get(&served).status == 200).then_some(())).is_some());
@@ -276,15 +282,32 @@ impl Reader {
     }
 }
 
+fn without_schema(kind: &str, plural: &str) -> Value {
+    let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.cert-manager.io")},
+        "spec": {
+            "group": "cert-manager.io", "scope": "Namespaced",
+            "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase()},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": schema}],
+        },
+    })
+}
+
 fn file<'d>((name, text): (&'d String, &'d Value)) -> (&'d str, &'d str) {
     (name, text.as_str().unwrap())
 }
 
-/// Whether these lines were printed. A line `…` stands for any lines, `…` within one for any text.
+/// Whether these lines were printed. A line `…` stands for any lines but errors, `…` within one for
+/// any text.
 fn is_shown(printed: &[&str], shown: &[&str]) -> bool {
     match shown.split_first() {
         None => printed.is_empty(),
-        Some((&"…", rest)) => (0..=printed.len()).any(|left_out| is_shown(&printed[left_out..], rest)),
+        Some((&"…", rest)) => {
+            let no_errors = printed.iter().take_while(|line| !line.to_lowercase().starts_with("error")).count();
+            (0..=no_errors).any(|left_out| is_shown(&printed[left_out..], rest))
+        }
         Some((line, rest)) => printed.split_first().is_some_and(|(first, others)| {
             let is_it = match line.split_once('…') {
                 Some((begin, end)) => first.starts_with(begin) && first.ends_with(end),
