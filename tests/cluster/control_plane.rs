@@ -18,7 +18,7 @@ use crate::guarded::{Guarded, directory};
 use crate::webhook::SERVER_NAME;
 
 /// How long anything may take before a test fails: far more than it needs.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 const FIRST_PORT: u16 = 20_000;
 const PORTS: u32 = 10_000;
