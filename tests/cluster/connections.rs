@@ -188,12 +188,14 @@ fn an_api_server_without_the_right_certificate_is_refused() {
         let webhook = Webhook::start_at(port, &cluster.control_plane, name, &policies, &more);
         cluster.register_again("ValidatingWebhookConfiguration", "secretfence", name, &namespace, port);
         let create = || cluster.api.create(&objects::denied(&namespace), "?dryRun=All");
-        let reply = cluster.eventually(create, |reply| reply.status != 201);
         match why {
-            None => assert_eq!(reply.status, 403, "{name}: {reply:#?}"),
+            None => assert_eq!(cluster.eventually(create, |reply| reply.status != 201).status, 403, "{name}"),
+            // The API server may be still writing when the connection is closed, and then does not read why.
             Some(why) => {
-                assert_eq!(reply.status, 500, "{name}: {reply:#?}");
-                assert!(reply.message().contains(why), "{name}: {}", reply.message());
+                cluster.eventually(create, |reply| {
+                    assert_ne!(reply.status, 403, "{name}: it is let in");
+                    reply.status == 500 && reply.message().contains(why)
+                });
             }
         }
         // It still serves those whom it lets in.
