@@ -87,7 +87,7 @@ fn no_request_fails_and_no_mixed_set_answers_while_policies_are_switched_100_tim
 }
 
 /// Lets the others end, too, when a test does: by a panic, too.
-struct End<'d>(&'d AtomicBool);
+pub struct End<'d>(pub &'d AtomicBool);
 
 impl Drop for End<'_> {
     fn drop(&mut self) {
