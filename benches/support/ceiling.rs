@@ -2,11 +2,12 @@
 //!
 //! It runs in a process of its own: the bench starts itself anew with the arguments of [`Ceiling`].
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use clap::{Args, ValueEnum};
 use http_body_util::{BodyExt as _, Full};
@@ -20,10 +21,13 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use secretfence::fence;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+
+use crate::support;
 
 const CONSTANT: &str = r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":"705ab4f5-6393-11e8-b7cc-42010a800002","allowed":true}}"#;
 
@@ -34,6 +38,8 @@ pub enum Work {
     Constant,
     /// Says yes, with the review's uid: what an API server takes.
     Yes,
+    /// Says yes, and to `/mutate` what the engine said to the first review of that length: a swap without its cost.
+    Known,
     /// Reads it as JSON and keeps nothing.
     Ignored,
     /// Reads the object as a typed Pod.
@@ -98,6 +104,7 @@ async fn connection(acceptor: TlsAcceptor, stream: TcpStream, work: Work) {
     stream.set_nodelay(true).expect("TCP_NODELAY");
     let Ok(stream) = acceptor.accept(stream).await else { return };
     let service = service_fn(move |request: Request<Incoming>| async move {
+        let work = if work == Work::Known && request.uri().path() != "/mutate" { Work::Yes } else { work };
         // A body that breaks off: the connection is gone, and so is whoever would read the answer.
         let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
         let mut response = Response::new(Full::new(answer(work, &body)));
@@ -123,6 +130,7 @@ fn answer(work: Work, body: &[u8]) -> Bytes {
     match work {
         Work::Constant => {}
         Work::Yes => return yes(body),
+        Work::Known => return known(body),
         Work::Ignored => {
             std::hint::black_box(serde_json::from_slice::<IgnoredAny>(body).expect("JSON"));
         }
@@ -134,10 +142,27 @@ fn answer(work: Work, body: &[u8]) -> Bytes {
     Bytes::from_static(CONSTANT.as_bytes())
 }
 
-/// The API server writes the uid first of all in a request: nothing else is read.
 fn yes(body: &[u8]) -> Bytes {
-    let start = body.get(..body.len().min(256)).map(String::from_utf8_lossy).unwrap_or_default();
-    let uid = start.split_once(r#""uid":""#).and_then(|(_, rest)| rest.split('"').next()).unwrap_or_default();
     let review = r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":""#;
-    format!(r#"{review}{uid}","allowed":true}}}}"#).into()
+    format!(r#"{review}{}","allowed":true}}}}"#, uid(body)).into()
+}
+
+fn known(body: &[u8]) -> Bytes {
+    // What stands before and behind the uid, by the length of the review.
+    static ANSWERS: Mutex<BTreeMap<usize, (String, String)>> = Mutex::new(BTreeMap::new());
+    let uid = uid(body);
+    let mut answers = ANSWERS.lock().expect("nobody panics with it");
+    let (before, behind) = answers.entry(body.len()).or_insert_with(|| {
+        let answer = fence::answer(body, support::MUTATE, &support::ten(), &support::facts()).expect("a review");
+        let answer = String::from_utf8(answer.body).expect("UTF-8");
+        let (before, behind) = answer.split_once(&uid).expect("the review's uid");
+        (before.to_owned(), behind.to_owned())
+    });
+    format!("{before}{uid}{behind}").into()
+}
+
+/// The API server writes it first of all in a request: nothing behind it is read.
+fn uid(body: &[u8]) -> String {
+    let start = String::from_utf8_lossy(&body[..body.len().min(256)]);
+    start.split_once(r#""uid":""#).and_then(|(_, rest)| rest.split('"').next()).unwrap_or_default().to_owned()
 }

@@ -1,4 +1,5 @@
 //! The same figure, measured several times on a machine that does other things too.
+#![allow(dead_code, reason = "each bench uses its part")]
 
 /// What was measured, round by round.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +13,10 @@ impl Rounds {
     /// What it takes when nothing else goes on.
     pub fn min(&self) -> f64 {
         self.0.iter().copied().fold(f64::INFINITY, f64::min)
+    }
+
+    pub fn max(&self) -> f64 {
+        self.0.iter().copied().fold(f64::NEG_INFINITY, f64::max)
     }
 
     pub fn median(&self) -> f64 {

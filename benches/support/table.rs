@@ -1,4 +1,5 @@
 //! Tables in Markdown.
+#![allow(dead_code, reason = "each bench uses its part")]
 
 use std::fmt;
 
