@@ -27,14 +27,24 @@ pub fn escaped() -> Vec<u8> {
     text.replace("/v1?x=", "\\u0026\\u003cv1\\u003e\\u0026x=").replace("--", "\\u0026\\u0026").into_bytes()
 }
 
-/// Ten policies that match every body: one swaps, one limits volumes, the others look at names that are not there.
+/// [`ten_policies`], compiled.
 pub fn ten() -> PolicySet {
-    compile((0..10).map(matching))
+    compile(ten_policies())
+}
+
+/// [`thousand_policies`], compiled.
+pub fn thousand() -> PolicySet {
+    compile(thousand_policies())
+}
+
+/// Ten policies that match every body: one swaps, one limits volumes, the others look at names that are not there.
+pub fn ten_policies() -> Vec<Value> {
+    (0..10).map(matching).collect()
 }
 
 /// The same ten among 990 that are about other namespaces.
-pub fn thousand() -> PolicySet {
-    compile((0..10).map(matching).chain((0..990).map(other)))
+pub fn thousand_policies() -> Vec<Value> {
+    (0..10).map(matching).chain((0..990).map(other)).collect()
 }
 
 pub fn facts() -> Facts {
@@ -69,8 +79,9 @@ fn policy(name: &str, matches: Value, rules: Value) -> Value {
            "spec": {"match": matches, "rules": rules}})
 }
 
-fn compile(documents: impl Iterator<Item = Value>) -> PolicySet {
-    let documents: Vec<_> = documents.enumerate().map(|(source, value)| PolicyDocument { source, value }).collect();
+fn compile(documents: Vec<Value>) -> PolicySet {
+    let documents: Vec<_> =
+        documents.into_iter().enumerate().map(|(source, value)| PolicyDocument { source, value }).collect();
     match PolicySet::compile(&documents) {
         Ok(set) => set,
         Err(errors) => panic!("{errors:?}"),
