@@ -31,6 +31,8 @@ mod objects;
 mod other_webhooks;
 #[path = "cluster/outages.rs"]
 mod outages;
+#[path = "cluster/reach.rs"]
+mod reach;
 #[path = "cluster/served_corpus.rs"]
 mod served_corpus;
 #[path = "cluster/templates.rs"]

@@ -165,8 +165,7 @@ impl Wire<'_> {
             _ => RoleRef::Unknown,
         };
         let subjects = self.subjects.iter().flatten();
-        let mut subjects: Vec<_> =
-            subjects.filter_map(|subject| Subject::of(subject, namespace.is_some())).collect();
+        let mut subjects: Vec<_> = subjects.filter_map(|subject| Subject::of(subject, namespace.is_some())).collect();
         subjects.sort_unstable();
         subjects.dedup();
         let name = self.metadata.name.as_str().into();

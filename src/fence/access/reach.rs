@@ -97,7 +97,8 @@ impl<'a> Reach<'a> {
     /// objects, `deletecollection`.
     pub fn iter(&self) -> impl Iterator<Item = Reached<'a>> + use<'a> {
         let reach = *self;
-        let some = self.segments.into_iter().flatten().fold(RowSet::default(), |some, entry| some.union(entry.grants.any));
+        let some =
+            self.segments.into_iter().flatten().fold(RowSet::default(), |some, entry| some.union(entry.grants.any));
         (0..ROWS.len()).filter(move |row| some.contains(*row)).flat_map(move |row| reach.of_row(row))
     }
 
@@ -106,7 +107,8 @@ impl<'a> Reach<'a> {
     pub fn allows(&self, row: &Row, namespace: Option<&str>, name: &str) -> bool {
         let row = row.index();
         let entries = self.segments.into_iter().flatten();
-        let mut here = entries.filter(|entry| entry.binding.namespace.is_none() || entry.binding.namespace.as_deref() == namespace);
+        let mut here = entries
+            .filter(|entry| entry.binding.namespace.is_none() || entry.binding.namespace.as_deref() == namespace);
         here.any(|entry| entry.grants.of(row).iter().any(|grant| grant.allows(name)))
     }
 
@@ -119,7 +121,8 @@ impl<'a> Reach<'a> {
                 None => true,
                 Some(namespace) => !everywhere && namespace != self.namespace && ROWS[row].place == Place::Namespace,
             };
-            let entries = segment.iter().enumerate().filter(move |(_, entry)| entry.grants.any.contains(row) && counts(entry));
+            let entries =
+                segment.iter().enumerate().filter(move |(_, entry)| entry.grants.any.contains(row) && counts(entry));
             entries.flat_map(move |(index, entry)| {
                 let new = move |grant: &&Grant| !self.has_already(row, level, index, grant);
                 let grants = entry.grants.of(row).iter().filter(new);

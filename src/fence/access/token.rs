@@ -19,7 +19,10 @@ pub fn holds_token<'a>(
 fn is_api(audience: &str) -> bool {
     let name = audience.strip_prefix("https://").unwrap_or(audience);
     let name = name.split(['/', ':']).next().unwrap_or_default();
-    name.is_empty() || name == "kubernetes" || name == "kubernetes.default" || name.starts_with("kubernetes.default.svc")
+    name.is_empty()
+        || name == "kubernetes"
+        || name == "kubernetes.default"
+        || name.starts_with("kubernetes.default.svc")
 }
 
 #[cfg(test)]
