@@ -3,6 +3,7 @@
 //! Nothing here knows async, files, the clock, the network or a log. Everything that is known beside the object is
 //! handed in as [`Facts`].
 
+pub mod access;
 pub mod answer;
 pub mod evaluate;
 pub mod facts;
