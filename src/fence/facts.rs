@@ -1,8 +1,12 @@
 //! What is known beside the object: plain data, handed in.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use jiff::civil::Date;
+
+use super::access::Access;
+use super::rules::copies::Copy;
 
 /// What is known beside the object.
 #[derive(Clone, Debug)]

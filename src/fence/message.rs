@@ -78,11 +78,13 @@ pub fn describe(text: &mut String, reference: &Reference<'_>, spec: &PodSpec<'_>
             }
         }
         Kind::Reach => {
-            push.plain("the pod's ").plain(across.and_then(|its| its.chain.as_deref()).unwrap_or("ServiceAccount"));
+            push.plain("the pod's ServiceAccount can ").plain(across.map_or("", |across| across.why));
             match across.and_then(|across| across.reaches.as_deref()) {
                 Some("*") | None => push.plain(" in every namespace"),
                 Some(namespace) => push.plain(" in namespace ").quoted(namespace),
-            }
+            };
+            let chain = across.and_then(|across| across.chain.as_deref()).unwrap_or("");
+            push.plain(", by ").plain(chain)
         }
         Kind::Copied => {
             if reference.site.container().is_none() && reference.volume.is_none() {

@@ -197,7 +197,7 @@ pub fn judge<'t, 'p: 't>(
     let mut references = inventory(pod.spec, policies.secret_drivers());
     let wanted = if all { KindSet::ON_DEMAND } else { bench.active.iter().fold(KindSet::NONE, |all, its| all.union(its.rule.1.on)) };
     if wanted.intersects(KindSet::ON_DEMAND) {
-        across::references(pod, place.namespace, wanted, policies, facts, &mut references);
+        across::references(pod, place.namespace, wanted, facts, &mut references);
     }
     let mut judged: Vec<Judged<'t, 'p>> = references
         .into_iter()

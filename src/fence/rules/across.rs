@@ -2,12 +2,13 @@
 //!
 //! Listed only where some rule is about them: most are a second look at what another kind has listed already.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::{node_path, store};
+use crate::fence::access::{Scope, holds_token};
 use crate::fence::facts::Facts;
 use crate::fence::kind::{Kind, KindSet};
+use crate::fence::name::Shown;
 use crate::fence::pod::{Container, CsiVolume, PodSpec, Volume};
 use crate::fence::reference::{Across, ContainerAt, ContainerList, Known, Reference, Site, VolumePart};
 use crate::fence::swap::plan::Pod;
@@ -140,20 +141,30 @@ impl<'t> Seek<'_, 't> {
         }
     }
 
-    /// What the pod's ServiceAccount gets at, where the pod holds a token for the API.
+    /// What the pod's ServiceAccount gets at, where the pod holds a token for the API: the most direct way to each place.
     fn reach(&mut self, pod: Pod<'t>) {
         let Some(access) = self.facts.access.as_deref().filter(|_| self.wants(Kind::Reach)) else { return };
         let account = pod.spec.service_account();
-        if !holds_token(pod.spec, access.automounts(self.namespace, account)) {
+        let automount = pod.spec.automount_service_account_token;
+        if !holds_token(automount, access.automount(self.namespace, account), audiences(pod.spec)) {
             return;
         }
-        for reached in access.reach(self.namespace, account) {
-            let reference = Reference::bare(Kind::Reach, Site::Spec("serviceAccountName"));
-            self.push(reference, Across {
-                reaches: Some(reached.namespace().unwrap_or("*").to_owned()),
-                chain: Some(reached.chain_text(self.namespace, account)),
+        let mut places = BTreeSet::new();
+        for reached in access.reach(self.namespace, account).iter() {
+            if !places.insert(reached.namespaces) {
+                continue;
+            }
+            let reaches = match reached.namespaces {
+                Scope::Cluster => "*",
+                Scope::Namespace(name) => name,
+            };
+            let across = Across {
+                reaches: Some(reaches.to_owned()),
+                chain: Some(format!("ServiceAccount \"{}\", {}", Shown(account), reached.chain)),
+                why: reached.row.reason,
                 ..Across::default()
-            });
+            };
+            self.push(Reference::bare(Kind::Reach, Site::Spec("serviceAccountName")), across);
         }
     }
 
@@ -203,17 +214,9 @@ fn shown_paths(path: &str, volume: &str, spec: &PodSpec<'_>) -> BTreeSet<String>
     shown
 }
 
-/// Whether the pod holds a token for the API: mounted by itself (`serviceaccount` admission plugin: the pod's word goes
-/// before its ServiceAccount's), or projected for the API's own audience.
-fn holds_token(spec: &PodSpec<'_>, account: Option<bool>) -> bool {
+/// Of the tokens that are projected into the pod.
+fn audiences<'s>(spec: &'s PodSpec<'_>) -> impl Iterator<Item = Option<&'s str>> {
     let projected = spec.volumes.items.iter().flat_map(|volume| &volume.projected);
-    let mut tokens = projected.flat_map(|its| &its.sources.items).filter_map(|source| source.token.as_ref());
-    // Another audience may be one that the API server takes, too: only a person can say so.
-    spec.automount_service_account_token.or(account).unwrap_or(true)
-        || tokens.any(|token| token.audience.as_str().is_empty() || is_of_the_api(token.audience.as_str()))
-}
-
-/// The audience of the API server, by its usual names.
-fn is_of_the_api(audience: &str) -> bool {
-    audience.contains("kubernetes")
+    let tokens = projected.flat_map(|its| &its.sources.items).filter_map(|source| source.token.as_ref());
+    tokens.map(|token| Some(token.audience.as_str()))
 }

@@ -1,6 +1,7 @@
-//! Kinds of finding that need thought, one file each.
+//! One file per kind of finding that needs thought.
 
 pub mod across;
+pub mod copies;
 pub mod csi;
 pub mod node_path;
 pub mod store;
