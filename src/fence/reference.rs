@@ -8,8 +8,8 @@ use std::fmt;
 use super::kind::Kind;
 use super::name::Text;
 use super::pod::{Container, PodSpec, Volume};
-use super::rules;
 use super::policy::error::escape;
+use super::rules;
 
 /// One place in a pod that hands it secret material.
 #[derive(Clone, Debug)]

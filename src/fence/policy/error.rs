@@ -125,7 +125,9 @@ pub enum Problem {
     #[error("only an allow rule can be an exception, but the action is {0}: leave it out")]
     ExceptionOfNothing(&'static str),
     /// `missing` on a rule that is not about copies.
-    #[error("\"missing\" says what becomes of a Secret that nobody knows, which only a rule on copied asks: leave it out")]
+    #[error(
+        "\"missing\" says what becomes of a Secret that nobody knows, which only a rule on copied asks: leave it out"
+    )]
     MissingOfNothing,
     /// `mount.path` cannot be used.
     #[error("found \"{}\", {why}; expected a path such as /run/secretfence", Shown(found))]

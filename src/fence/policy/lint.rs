@@ -266,8 +266,8 @@ mod tests {
         assert_eq!(
             said,
             [
-                "a/r: unknownSource, volume, csi, legacyVolume, imagePull cannot be swapped and would be denied as unsafe: \
-              use on: [env]"
+                "a/r: unknownSource, volume, csi, legacyVolume, imagePull, externalEnv, injected, nodeAccess, storePath, \
+                 sharedSecret cannot be swapped and would be denied as unsafe: use on: [env]"
             ]
         );
     }

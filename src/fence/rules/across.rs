@@ -134,7 +134,8 @@ impl<'t> Seek<'_, 't> {
                     if kind == Kind::StorePath && path.is_none() {
                         continue;
                     }
-                    let reference = Reference { detail: key.as_str(), ..Reference::bare(kind, Site::Annotation(index)) };
+                    let reference =
+                        Reference { detail: key.as_str(), ..Reference::bare(kind, Site::Annotation(index)) };
                     self.push(reference, Across { path, ..Across::default() });
                 }
             }
@@ -170,7 +171,8 @@ impl<'t> Seek<'_, 't> {
 
     /// Whether the Secret of a reference that is listed already is a copy.
     fn copy(&mut self, index: usize) {
-        let Some(Reference { secret: Some(secret), site, keys, variable, optional, volume, .. }) = self.found.get(index)
+        let Some(Reference { secret: Some(secret), site, keys, variable, optional, volume, .. }) =
+            self.found.get(index)
         else {
             return;
         };

@@ -1,3 +1,6 @@
 //! stub
 #[derive(Clone, Debug)]
-pub struct Copy { pub from: Option<String>, pub mark: &'static str }
+pub struct Copy {
+    pub from: Option<String>,
+    pub mark: &'static str,
+}

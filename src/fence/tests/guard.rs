@@ -17,12 +17,12 @@ use k8s_openapi::api::apps::v1::{DaemonSetSpec, DeploymentSpec, ReplicaSetSpec, 
 use k8s_openapi::api::batch::v1::{CronJobSpec, JobSpec, JobTemplateSpec};
 use k8s_openapi::api::core::v1::{
     Affinity, AzureFileVolumeSource, CSIVolumeSource, CephFSVolumeSource, CinderVolumeSource, Container, EnvFromSource,
-    EnvVar, EnvVarSource, EphemeralContainer, ExecAction, FileKeySelector, FlexVolumeSource, ISCSIVolumeSource,
-    KeyToPath, Lifecycle, LifecycleHandler, LocalObjectReference, NodeAffinity, NodeSelector, NodeSelectorRequirement,
-    NodeSelectorTerm, Pod, PodOS, PodSecurityContext, PodSpec, PodTemplate, PodTemplateSpec, Probe,
-    ProjectedVolumeSource, RBDVolumeSource, ReplicationControllerSpec, ScaleIOVolumeSource, SecretEnvSource,
-    SecretKeySelector, SecretProjection, SecretReference, SecretVolumeSource, SecurityContext, StorageOSVolumeSource,
-    Volume, VolumeDevice, VolumeMount, VolumeProjection,
+    EnvVar, EnvVarSource, EphemeralContainer, ExecAction, FileKeySelector, FlexVolumeSource, HostPathVolumeSource,
+    ISCSIVolumeSource, KeyToPath, Lifecycle, LifecycleHandler, LocalObjectReference, NodeAffinity, NodeSelector,
+    NodeSelectorRequirement, NodeSelectorTerm, Pod, PodOS, PodSecurityContext, PodSpec, PodTemplate, PodTemplateSpec,
+    Probe, ProjectedVolumeSource, RBDVolumeSource, ReplicationControllerSpec, ScaleIOVolumeSource, SecretEnvSource,
+    SecretKeySelector, SecretProjection, SecretReference, SecretVolumeSource, SecurityContext,
+    ServiceAccountTokenProjection, StorageOSVolumeSource, Volume, VolumeDevice, VolumeMount, VolumeProjection,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde::Serialize;
@@ -203,9 +203,11 @@ fn every_field_of_a_pod_is_classified() {
         finds {},
         reads {
             affinity,
+            automount_service_account_token,
             containers,
             enable_service_links,
             ephemeral_containers,
+            host_pid,
             image_pull_secrets,
             init_containers,
             node_selector,
@@ -218,14 +220,12 @@ fn every_field_of_a_pod_is_classified() {
         // Claims of dynamic resources are opaque: the driver gets their secrets, not the pod.
         skips {
             active_deadline_seconds,
-            automount_service_account_token,
             dns_config,
             dns_policy,
             eviction_responders,
             host_aliases,
             host_ipc,
             host_network,
-            host_pid,
             host_users,
             hostname,
             hostname_override,
@@ -383,12 +383,11 @@ fn every_field_of_a_container_is_classified() {
         SecurityContext,
         in_container("securityContext"),
         finds {},
-        reads { run_as_non_root, run_as_user, windows_options },
+        reads { privileged, run_as_non_root, run_as_user, windows_options },
         skips {
             allow_privilege_escalation,
             app_armor_profile,
             capabilities,
-            privileged,
             proc_mount,
             read_only_root_filesystem,
             run_as_group,
@@ -482,7 +481,7 @@ fn every_field_of_a_volume_is_classified() {
         Volume,
         in_pod(|volume| json!({"spec": {"volumes": [volume]}})),
         finds { azure_file: LegacyVolume, scale_io: LegacyVolume, secret: Volume },
-        reads { cephfs, cinder, csi, flex_volume, iscsi, name, projected, rbd, storageos },
+        reads { cephfs, cinder, csi, flex_volume, host_path, iscsi, name, projected, rbd, storageos },
         // What `ephemeral` and `persistentVolumeClaim` take goes to their driver, and what `image` takes to the kubelet.
         skips {
             aws_elastic_block_store,
@@ -496,7 +495,6 @@ fn every_field_of_a_volume_is_classified() {
             gce_persistent_disk,
             git_repo,
             glusterfs,
-            host_path,
             image,
             nfs,
             persistent_volume_claim,
@@ -531,9 +529,17 @@ fn every_field_of_a_volume_is_classified() {
         VolumeProjection,
         in_volume("projected").of(|source| json!({"sources": [source]})),
         finds { secret: Volume },
-        reads {},
-        skips { cluster_trust_bundle, config_map, downward_api, pod_certificate, service_account_token },
+        reads { service_account_token },
+        skips { cluster_trust_bundle, config_map, downward_api, pod_certificate },
     );
+    classify!(
+        ServiceAccountTokenProjection,
+        in_volume("projected").of(|token| json!({"sources": [{"serviceAccountToken": token}]})),
+        finds {},
+        reads { audience },
+        skips { expiration_seconds, path, user },
+    );
+    classify!(HostPathVolumeSource, in_volume("hostPath"), finds {}, reads { path }, skips { type_ });
     classify!(
         SecretProjection,
         in_volume("projected").of(|secret| json!({"sources": [{"secret": secret}]})),
@@ -828,7 +834,7 @@ fn an_invented_member_of_a_source_is_an_unknown_source_unless_null() {
             let references = inventory(&workload.templates[0].1.spec, &[]);
             assert_eq!(references.len(), 1, "{pointer}");
             assert_eq!(references[0].kind, Kind::UnknownSource);
-            assert_eq!(references[0].site.pointer(""), pointer);
+            assert_eq!(references[0].pointer(""), pointer);
             assert_eq!(references[0].detail, "inventedSource");
         }
         assert_eq!(found(&json!({"inventedSource": null}), &in_pod(place)), Some(Vec::new()), "{pointer}");

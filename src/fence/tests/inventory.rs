@@ -44,7 +44,7 @@ fn as_found(reference: &Reference<'_>, template: &str) -> Found {
     };
     Found {
         kind: reference.kind.name(),
-        pointer: reference.site.pointer(template),
+        pointer: reference.pointer(template),
         secret: owned(reference.secret),
         keys,
         variable: owned(reference.variable),

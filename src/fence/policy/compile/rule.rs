@@ -37,7 +37,10 @@ pub(super) fn compile(written: &file::Rule, at: &str, faults: &mut Faults<'_>) -
 
 fn compile_on(written: &file::Rule, at: &str, faults: &mut Faults<'_>) -> KindSet {
     if written.on.is_empty() {
-        faults.value(format!("{at}/on"), Problem::Empty("name a kind of reference, or a group: env, file, crossNamespace, any"));
+        faults.value(
+            format!("{at}/on"),
+            Problem::Empty("name a kind of reference, or a group: env, file, crossNamespace, any"),
+        );
     }
     let mut kinds = KindSet::NONE;
     for (index, selected) in written.on.iter().enumerate() {
