@@ -1,3 +1,8 @@
 //! One file per kind of finding that needs thought.
 
+pub mod copies;
 pub mod csi;
+pub mod node_path;
+pub mod provider_class;
+pub mod store;
+pub mod store_path;
