@@ -17,7 +17,7 @@ pub mod policy;
 mod ratchet;
 mod reference;
 pub mod review;
-mod rules;
+pub mod rules;
 pub mod swap;
 #[cfg(test)]
 mod tests;

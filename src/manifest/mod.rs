@@ -10,6 +10,7 @@ mod error;
 mod json;
 mod locate;
 mod object;
+mod provider_class;
 mod render;
 mod scalar;
 mod template;
@@ -21,6 +22,7 @@ use std::fmt;
 pub use error::{MAX_DEPTH, MAX_DOCUMENT_BYTES, ManifestError, Problem};
 pub use locate::Span;
 pub use object::Object;
+pub use provider_class::{ProviderClassError, provider_class};
 pub use tree::Style;
 
 /// A file, as far as it could be read.

@@ -4,5 +4,6 @@ pub mod across;
 pub mod copies;
 pub mod csi;
 pub mod node_path;
+pub mod provider_class;
 pub mod store;
 pub mod store_path;

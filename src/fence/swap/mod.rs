@@ -15,6 +15,7 @@ mod volume;
 use std::borrow::Cow;
 use std::fmt;
 
+pub(super) use safety::{clean_path, overlaps};
 use smallvec::SmallVec;
 
 use super::kind::Kind;

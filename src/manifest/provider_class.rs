@@ -1,0 +1,238 @@
+//! Reads `SecretProviderClass` objects, whose parameters hold YAML within strings.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::Object;
+use crate::fence::rules::provider_class::{Provider, ProviderClass};
+
+/// The API group of the driver, whatever the version.
+const GROUP: &str = "secrets-store.csi.x-k8s.io/";
+
+/// An object that is no SecretProviderClass, whatever its kind says.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the SecretProviderClass cannot be read (line {line}, column {column} of its JSON): it is not as its API has it"
+)]
+pub struct ProviderClassError {
+    line: usize,
+    column: usize,
+}
+
+/// Reads the object, if it is a `SecretProviderClass`. Objects that its provider could not read either, or that we do not
+/// know the provider of, are [`ProviderClass::unknown`].
+///
+/// # Errors
+/// The object has a member of another type than the API's. The error holds none of its values.
+pub fn provider_class(object: &Object) -> Result<Option<ProviderClass>, ProviderClassError> {
+    if object.kind != "SecretProviderClass" || !object.api_version.starts_with(GROUP) {
+        return Ok(None);
+    }
+    let written: Written = serde_json::from_slice(&object.json)
+        .map_err(|error| ProviderClassError { line: error.line(), column: error.column() })?;
+    let mut class = ProviderClass {
+        namespace: written.metadata.namespace.filter(|namespace| !namespace.is_empty()),
+        name: written.metadata.name,
+        secrets: written.spec.secret_objects.into_iter().map(|secret| secret.secret_name).collect(),
+        ..ProviderClass::default()
+    };
+    let parameters = written.spec.parameters;
+    let known = Provider::named(&written.spec.provider).and_then(|provider| {
+        let text = parameters.get(provider.objects_parameter())?;
+        Some((provider, objects(provider, text)?))
+    });
+    let Some((provider, objects)) = known else {
+        class.unknown = true;
+        return Ok(Some(class));
+    };
+    let vault = parameters.get("keyvaultName").map(String::as_str);
+    for object in &objects {
+        match provider.path(vault, object) {
+            Some(path) if class.paths.contains(&*path) => {}
+            Some(path) => class.paths.push(path.into_owned()),
+            None => class.unknown = true,
+        }
+    }
+    Ok(Some(class))
+}
+
+/// The names of the objects in the parameter; nothing where one of them cannot be read.
+fn objects(provider: Provider, text: &str) -> Option<Vec<String>> {
+    let listed: Vec<Listed> = match provider {
+        // Azure's list has YAML within its strings once more.
+        Provider::Azure => yaml::<AzureObjects>(text)?.array.iter().map(|text| yaml(text)).collect::<Option<_>>()?,
+        Provider::Vault | Provider::Aws | Provider::Google => yaml(text)?,
+    };
+    let mut names = Vec::with_capacity(listed.len());
+    for mut object in listed {
+        names.push(object.members.remove(provider.object_member())?.as_str()?.to_owned());
+        if let Some(name) = object.failover_object.object_name {
+            names.push(name);
+        }
+    }
+    Some(names)
+}
+
+/// Exactly one document of YAML.
+fn yaml<T: DeserializeOwned>(text: &str) -> Option<T> {
+    let manifest = super::parse(text.as_bytes());
+    match &manifest.documents[..] {
+        [document] if manifest.errors.is_empty() => serde_json::from_slice(&document.json().ok()?).ok(),
+        _ => None,
+    }
+}
+
+#[derive(Deserialize)]
+struct Written {
+    metadata: Metadata,
+    #[serde(default)]
+    spec: Spec,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    name: String,
+    namespace: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Spec {
+    provider: String,
+    parameters: BTreeMap<String, String>,
+    secret_objects: Vec<SecretObject>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SecretObject {
+    #[serde(default)]
+    secret_name: String,
+}
+
+#[derive(Deserialize)]
+struct AzureObjects {
+    array: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    /// AWS: what is read where the first one cannot be.
+    #[serde(rename = "failoverObject", default)]
+    failover_object: FailoverObject,
+    #[serde(flatten)]
+    members: BTreeMap<String, serde_json::Value>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FailoverObject {
+    object_name: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::parse;
+
+    fn read(provider: &str, parameters: &str) -> ProviderClass {
+        let text = format!(
+            "apiVersion: secrets-store.csi.x-k8s.io/v1\nkind: SecretProviderClass\nmetadata: {{name: db, namespace: shop}}\n\
+             spec:\n  provider: {provider}\n  secretObjects: [{{secretName: synced, type: Opaque}}]\n  parameters:\n{parameters}"
+        );
+        let manifest = parse(text.as_bytes());
+        assert!(manifest.errors.is_empty(), "{:?}", manifest.errors);
+        let objects = manifest.documents[0].objects().unwrap();
+        provider_class(&objects[0]).unwrap().unwrap()
+    }
+
+    #[test]
+    fn reads_the_objects_of_vault() {
+        let class = read(
+            "vault",
+            "    roleName: app\n    objects: |\n      - objectName: a\n        secretPath: secret/data/db\n        secretKey: password\n      - objectName: b\n        secretPath: \"secret/data/cache?version=1\"\n",
+        );
+        assert_eq!((class.namespace.as_deref(), &*class.name), (Some("shop"), "db"));
+        assert_eq!(class.paths, ["secret/data/db", "secret/data/cache"]);
+        assert_eq!(class.secrets, ["synced"]);
+        assert!(!class.unknown);
+    }
+
+    #[test]
+    fn reads_the_objects_of_aws() {
+        let class = read(
+            "aws",
+            "    objects: |\n      - objectName: arn:aws:secretsmanager:eu-west-1:1:secret:team/db-AbCdEf\n        failoverObject: {objectName: team/backup}\n        jmesPath: [{path: username, objectAlias: u}]\n      - objectName: /prod/db\n        objectType: ssmparameter\n",
+        );
+        assert_eq!(class.paths, ["team/db-AbCdEf", "team/backup", "prod/db"]);
+        assert!(!class.unknown);
+    }
+
+    #[test]
+    fn reads_the_objects_of_google() {
+        let class = read(
+            "gcp",
+            "    secrets: |\n      - resourceName: projects/shop/secrets/db/versions/latest\n        path: db.txt\n        mode: 0400\n",
+        );
+        assert_eq!(class.paths, ["projects/shop/secrets/db"]);
+        assert!(!class.unknown);
+    }
+
+    #[test]
+    fn reads_the_objects_of_azure() {
+        let class = read(
+            "azure",
+            "    keyvaultName: Shop\n    objects: |\n      array:\n        - |\n          objectName: Db\n          objectType: secret\n        - |\n          objectName: cache\n",
+        );
+        assert_eq!(class.paths, ["shop/db", "shop/cache"]);
+        assert!(!class.unknown);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_unknown() {
+        for (provider, parameters) in [
+            ("conjur", "    secrets: x\n"),
+            ("vault", "    roleName: app\n"),
+            ("vault", "    objects: \"- {\"\n"),
+            ("vault", "    objects: |\n      - objectName: a\n"),
+            ("vault", "    objects: |\n      - secretPath: a\n        secretPath: b\n"),
+            ("vault", "    objects: |\n      - secretPath: 0123\n"),
+            ("vault", "    objects: |\n      - secretPath: a\n      ---\n      - secretPath: b\n"),
+            ("gcp", "    objects: |\n      - resourceName: projects/shop/secrets/db\n"),
+            ("azure", "    objects: |\n      array: [\"objectName: a\"]\n"),
+            ("azure", "    keyvaultName: shop\n    objects: |\n      - objectName: a\n"),
+        ] {
+            let class = read(provider, parameters);
+            assert!(class.unknown && class.paths.is_empty(), "{provider}: {class:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_with_a_credential_is_unknown_beside_the_others() {
+        let class = read("vault", "    objects: |\n      - secretPath: user:hunter2@a\n      - secretPath: a/b\n");
+        assert!(class.unknown);
+        assert_eq!(class.paths, ["a/b"]);
+        assert!(!format!("{class:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn other_objects_are_none_and_broken_ones_an_error_without_their_values() {
+        let object = |kind: &str, api_version: &str, json: &str| Object {
+            address: String::new(),
+            pointer: String::new(),
+            api_version: api_version.into(),
+            kind: kind.into(),
+            json: json.into(),
+        };
+        assert!(provider_class(&object("Secret", "v1", "{}")).unwrap().is_none());
+        assert!(provider_class(&object("SecretProviderClass", "example.com/v1", "{}")).unwrap().is_none());
+        let broken =
+            r#"{"metadata": {"name": "x"}, "spec": {"provider": "vault", "parameters": {"objects": ["hunter2"]}}}"#;
+        let error =
+            provider_class(&object("SecretProviderClass", "secrets-store.csi.x-k8s.io/v1", broken)).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
+    }
+}
