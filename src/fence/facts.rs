@@ -6,7 +6,8 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use super::access::Access;
-use super::rules::copies::Copy;
+use super::rules::copies::Origin;
+use super::rules::provider_class::ProviderClass;
 
 /// What is known beside the object.
 #[derive(Clone, Debug)]
@@ -18,11 +19,11 @@ pub struct Facts {
     /// The key names of Secrets that are known, by namespace and name. Never their values.
     pub secret_keys: HashMap<(String, String), Vec<String>>,
     /// What is known of Secrets, by namespace and name: whether each is a copy. One that is not here is not known.
-    pub secrets: Arc<HashMap<(String, String), Option<Copy>>>,
+    pub secrets: Arc<HashMap<(String, String), Option<Origin>>>,
     /// The namespaces of the Secrets behind SharedSecrets, by the SharedSecret's name.
     pub shared_secrets: Arc<HashMap<String, String>>,
     /// The paths that SecretProviderClasses read, by namespace and name.
-    pub provider_classes: Arc<HashMap<(String, String), Vec<String>>>,
+    pub provider_classes: Arc<HashMap<(String, String), ProviderClass>>,
     /// Who may do what; absent where nobody has told: then `reach` is not judged.
     pub access: Option<Arc<Access>>,
 }

@@ -62,8 +62,8 @@ pub fn describe(text: &mut String, reference: &Reference<'_>, spec: &PodSpec<'_>
         Kind::ExternalEnv => push.plain("takes env ").bare(variable).plain(" from ").plain(detail).path(across),
         Kind::Injected => push.plain("the pod has secrets injected by annotation ").quoted(detail).path(across),
         Kind::StorePath => {
-            push.plain(if reference.site.container().is_some() { "reads" } else { "the pod reads" });
-            push.plain(" an external store").path(across)
+            let named = reference.site.container().is_some() || reference.volume.is_some();
+            push.plain(if named { "reads" } else { "the pod reads" }).plain(" an external store").path(across)
         }
         Kind::NodeAccess => match reference.site {
             Site::Privileged(_) => push.plain("is privileged"),

@@ -11,10 +11,13 @@ use super::facts::Facts;
 use super::kind::{Kind, KindSet};
 use super::policy::glob::{Globs, ImageGlobs};
 use super::policy::image::ImageName;
-use super::policy::{Action, Missing, Mode, Mount, Policy, PolicySet, Rule, Subject, Templates, Variable, Where};
+use super::policy::{
+    Action, Missing, Mode, Mount, Paths, Policy, PolicySet, Rule, Subject, Templates, Variable, Where,
+};
 use super::reference::{Across, ContainerAt, Keys, Known, Reference, Site, VolumePart, inventory};
-use super::rules::store_path::PathGlobs;
-use super::rules::{across, node_path};
+use super::rules::across;
+use super::rules::node_path::NodePath;
+use super::rules::store_path::Fit;
 use super::swap::catalogue;
 use super::swap::plan::{Plan, Pod};
 use super::swap::{Candidate, File, Unsafe};
@@ -631,15 +634,10 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
             Some(Known::As(text)) => fits(text),
             Some(Known::Not) => !allows || everything,
         };
-        if let Some(paths) = &selects.paths {
-            let (namespace, account) = (self.place.namespace, self.pod.spec.service_account());
-            let of_a_node = |path: &str| paths.node_secrets && across.on_node && node_path::shows(path).is_some();
-            let fits = |path: &str| {
-                of_a_node(path) || paths.globs.as_ref().is_some_and(|globs| globs.matches(path, namespace, account))
-            };
-            if !known(&across.path, paths.globs.as_ref().is_some_and(PathGlobs::is_everything), &fits) {
-                return false;
-            }
+        if let Some(paths) = &selects.paths
+            && !self.is_on(paths, across, allows)
+        {
+            return false;
         }
         if let Some(globs) = &selects.from
             && !known(&across.from, globs.is_everything(), &|from| globs.matches(from))
@@ -652,6 +650,21 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
             // Every namespace is one that the globs mean, whichever it is; an exception must mean all of them.
             Some("*") => !allows || globs.is_everything(),
             Some(namespace) => globs.matches(namespace),
+        }
+    }
+
+    fn is_on(&self, paths: &Paths, across: &Across, allows: bool) -> bool {
+        let Some(path) = &across.path else { return false };
+        let path = path.text();
+        let of_the_node = paths.node_secrets && across.on_node;
+        if of_the_node && path.is_some_and(|path| NodePath::normalise(path).secret().is_some()) {
+            return true;
+        }
+        let Some(globs) = &paths.globs else { return false };
+        match globs.fit(path, self.place.namespace, self.pod.spec.service_account()) {
+            Fit::Yes => true,
+            Fit::No => false,
+            Fit::Unknown => !allows || globs.is_everything(),
         }
     }
 

@@ -50,7 +50,7 @@ pub fn provider_class(object: &Object) -> Result<Option<ProviderClass>, Provider
     let vault = parameters.get("keyvaultName").map(String::as_str);
     for object in &objects {
         match provider.path(vault, object) {
-            Some(path) if class.paths.contains(&*path) => {}
+            Some(path) if class.paths.iter().any(|known| **known == *path) => {}
             Some(path) => class.paths.push(path.into_owned()),
             None => class.unknown = true,
         }

@@ -1,75 +1,219 @@
-//! What the input itself tells beside the objects: the labels of its Namespaces.
+//! What the input itself tells beside the objects: labels of Namespaces, who may do what, which Secrets are copies, what
+//! stores are read.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde::Deserialize;
 
 use super::files::Input;
-use crate::fence::PolicySet;
+use crate::fence::access::{self, Access, ObjectKind};
+use crate::fence::kind::{Kind, KindSet};
 use crate::fence::name::Text;
-use crate::manifest;
+use crate::fence::rules::copies::{Owner, SecretMetadata};
+use crate::fence::rules::provider_class::ProviderClass;
+use crate::fence::{Facts, PolicySet};
+use crate::manifest::{self, Object};
 
 type Labels = BTreeMap<String, String>;
 
-/// Whether some policy asks for labels of namespaces. Only then is everything read once before.
-pub fn are_asked_for(policies: &PolicySet) -> bool {
-    let asks = |scope: &crate::fence::policy::Scope| scope.namespace_selector.is_some();
-    policies.policies().iter().any(|policy| asks(&policy.matches) || asks(&policy.exclude))
-}
-
-/// The labels of the Namespaces in the input. One that is there twice with different labels is not known: which of
-/// the two will be applied last is not told here.
-pub fn namespaces(inputs: &[Input]) -> HashMap<String, Labels> {
-    let mut known: HashMap<String, Option<Labels>> = HashMap::new();
-    let found: Vec<Vec<(String, Labels)>> = inputs.par_iter().map(in_file).collect();
-    for (name, labels) in found.into_iter().flatten() {
-        known
-            .entry(name)
-            .and_modify(|before| {
-                if before.as_ref() != Some(&labels) {
-                    *before = None;
+/// Adds to the facts what the policies ask for and the input tells. Only where they ask is everything read once before.
+pub fn add(facts: &mut Facts, inputs: &[Input], policies: &PolicySet, namespace: &str) {
+    let seek = Seek { policies, namespace, wants: Wants::of(policies) };
+    if seek.wants.words.is_empty() {
+        return;
+    }
+    let found: Vec<Vec<Fact>> = inputs.par_iter().map(|input| seek.file(input)).collect();
+    let mut labels: HashMap<String, Option<Labels>> = HashMap::new();
+    let (mut secrets, mut classes, mut shared) = (HashMap::new(), HashMap::new(), HashMap::new());
+    let mut objects = Vec::new();
+    for fact in found.into_iter().flatten() {
+        match fact {
+            Fact::Namespace(name, its) => {
+                let known = labels.entry(name).or_insert_with(|| Some(its.clone()));
+                // Which of two will be applied last is not told here.
+                if known.as_ref() != Some(&its) {
+                    *known = None;
                 }
-            })
-            .or_insert(Some(labels));
+            }
+            Fact::Access(object) => objects.push(object),
+            Fact::Secret(secret) => {
+                secrets.insert((secret.namespace.into(), secret.name.into()), secret.origin);
+            }
+            Fact::ProviderClass(class) => {
+                let own = class.namespace.clone().unwrap_or_else(|| namespace.to_owned());
+                classes.insert((own, class.name.clone()), class);
+            }
+            Fact::SharedSecret(name, from) => {
+                shared.insert(name, from);
+            }
+        }
     }
-    known.into_iter().filter_map(|(name, labels)| Some((name, labels?))).collect()
+    facts.namespaces = labels.into_iter().filter_map(|(name, labels)| Some((name, labels?))).collect();
+    facts.secrets = Arc::new(secrets);
+    facts.provider_classes = Arc::new(classes);
+    facts.shared_secrets = Arc::new(shared);
+    let access = Access::of(objects);
+    // ServiceAccounts alone tell nothing of what they may do.
+    facts.access = access.has_rbac().then(|| Arc::new(access));
 }
 
-/// A file that cannot be read has nothing to tell; that is said when it is judged.
-fn in_file(input: &Input) -> Vec<(String, Labels)> {
-    let Ok(bytes) = input.read() else { return Vec::new() };
-    if memchr::memmem::find(&bytes, b"Namespace").is_none() {
-        return Vec::new();
-    }
-    let documents = manifest::parse(&bytes).documents;
-    let objects = documents.iter().flat_map(|document| document.objects().unwrap_or_default());
-    objects
-        .filter(|object| object.api_version == "v1" && object.kind == "Namespace")
-        .filter_map(|object| labels(&object.json))
-        .collect()
+/// What is looked for.
+struct Wants {
+    kinds: KindSet,
+    /// Words of which a file has one, or nothing that is looked for.
+    words: Vec<&'static [u8]>,
 }
 
+impl Wants {
+    fn of(policies: &PolicySet) -> Wants {
+        let kinds = policies.kinds();
+        let mut words: Vec<&[u8]> = Vec::new();
+        let asks = |scope: &crate::fence::policy::Scope| scope.namespace_selector.is_some();
+        if policies.policies().iter().any(|policy| asks(&policy.matches) || asks(&policy.exclude)) {
+            words.push(b"Namespace");
+        }
+        if kinds.contains(Kind::Reach) {
+            words.extend([&b"Role"[..], b"ServiceAccount"]);
+        }
+        if kinds.contains(Kind::Copied) {
+            words.push(b"Secret");
+        }
+        if kinds.contains(Kind::StorePath) {
+            words.push(b"SecretProviderClass");
+        }
+        if kinds.contains(Kind::SharedSecret) {
+            words.push(b"SharedSecret");
+        }
+        Wants { kinds, words }
+    }
+}
+
+enum Fact {
+    Namespace(String, Labels),
+    Access(access::Object),
+    Secret(SecretMetadata),
+    ProviderClass(ProviderClass),
+    SharedSecret(String, String),
+}
+
+struct Seek<'s> {
+    policies: &'s PolicySet,
+    namespace: &'s str,
+    wants: Wants,
+}
+
+impl Seek<'_> {
+    /// A file that cannot be read has nothing to tell; that is said when it is judged.
+    fn file(&self, input: &Input) -> Vec<Fact> {
+        let Ok(bytes) = input.read() else { return Vec::new() };
+        if !self.wants.words.iter().any(|word| memchr::memmem::find(&bytes, word).is_some()) {
+            return Vec::new();
+        }
+        let documents = manifest::parse(&bytes).documents;
+        let objects = documents.iter().flat_map(|document| document.objects().unwrap_or_default());
+        objects.filter_map(|object| self.object(&object)).collect()
+    }
+
+    fn object(&self, object: &Object) -> Option<Fact> {
+        let kinds = self.wants.kinds;
+        match (&*object.api_version, &*object.kind) {
+            ("v1", "Namespace") => namespace_labels(&object.json),
+            ("v1", "Secret") if kinds.contains(Kind::Copied) => self.secret(&object.json),
+            (version, "SecretProviderClass") if kinds.contains(Kind::StorePath) && version.contains('/') => {
+                manifest::provider_class(object).ok()?.map(Fact::ProviderClass)
+            }
+            (version, "SharedSecret") if version.starts_with("sharedresource.openshift.io/") => {
+                let SharedSecret { metadata, spec } = serde_json::from_slice(&object.json).ok()?;
+                Some(Fact::SharedSecret(metadata.name, spec.secret_ref.namespace))
+            }
+            (version, kind) if kinds.contains(Kind::Reach) => {
+                let kind = ObjectKind::of(version, kind)?;
+                let object = access::Object::parse_as(kind, &object.json).ok()?;
+                Some(Fact::Access(object.in_namespace(self.namespace)))
+            }
+            _ => None,
+        }
+    }
+
+    fn secret(&self, json: &[u8]) -> Option<Fact> {
+        let Metadata { name, namespace, labels, annotations, owner_references } =
+            serde_json::from_slice::<Secret<'_>>(json).ok()?.metadata;
+        let own = Some(namespace.as_str()).filter(|own| !own.is_empty()).unwrap_or(self.namespace);
+        Some(Fact::Secret(SecretMetadata::read(
+            own,
+            name.as_str(),
+            labels.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str())),
+            annotations.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str())),
+            owner_references
+                .iter()
+                .flatten()
+                .map(|owner| Owner { api_version: owner.api_version.as_str(), kind: owner.kind.as_str() }),
+            self.policies.copy_marks(),
+        )))
+    }
+}
+
+/// Of a Namespace, or of a Secret: whose data is not even read.
 #[derive(Deserialize)]
-struct Namespace<'a> {
+struct Secret<'a> {
     #[serde(borrow)]
     metadata: Metadata<'a>,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Metadata<'a> {
     #[serde(borrow)]
     name: Text<'a>,
     #[serde(borrow, default)]
+    namespace: Text<'a>,
+    #[serde(borrow, default)]
     labels: Option<BTreeMap<Text<'a>, Text<'a>>>,
+    #[serde(borrow, default)]
+    annotations: Option<BTreeMap<Text<'a>, Text<'a>>>,
+    #[serde(borrow, default)]
+    owner_references: Option<Vec<OwnerReference<'a>>>,
 }
 
-fn labels(json: &[u8]) -> Option<(String, Labels)> {
-    let Metadata { name, labels } = serde_json::from_slice::<Namespace<'_>>(json).ok()?.metadata;
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OwnerReference<'a> {
+    #[serde(borrow)]
+    api_version: Text<'a>,
+    #[serde(borrow)]
+    kind: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct SharedSecret {
+    metadata: Named,
+    spec: SharedSecretSpec,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SharedSecretSpec {
+    secret_ref: SecretReference,
+}
+
+#[derive(Deserialize)]
+struct SecretReference {
+    namespace: String,
+}
+
+fn namespace_labels(json: &[u8]) -> Option<Fact> {
+    let Metadata { name, labels, .. } = serde_json::from_slice::<Secret<'_>>(json).ok()?.metadata;
     let name = name.as_str().to_owned();
     let mut labels: Labels =
         labels.into_iter().flatten().map(|(key, value)| (key.as_str().to_owned(), value.as_str().to_owned())).collect();
     // The API server sets it on every Namespace (NamespaceDefaultLabelName, pkg/apis/core/v1/defaults.go).
     labels.insert("kubernetes.io/metadata.name".to_owned(), name.clone());
-    Some((name, labels))
+    Some(Fact::Namespace(name, labels))
 }

@@ -20,6 +20,7 @@ use jiff::civil::Date;
 use rayon::prelude::*;
 
 use super::{Colour, DENIED, FAILED, OK, day, today, unless_closed};
+use crate::fence::kind::Kind;
 use crate::fence::{Facts, PolicySet};
 use crate::policy_dir;
 use crate::report::{self, Counts, ExceptionLine, Policies, Report};
@@ -119,9 +120,7 @@ pub fn run(arguments: CheckArguments) -> anyhow::Result<ExitCode> {
 pub fn check(settings: &Settings) -> Report {
     let (inputs, mut faults) = files::find(&settings.paths);
     let mut facts = Facts::on(settings.today);
-    if facts::are_asked_for(&settings.policies) {
-        facts.namespaces = facts::namespaces(&inputs);
-    }
+    facts::add(&mut facts, &inputs, &settings.policies, &settings.namespace);
     let judge = Judge {
         policies: &settings.policies,
         facts: &facts,
@@ -141,7 +140,7 @@ pub fn check(settings: &Settings) -> Report {
     faults.sort_by(|a, b| a.file.cmp(&b.file));
     Report {
         policies: Policies::of(&settings.policies),
-        not_judged: not_judged(&counts),
+        not_judged: not_judged(&counts, &settings.policies, &facts),
         counts,
         findings,
         exceptions: ExceptionLine::of(&settings.policies, settings.today),
@@ -156,13 +155,19 @@ fn judge_input(judge: &Judge<'_>, input: &Input) -> judge::JudgedFile {
     }
 }
 
-fn not_judged(counts: &Counts) -> Vec<String> {
+fn not_judged(counts: &Counts, policies: &PolicySet, facts: &Facts) -> Vec<String> {
     let objects = match counts.owned {
-        0 => return Vec::new(),
-        1 => "1 object that another workload made".to_owned(),
-        count => format!("{count} objects that other workloads made"),
+        0 => None,
+        1 => Some("1 object that another workload made".to_owned()),
+        count => Some(format!("{count} objects that other workloads made")),
     };
-    vec![format!("{objects} (as a Deployment makes ReplicaSets): what made them is to be judged instead")]
+    let owned = objects.map(|objects| {
+        format!("{objects} (as a Deployment makes ReplicaSets): what made them is to be judged instead")
+    });
+    let reach = (policies.kinds().contains(Kind::Reach) && facts.access.is_none()).then(|| {
+        "reach: no role or binding is in the input, so nobody can say what a ServiceAccount may do".to_owned()
+    });
+    owned.into_iter().chain(reach).collect()
 }
 
 fn load(paths: &[PathBuf]) -> anyhow::Result<PolicySet> {

@@ -7,6 +7,8 @@ use crate::fence::name::Shown;
 use super::file::API_VERSION;
 use super::glob::GlobProblem;
 use super::template_path::TemplatePathError;
+use crate::fence::rules::copies::MarkError;
+use crate::fence::rules::store_path::PathGlobProblem;
 
 /// One mistake in one document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +106,15 @@ pub enum Problem {
     /// A glob that does not compile.
     #[error("{0}")]
     Glob(#[from] GlobProblem),
+    /// A glob on paths that does not compile.
+    #[error("{0}")]
+    PathGlob(#[from] PathGlobProblem),
+    /// A mark of copies that does not compile.
+    #[error("{0}")]
+    CopyMark(#[from] MarkError),
+    /// A mark that stands in two places, or in none.
+    #[error("a mark is an annotation or a label: name one of the two")]
+    OneMark,
     /// A path to a pod template that cannot be read.
     #[error("{0}")]
     TemplatePath(#[from] TemplatePathError),

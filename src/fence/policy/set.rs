@@ -9,6 +9,8 @@ use super::glob::{Globs, ImageGlobs};
 use super::scope::ScopeIndex;
 use super::template_path::TemplatePath;
 use super::{Action, Exception, Policy, Rule, compile};
+use crate::fence::kind::KindSet;
+use crate::fence::rules::copies::CustomMark;
 
 /// A document as it was read, and the caller's number for where it came from.
 #[derive(Clone, Debug)]
@@ -27,6 +29,7 @@ pub struct PolicySet {
     pub(super) pod_templates: Vec<PodTemplateRow>,
     pub(super) readers: Vec<Reader>,
     pub(super) secret_drivers: Vec<String>,
+    pub(super) copy_marks: Vec<CustomMark>,
     pub(super) index: ScopeIndex,
 }
 
@@ -119,6 +122,17 @@ impl PolicySet {
     /// What the policies add to the CSI drivers that hand out secrets, sorted.
     pub fn secret_drivers(&self) -> &[String] {
         &self.secret_drivers
+    }
+
+    /// More marks of copies, of all policies.
+    pub fn copy_marks(&self) -> &[CustomMark] {
+        &self.copy_marks
+    }
+
+    /// The kinds that some rule is about.
+    pub fn kinds(&self) -> KindSet {
+        let rules = self.policies.iter().flat_map(|policy| &policy.rules);
+        rules.fold(KindSet::NONE, |all, rule| all.union(rule.on))
     }
 
     /// Every exception, in order of policies and rules, expired ones too.

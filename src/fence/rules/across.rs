@@ -4,7 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{node_path, store};
+use super::node_path::NodePath;
+use super::store;
 use crate::fence::access::{Scope, holds_token};
 use crate::fence::facts::Facts;
 use crate::fence::kind::{Kind, KindSet};
@@ -68,8 +69,7 @@ impl<'t> Seek<'_, 't> {
                         detail: external.store,
                         ..Reference::bare(kind, Site::Env(at, index))
                     };
-                    let path = Some(Known::As(external.path.clone().into_owned()));
-                    self.push(reference, Across { path, ..Across::default() });
+                    self.each_path(&reference, &external.paths, external.unknown);
                 }
             }
         }
@@ -86,9 +86,8 @@ impl<'t> Seek<'_, 't> {
         };
         if let Some(host_path) = volume.host_path.as_ref().filter(|_| self.wants(Kind::NodeAccess)) {
             for path in shown_paths(host_path.path.as_str(), volume.name.as_str(), spec) {
-                let why = node_path::shows(&path).map_or("", |secret| secret.what);
-                let path = Some(Known::As(path));
-                let across = Across { path, why, on_node: true, ..Across::default() };
+                let why = NodePath::normalise(&path).secret().map_or("", |secret| secret.what);
+                let across = Across { path: Some(Known::As(path)), why, on_node: true, ..Across::default() };
                 self.push(bare(Kind::NodeAccess, VolumePart::Field("hostPath")), across);
             }
         }
@@ -112,13 +111,10 @@ impl<'t> Seek<'_, 't> {
             SECRETS_STORE_DRIVER if self.wants(Kind::StorePath) => {
                 let Some(name) = attribute("secretProviderClass") else { return };
                 let class = self.facts.provider_classes.get(&(self.namespace.to_owned(), name.to_owned()));
-                let paths: Vec<Known> = match class {
-                    Some(paths) => paths.iter().cloned().map(Known::As).collect(),
-                    None => vec![Known::Not],
-                };
-                for path in paths {
-                    let across = Across { path: Some(path), ..Across::default() };
-                    self.push(Reference { detail: name, ..bare(Kind::StorePath, VolumePart::Field("csi")) }, across);
+                let reference = Reference { detail: name, ..bare(Kind::StorePath, VolumePart::Field("csi")) };
+                match class {
+                    Some(class) => self.each_path(&reference, &class.paths, class.unknown),
+                    None => self.each_path::<&str>(&reference, &[], true),
                 }
             }
             _ => {}
@@ -128,17 +124,20 @@ impl<'t> Seek<'_, 't> {
     fn annotations(&mut self, pod: Pod<'t>) {
         let annotations = pod.metadata.and_then(|metadata| metadata.annotations.as_ref());
         for (index, (key, value)) in annotations.iter().flat_map(|its| its.injectors.iter().enumerate()) {
-            for injected in store::injected(key.as_str(), value.as_str()) {
-                for kind in [Kind::Injected, Kind::StorePath] {
-                    let path = injected.path.as_ref().map(|path| Known::As(path.clone().into_owned()));
-                    if kind == Kind::StorePath && path.is_none() {
-                        continue;
-                    }
-                    let reference =
-                        Reference { detail: key.as_str(), ..Reference::bare(kind, Site::Annotation(index)) };
-                    self.push(reference, Across { path, ..Across::default() });
-                }
+            let Some(injected) = store::injected(key.as_str(), value.as_str()) else { continue };
+            for kind in [Kind::Injected, Kind::StorePath] {
+                let reference = Reference { detail: key.as_str(), ..Reference::bare(kind, Site::Annotation(index)) };
+                self.each_path(&reference, &injected.paths, injected.unknown);
             }
+        }
+    }
+
+    /// One reference for each path; one without where there is none, but for `storePath`, which is about nothing else.
+    fn each_path<P: AsRef<str>>(&mut self, reference: &Reference<'t>, paths: &[P], unknown: bool) {
+        let known = paths.iter().map(|path| Some(Known::As(path.as_ref().to_owned())));
+        let none = (paths.is_empty() && !unknown && reference.kind != Kind::StorePath).then_some(None);
+        for path in known.chain(unknown.then_some(Some(Known::Not))).chain(none) {
+            self.push(reference.clone(), Across { path, ..Across::default() });
         }
     }
 
@@ -180,7 +179,7 @@ impl<'t> Seek<'_, 't> {
             // Known, and no copy.
             Some(None) => return,
             Some(Some(copy)) => {
-                let from = copy.from.as_ref().map_or(Known::Not, |from| Known::As(from.to_string()));
+                let from = copy.from.as_deref().map_or(Known::Not, |from| Known::As(from.to_owned()));
                 Across { from: Some(from), ..Across::default() }
             }
             None => Across { from: Some(Known::Not), missing: true, ..Across::default() },
@@ -204,14 +203,14 @@ fn shown_paths(path: &str, volume: &str, spec: &PodSpec<'_>) -> BTreeSet<String>
     let mounts = containers.flat_map(|container| &container.volume_mounts.items);
     let mut shown: BTreeSet<String> = mounts
         .filter(|mount| mount.name.as_str() == volume)
-        .map(|mount| match mount.sub_path.as_str() {
+        .map(|mount| {
             // What an expression becomes is not known: all of the volume.
-            "" => node_path::normalise(path).into_owned(),
-            below => node_path::below(path, below).into_owned(),
+            let below = Some(mount.sub_path.as_str()).filter(|below| !below.is_empty());
+            NodePath::mounted(path, below).into_text().into_owned()
         })
         .collect();
     if shown.is_empty() {
-        shown.insert(node_path::normalise(path).into_owned());
+        shown.insert(NodePath::normalise(path).into_text().into_owned());
     }
     shown
 }

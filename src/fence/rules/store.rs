@@ -12,7 +12,7 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
-pub use annotation::{Injected, injected};
+pub use annotation::{Injected, injected, is_of_injector};
 
 use crate::fence::name::Shown;
 

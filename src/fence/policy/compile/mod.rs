@@ -19,6 +19,7 @@ use super::file::{self, Metadata, PolicyFile, SecretPolicy, SecretPolicySpec};
 use super::scope::ScopeIndex;
 use super::set::{PolicyDocument, PolicySet, Reader};
 use super::{Mode, Policy, Rule, Templates};
+use crate::fence::rules::copies::{CustomMark, Place};
 use faults::Faults;
 use scope::KnownKinds;
 
@@ -27,6 +28,7 @@ struct Brought {
     policy: Policy,
     readers: Vec<Reader>,
     secret_drivers: Vec<String>,
+    copy_marks: Vec<CustomMark>,
 }
 
 pub(super) fn compile(documents: &[PolicyDocument]) -> Result<PolicySet, Vec<PolicyError>> {
@@ -68,10 +70,11 @@ pub(super) fn compile(documents: &[PolicyDocument]) -> Result<PolicySet, Vec<Pol
 
     brought.sort_by(|a, b| a.policy.name.cmp(&b.policy.name));
     let mut set = PolicySet { revision: revision(&counted), pod_templates, ..PolicySet::default() };
-    for Brought { policy, readers, secret_drivers } in brought {
+    for Brought { policy, readers, secret_drivers, copy_marks } in brought {
         set.policies.push(policy);
         set.readers.extend(readers);
         set.secret_drivers.extend(secret_drivers);
+        set.copy_marks.extend(copy_marks);
     }
     set.secret_drivers.sort();
     set.secret_drivers.dedup();
@@ -97,7 +100,8 @@ fn compile_policy(written: &SecretPolicy, kinds: Option<&KnownKinds<'_>>, faults
     };
     let readers = compile_readers(spec.readers.as_deref(), faults);
     let secret_drivers = compile_drivers(spec.secret_drivers.as_deref(), faults);
-    (spec.mode != Some(file::Mode::Off)).then_some(Brought { policy, readers, secret_drivers })
+    let copy_marks = compile_marks(spec.copy_marks.as_deref(), faults);
+    (spec.mode != Some(file::Mode::Off)).then_some(Brought { policy, readers, secret_drivers, copy_marks })
 }
 
 fn check_metadata(metadata: &Metadata, faults: &mut Faults<'_>) {
@@ -108,7 +112,7 @@ fn check_metadata(metadata: &Metadata, faults: &mut Faults<'_>) {
 
 fn compile_rules(spec: &SecretPolicySpec, faults: &mut Faults<'_>) -> Vec<Rule> {
     let Some(rules) = &spec.rules else {
-        if spec.readers.is_none() && spec.secret_drivers.is_none() {
+        if spec.readers.is_none() && spec.secret_drivers.is_none() && spec.copy_marks.is_none() {
             faults.value("/spec", Problem::MissingField("rules".to_owned()));
         }
         return Vec::new();
@@ -162,6 +166,29 @@ fn compile_drivers(drivers: Option<&[String]>, faults: &mut Faults<'_>) -> Vec<S
         }
     }
     drivers.unwrap_or_default().to_vec()
+}
+
+fn compile_marks(marks: Option<&[file::CopyMark]>, faults: &mut Faults<'_>) -> Vec<CustomMark> {
+    if marks.is_some_and(<[_]>::is_empty) {
+        faults.value("/spec/copyMarks", Problem::Empty("add a mark, or leave the field out"));
+    }
+    let mut compiled = Vec::new();
+    for (index, mark) in marks.unwrap_or_default().iter().enumerate() {
+        let at = format!("/spec/copyMarks/{index}");
+        let (place, key) = match (&mark.annotation, &mark.label) {
+            (Some(annotation), None) => (Place::Annotation, annotation),
+            (None, Some(label)) => (Place::Label, label),
+            _ => {
+                faults.value(at, Problem::OneMark);
+                continue;
+            }
+        };
+        match CustomMark::parse(place, key, mark.from.as_deref()) {
+            Ok(mark) => compiled.push(mark),
+            Err(error) => faults.value(at, error),
+        }
+    }
+    compiled
 }
 
 /// Every document by itself, so that neither files nor order count.

@@ -6,6 +6,7 @@ use crate::fence::kind::{Kind, KindSet};
 use crate::fence::policy::error::Problem;
 use crate::fence::policy::file::{self, Selected};
 use crate::fence::policy::{Action, Exception, Paths, Rule, Where};
+use crate::fence::rules::node_path::NODE_SECRETS_NAME;
 use crate::fence::rules::store_path::PathGlobs;
 use crate::fence::validation;
 
@@ -70,18 +71,23 @@ fn compile_where(written: Option<&file::Where>, at: &str, faults: &mut Faults<'_
     }
 }
 
-/// The word that names our table of a node's places.
-const NODE_SECRETS: &str = "@node-secrets";
-
 fn compile_paths(written: Option<&Vec<String>>, at: &str, faults: &mut Faults<'_>) -> Option<Paths> {
     let written = faults.not_empty(written, at)?;
-    let node_secrets = written.iter().any(|path| path == NODE_SECRETS);
-    let globs: Vec<String> = written.iter().filter(|path| *path != NODE_SECRETS).cloned().collect();
+    let node_secrets = written.iter().any(|path| path == NODE_SECRETS_NAME);
+    let globs: Vec<String> = written.iter().filter(|path| *path != NODE_SECRETS_NAME).cloned().collect();
     if globs.is_empty() {
         return Some(Paths { node_secrets, globs: None });
     }
-    let globs = faults.glob_result(PathGlobs::compile(&globs), at)?;
-    Some(Paths { node_secrets, globs: Some(globs) })
+    match PathGlobs::compile(&globs) {
+        Ok(globs) => Some(Paths { node_secrets, globs: Some(globs) }),
+        Err(error) => {
+            // Among those that are written, `@node-secrets` too.
+            let others = written.iter().enumerate().filter(|(_, path)| *path != NODE_SECRETS_NAME);
+            let index = others.map(|(index, _)| index).nth(error.index).unwrap_or_default();
+            faults.value(format!("{at}/{index}"), error.problem);
+            None
+        }
+    }
 }
 
 /// An exception without its end would never be looked at again; one without its reason could not be judged then.

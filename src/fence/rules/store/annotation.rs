@@ -95,6 +95,11 @@ pub fn injected<'v>(key: &str, value: &'v str) -> Option<Injected<'v>> {
     Some(injected)
 }
 
+/// Whether the key may be one that asks an agent for something: nothing else is kept of an object's annotations.
+pub fn is_of_injector(key: &str) -> bool {
+    key.split_once('/').is_some_and(|(domain, _)| DOMAINS.contains(&domain))
+}
+
 /// Each annotation with the page that documents it. One that ends with `-` or `.` is a prefix.
 pub fn sources() -> impl Iterator<Item = (String, &'static str)> {
     ROWS.iter().map(|row| (format!("{}/{}", row.domain, row.name), row.source))
