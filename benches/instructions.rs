@@ -52,32 +52,32 @@ fn ignored_any(case: Case) -> (bool, Case) {
 }
 
 #[library_benchmark]
-#[bench::small(args = (ten(support::SMALL)), config = at_most(94_229))]
-#[bench::typical(args = (ten(support::TYPICAL)), config = at_most(275_071))]
-#[bench::big(args = (ten(support::BIG)), config = at_most(4_858_266))]
-#[bench::escaped(args = (ten(&support::escaped())), config = at_most(292_834))]
+#[bench::small(args = (ten(support::SMALL)), config = at_most(77_870))]
+#[bench::typical(args = (ten(support::TYPICAL)), config = at_most(241_550))]
+#[bench::big(args = (ten(support::BIG)), config = at_most(4_348_232))]
+#[bench::escaped(args = (ten(&support::escaped())), config = at_most(259_717))]
 fn borrowed_parse(case: Case) -> (bool, Case) {
     (black_box(Request::read(black_box(&case.0), &case.1).is_ok()), case)
 }
 
 #[library_benchmark]
-#[bench::small(args = (ten(support::SMALL)), config = at_most(136_685))]
-#[bench::typical(args = (ten(support::TYPICAL)), config = at_most(392_426))]
-#[bench::big(args = (ten(support::BIG)), config = at_most(7_066_397))]
-#[bench::escaped(args = (ten(&support::escaped())), config = at_most(411_843))]
-#[bench::small_of_1000(args = (thousand(support::SMALL)), config = at_most(137_544))]
-#[bench::typical_of_1000(args = (thousand(support::TYPICAL)), config = at_most(393_298))]
-#[bench::big_of_1000(args = (thousand(support::BIG)), config = at_most(7_074_946))]
+#[bench::small(args = (ten(support::SMALL)), config = at_most(121_288))]
+#[bench::typical(args = (ten(support::TYPICAL)), config = at_most(362_040))]
+#[bench::big(args = (ten(support::BIG)), config = at_most(6_593_814))]
+#[bench::escaped(args = (ten(&support::escaped())), config = at_most(380_317))]
+#[bench::small_of_1000(args = (thousand(support::SMALL)), config = at_most(121_538))]
+#[bench::typical_of_1000(args = (thousand(support::TYPICAL)), config = at_most(361_749))]
+#[bench::big_of_1000(args = (thousand(support::BIG)), config = at_most(6_569_457))]
 fn mutate(case: Case) -> Answered {
     (answer(black_box(&case.0), support::MUTATE, &case.1, &case.2), case)
 }
 
 #[library_benchmark]
-#[bench::small(args = (ten(support::SMALL)), config = at_most(140_728))]
-#[bench::typical(args = (ten(support::TYPICAL)), config = at_most(394_919))]
-#[bench::big(args = (ten(support::BIG)), config = at_most(6_762_867))]
-#[bench::escaped(args = (ten(&support::escaped())), config = at_most(413_002))]
-#[bench::small_of_1000(args = (thousand(support::SMALL)), config = at_most(141_243))]
+#[bench::small(args = (ten(support::SMALL)), config = at_most(124_179))]
+#[bench::typical(args = (ten(support::TYPICAL)), config = at_most(361_686))]
+#[bench::big(args = (ten(support::BIG)), config = at_most(6_280_439))]
+#[bench::escaped(args = (ten(&support::escaped())), config = at_most(379_826))]
+#[bench::small_of_1000(args = (thousand(support::SMALL)), config = at_most(124_752))]
 fn validate(case: Case) -> Answered {
     (answer(black_box(&case.0), support::VALIDATE, &case.1, &case.2), case)
 }
@@ -89,7 +89,7 @@ fn parse_manifests(bytes: Vec<u8>, policies: PolicySet, facts: Facts) -> (usize,
 }
 
 #[library_benchmark]
-#[bench::judged(args = (support::MANIFESTS.as_bytes().to_vec(), support::ten(), support::facts()), config = at_most(1_114_005))]
+#[bench::judged(args = (support::MANIFESTS.as_bytes().to_vec(), support::ten(), support::facts()), config = at_most(1_101_927))]
 fn judge_manifests(bytes: Vec<u8>, policies: PolicySet, facts: Facts) -> (usize, Case) {
     let mut findings = 0;
     for object in manifest::parse(black_box(&bytes)).documents.iter().flat_map(|its| its.objects()).flatten() {

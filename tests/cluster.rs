@@ -21,6 +21,8 @@ mod corpus;
 mod denials;
 #[path = "cluster/guarded.rs"]
 mod guarded;
+#[path = "cluster/guide.rs"]
+mod guide;
 #[path = "cluster/kubectl.rs"]
 mod kubectl;
 #[path = "cluster/modes.rs"]
@@ -33,6 +35,8 @@ mod other_webhooks;
 mod outages;
 #[path = "cluster/served_corpus.rs"]
 mod served_corpus;
+#[path = "cluster/served_templates.rs"]
+mod served_templates;
 #[path = "cluster/templates.rs"]
 mod templates;
 #[path = "cluster/updates.rs"]

@@ -16,6 +16,8 @@ mod client;
 mod client_certificates;
 #[path = "webhook/embedded.rs"]
 mod embedded;
+#[path = "webhook/handshakes.rs"]
+mod handshakes;
 #[path = "webhook/lifecycle.rs"]
 mod lifecycle;
 #[path = "webhook/limits.rs"]
@@ -28,5 +30,7 @@ mod policies;
 mod process;
 #[path = "webhook/protocol.rs"]
 mod protocol;
+#[path = "webhook/robust.rs"]
+mod robust;
 #[path = "webhook/statuses.rs"]
 mod statuses;

@@ -1,8 +1,8 @@
 //! `secretfence serve`: arguments, resolved to settings, run.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,16 +10,19 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 
 use crate::policy_dir;
 use crate::telemetry::{self, LogFormat};
 use crate::webhook::{
-    CertificateSource, ClientAuthority, Limits, PolicySource, SelfSigned, Server, Settings, TlsMinVersion, quantity,
+    CertificateSource, ClientAuthority, Limits, PolicySource, SelfSigned, Server, Settings, TlsMinVersion,
+    big_judgements, quantity,
 };
 
-/// Threads for what must not run where connections are served: big reviews, and the watch of files.
-const BLOCKING_THREADS: usize = 8;
+/// Threads for what must not run where connections are served, beside those that judge big reviews: one looks at files,
+/// and one is to spare.
+const MORE_THREADS: usize = 2;
 
 /// Serve the webhook: HTTPS for the API server, and a plain listener for health and metrics
 #[derive(Args, Debug)]
@@ -81,11 +84,11 @@ pub struct ServeArguments {
     #[arg(long, env = "SECRETFENCE_MAX_BODY", value_name = "BYTES", default_value = "16Mi", value_parser = bytes, help_heading = "Limits")]
     max_body: usize,
 
-    /// The most bytes of bodies at a time; others wait until their deadline
+    /// The most bytes of bodies at a time; others wait until their deadline, small ones in a part of their own
     #[arg(long, env = "SECRETFENCE_MAX_IN_FLIGHT", value_name = "BYTES", default_value = "64Mi", value_parser = bytes, help_heading = "Limits")]
     max_in_flight: usize,
 
-    /// The most connections at a time
+    /// The most connections at a time; a new one takes the place of one that rests
     #[arg(
         long,
         env = "SECRETFENCE_MAX_CONNECTIONS",
@@ -95,21 +98,25 @@ pub struct ServeArguments {
     )]
     max_connections: usize,
 
-    /// For the head of a request, and for a TLS handshake
+    /// For the head of a request, a TLS handshake, and from there to the first request
     #[arg(long, env = "SECRETFENCE_HEADER_TIMEOUT", value_name = "DURATION", default_value = "5s", value_parser = duration, help_heading = "Limits")]
     header_timeout: Duration,
 
-    /// For the body of a request, and for an answer to be taken
+    /// For the body of a request, after 2s at 64Ki a second at least; and for an answer to be taken
     #[arg(long, env = "SECRETFENCE_BODY_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = duration, help_heading = "Limits")]
     body_timeout: Duration,
 
-    /// For a connection without a request; longer than the API server's own 90s
+    /// For a connection between two requests; longer than the API server's own 90s
     #[arg(long, env = "SECRETFENCE_IDLE_TIMEOUT", value_name = "DURATION", default_value = "130s", value_parser = duration, help_heading = "Limits")]
     idle_timeout: Duration,
 
-    /// For everything under way to end after SIGTERM or SIGINT
+    /// For everything under way to end after SIGTERM or SIGINT; a second one ends it at once
     #[arg(long, env = "SECRETFENCE_SHUTDOWN_GRACE", value_name = "DURATION", default_value = "25s", value_parser = duration, help_heading = "Limits")]
     shutdown_grace: Duration,
+
+    /// Of --shutdown-grace, for the Service to send elsewhere: until then what comes is told to come again
+    #[arg(long, env = "SECRETFENCE_SHUTDOWN_DELAY", value_name = "DURATION", default_value = "10s", value_parser = duration, help_heading = "Limits")]
+    shutdown_delay: Duration,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -138,7 +145,7 @@ pub fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("secretfence")
-        .max_blocking_threads(BLOCKING_THREADS)
+        .max_blocking_threads(big_judgements() + MORE_THREADS)
         .build()
         .context("cannot start the threads that serve")?;
     runtime.block_on(serve(settings))?;
@@ -191,17 +198,26 @@ impl ServeArguments {
                 body_timeout: self.body_timeout,
                 idle_timeout: self.idle_timeout,
                 shutdown_grace: self.shutdown_grace,
-                ..Limits::default()
+                shutdown_delay: self.shutdown_delay,
             },
         })
     }
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
-    let stop = stop_signal()?;
+    let mut signals = Signals::listen()?;
     let server = Server::bind(settings)?;
     tell(&server);
-    server.run(stop).await;
+    let stop = Notify::new();
+    let mut running = pin!(server.run(stop.notified()));
+    tokio::select! {
+        () = &mut running => return Ok(()),
+        () = signals.next() => stop.notify_one(),
+    }
+    tokio::select! {
+        () = &mut running => {}
+        () = signals.next() => tracing::warn!("told twice to end: what is under way is cut"),
+    }
     Ok(())
 }
 
@@ -235,16 +251,26 @@ fn reachable(address: SocketAddr) -> String {
     }
 }
 
-/// Ends with SIGTERM or SIGINT. Listened to before anything is served, so that none is missed.
-fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen to SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen to SIGINT")?;
-    Ok(async move {
+/// SIGTERM and SIGINT. Listened to before anything is served, so that none is missed.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate()).context("cannot listen to SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("cannot listen to SIGINT")?,
+        })
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-    })
+    }
 }
 
 /// Every connection is a file; the usual soft limit of 1024 is far below `--max-connections`.

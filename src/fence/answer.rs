@@ -300,7 +300,7 @@ impl<'c> Case<'c> {
         let denied = judged.iter().any(|(_, _, verdict)| any_denied(&verdict.judged));
         let old = request.old_object.filter(|_| denied).and_then(|old| {
             // An old object that cannot be read forgives nothing.
-            Workload::parse(old.get().as_bytes(), shape).ok()
+            Workload::parse(old.get(), shape).ok()
         });
         if let Some(old) = &old {
             let before: Vec<_> =

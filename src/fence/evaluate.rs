@@ -91,7 +91,7 @@ pub fn evaluate(
 ) -> Result<Evaluation, ObjectError> {
     let (group, version) = group_and_version(question.api_version);
     let Some(shape) = Shape::of(group, version, question.kind, policies) else { return Ok(Evaluation::NotAWorkload) };
-    let workload = Workload::parse(object, shape)?;
+    let workload = Workload::parse(str::from_utf8(object).map_err(|_| ObjectError::not_text())?, shape)?;
     if !shape.is_pod() && workload.is_made_by_a_workload(policies) {
         return Ok(Evaluation::Owned);
     }

@@ -8,7 +8,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use serde_json::value::RawValue;
 
@@ -211,7 +211,7 @@ pub struct Container<'a> {
     pub liveness_probe: Option<Handler<'a>>,
     pub readiness_probe: Option<Handler<'a>>,
     pub startup_probe: Option<Handler<'a>>,
-    pub lifecycle: Option<Lifecycle<'a>>,
+    pub lifecycle: Option<Box<Lifecycle<'a>>>,
     pub security_context: Option<SecurityContext>,
     pub termination_message_path: Text<'a>,
 }
@@ -250,7 +250,7 @@ pub struct Lifecycle<'a> {
 #[serde(default, remote = "Self")]
 pub struct Handler<'a> {
     #[serde(borrow)]
-    pub exec: Option<Exec<'a>>,
+    pub exec: Option<Box<Exec<'a>>>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -291,7 +291,7 @@ pub struct EnvVar<'a> {
 #[derive(Debug, Default)]
 pub struct EnvVarSource<'a> {
     pub secret_key_ref: Option<SecretKeySelector<'a>>,
-    pub file_key_ref: Option<FileKeySelector<'a>>,
+    pub file_key_ref: Option<Box<FileKeySelector<'a>>>,
     /// Whether it has a source that is about no Secret.
     pub other: bool,
     pub unknown: Option<Text<'a>>,
@@ -362,7 +362,7 @@ pub struct Volume<'a> {
     pub name: Text<'a>,
     pub secret: Option<SecretVolume<'a>>,
     pub projected: Option<Projected<'a>>,
-    pub csi: Option<CsiVolume<'a>>,
+    pub csi: Option<Box<CsiVolume<'a>>>,
     /// The plugin's field name and what it names as its Secret.
     pub legacy: Vec<(LegacyPlugin, Text<'a>)>,
     pub unknown: Option<Text<'a>>,
@@ -471,6 +471,10 @@ struct LegacySource<'a> {
     secret_name: Option<Text<'a>>,
 }
 
+/// The most memory that one list takes: three bytes of `{},` are a whole container here, and whoever may create a pod may
+/// send a million of them. A list of what people write is far from it: 36,000 containers, 110,000 variables.
+const LIST_BYTES: usize = 16 << 20;
+
 /// A list that may be absent or null, and whose items may be null: all are what Go decodes them to.
 #[derive(Debug)]
 pub struct List<T> {
@@ -503,6 +507,10 @@ impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for List<T> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
                 let mut items = Vec::new();
                 while let Some(item) = sequence.next_element::<Option<T>>()? {
+                    if items.len() == LIST_BYTES / size_of::<T>().max(1) {
+                        let most = items.len();
+                        return Err(A::Error::custom(format_args!("a longer list, expected at most {most} items")));
+                    }
                     items.push(item.unwrap_or_default());
                 }
                 Ok(List { items, written: true })

@@ -82,8 +82,8 @@ impl<'a> Workload<'a> {
     ///
     /// # Errors
     /// Where the JSON is broken, or a field that the fence reads has another type than the API gives it.
-    pub fn parse(object: &'a [u8], shape: Shape<'_>) -> Result<Workload<'a>, ObjectError> {
-        let mut deserializer = serde_json::Deserializer::from_slice(object);
+    pub fn parse(object: &'a str, shape: Shape<'_>) -> Result<Workload<'a>, ObjectError> {
+        let mut deserializer = serde_json::Deserializer::from_str(object);
         let read = WorkloadSeed(shape).deserialize(&mut deserializer).and_then(|workload| {
             deserializer.end()?;
             Ok(workload)
@@ -93,9 +93,14 @@ impl<'a> Workload<'a> {
 }
 
 impl ObjectError {
+    /// Of bytes that are no text.
+    pub(super) fn not_text() -> ObjectError {
+        ObjectError { pointer: "/".to_owned(), expected: "JSON in UTF-8".to_owned() }
+    }
+
     /// Reads the object once more, slowly, to say where it is broken.
-    fn locate(object: &[u8], shape: Shape<'_>, first: &serde_json::Error) -> ObjectError {
-        let mut deserializer = serde_json::Deserializer::from_slice(object);
+    fn locate(object: &str, shape: Shape<'_>, first: &serde_json::Error) -> ObjectError {
+        let mut deserializer = serde_json::Deserializer::from_str(object);
         let mut track = serde_path_to_error::Track::new();
         let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
         let again = WorkloadSeed(shape).deserialize(tracked);

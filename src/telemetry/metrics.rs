@@ -33,6 +33,7 @@ pub struct Metrics {
     certificate_expiry: Gauge,
     exception_expiry: IntGaugeVec,
     in_flight_bytes: IntGauge,
+    handshake_failures: IntCounterVec,
     connections: IntGauge,
     /// The policies and rules that have series, so that those of a set that is gone can be dropped.
     verdict_labels: Mutex<BTreeSet<[String; 4]>>,
@@ -56,8 +57,8 @@ pub enum Outcome {
 }
 
 impl Metrics {
-    /// Registers every metric.
-    pub fn new(registry: Registry) -> Result<Metrics, prometheus::Error> {
+    /// Registers every metric. The reasons are those of handshakes that fail.
+    pub fn new(registry: Registry, handshake_reasons: &[&str]) -> Result<Metrics, prometheus::Error> {
         let reviews = counters(
             &registry,
             "secretfence_reviews_total",
@@ -129,6 +130,15 @@ impl Metrics {
                 "secretfence_in_flight_bytes",
                 "Bytes of request bodies that are being read or judged.",
             )?,
+            handshake_failures: preset(
+                counters(
+                    &registry,
+                    "secretfence_tls_handshake_failures_total",
+                    "TLS handshakes that failed; client_distrusts: the client does not trust the serving certificate.",
+                    &["reason"],
+                )?,
+                handshake_reasons,
+            ),
             connections: gauge(&registry, "secretfence_connections", "Open connections to the webhook.")?,
             verdict_labels: Mutex::default(),
             registry,
@@ -186,6 +196,11 @@ impl Metrics {
     /// Says when the certificate that serves ends, in seconds since 1970.
     pub fn certificate_serves(&self, not_after: i64) {
         self.certificate_expiry.set(not_after as f64);
+    }
+
+    /// Counts a handshake that failed.
+    pub fn handshake_failed(&self, reason: &'static str) {
+        self.handshake_failures.with_label_values(&[reason]).inc();
     }
 
     /// Open connections to the webhook.

@@ -6,12 +6,19 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use tracing::Level;
+
 use super::Webhook;
 use super::folding::{Folded, Folding};
 use crate::fence::answer::{Record, ReviewResult};
 
 /// How many bytes of findings a line holds. The review's answer has them all.
 const FINDINGS_BYTES: usize = 512;
+
+/// How many namespaces are named of which not everything is written.
+const NAMED: usize = 16;
+
+const UNSEEN: &str = "reviews not logged one by one: too many different ones in a minute";
 
 /// Writes what became of reviews.
 #[derive(Debug, Default)]
@@ -22,6 +29,7 @@ pub struct ReviewLog {
 
 #[derive(Clone, Debug)]
 struct Line {
+    level: Level,
     what: &'static str,
     webhook: &'static str,
     uid: String,
@@ -63,22 +71,32 @@ impl ReviewLog {
 
     /// Writes why a request was not answered with a review, unless that repeats a line of the last minute.
     pub fn refused(&self, webhook: Webhook, why: &str) {
-        self.fold_refused("request refused", webhook.name(), why);
+        self.fold_refused(Level::INFO, "request refused", webhook.name(), why);
     }
 
     /// Writes why a client was not let in, unless that repeats a line of the last minute.
     pub fn handshake_refused(&self, why: &str) {
-        self.fold_refused("connection refused", "", why);
+        self.fold_refused(Level::WARN, "connection refused", "", why);
+    }
+
+    /// Writes that connections were closed for others, unless that repeats a line of the last minute.
+    pub fn crowded(&self, what: &str) {
+        self.fold_refused(Level::WARN, "connections closed", "", what);
     }
 
     /// Writes the counts that are due. To be called every few seconds.
     pub fn write_due(&self, now: Instant) {
-        let Folded { repeated, unseen } = self.lock().due(now);
+        let Folded { repeated, unseen, mut others } = self.lock().due(now);
         for (line, count) in repeated {
             line.write(Some(count));
         }
-        if unseen > 0 {
-            tracing::info!(count = unseen, "reviews not logged one by one: too many different ones in a minute");
+        let (named, unnamed) = unseen.split_at(unseen.len().min(NAMED));
+        for (namespace, count) in named {
+            tracing::info!(namespace = given(namespace), count, "{UNSEEN}");
+        }
+        others += unnamed.iter().map(|(_, count)| count).sum::<u64>();
+        if others > 0 {
+            tracing::info!(count = others, "{UNSEEN}, of other namespaces");
         }
     }
 
@@ -89,15 +107,17 @@ impl ReviewLog {
         record.findings.hash(&mut hasher);
         let key = hasher.finish();
         // The line is written outside the lock: standard error may block.
-        let line = self.lock().is_new(key, Instant::now(), || Line::of(webhook, record)).cloned();
+        let group = &record.namespace[..record.namespace.floor_char_boundary(256)];
+        let line = self.lock().is_new(key, group, Instant::now(), || Line::of(webhook, record)).cloned();
         if let Some(line) = line {
             line.write(None);
         }
     }
 
-    fn fold_refused(&self, what: &'static str, webhook: &'static str, why: &str) {
+    fn fold_refused(&self, level: Level, what: &'static str, webhook: &'static str, why: &str) {
         let key = self.hashes.hash_one((what, webhook, why));
-        let line = self.lock().is_new(key, Instant::now(), || Line::refused(what, webhook, why)).cloned();
+        // No namespace has this name.
+        let line = self.lock().is_new(key, what, Instant::now(), || Line::refused(level, what, webhook, why)).cloned();
         if let Some(line) = line {
             line.write(None);
         }
@@ -111,6 +131,7 @@ impl ReviewLog {
 impl Line {
     fn of(webhook: Webhook, record: &Record) -> Line {
         Line {
+            level: Level::INFO,
             what: "review",
             webhook: webhook.name(),
             uid: cut(&record.uid),
@@ -124,8 +145,9 @@ impl Line {
         }
     }
 
-    fn refused(what: &'static str, webhook: &'static str, why: &str) -> Line {
+    fn refused(level: Level, what: &'static str, webhook: &'static str, why: &str) -> Line {
         Line {
+            level,
             what,
             webhook,
             uid: String::new(),
@@ -141,6 +163,11 @@ impl Line {
 
     fn write(&self, repeated: Option<u64>) {
         let again = if repeated.is_some() { ", again within the last minute" } else { "" };
+        let what = self.what;
+        if self.level == Level::WARN {
+            tracing::warn!(result = self.result, why = &*self.findings, count = repeated, "{what}{again}");
+            return;
+        }
         tracing::info!(
             result = self.result,
             webhook = given(self.webhook),
@@ -152,8 +179,7 @@ impl Line {
             owner = given(&self.owner),
             findings = given(&self.findings),
             count = repeated,
-            "{}{again}",
-            self.what
+            "{what}{again}"
         );
     }
 }

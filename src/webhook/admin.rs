@@ -58,8 +58,7 @@ fn check(text: &mut String, name: &str, failure: Option<String>, serving: &str) 
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    let in_flight = shared.limits.max_in_flight.saturating_sub(shared.room.available_permits());
-    match shared.metrics.render(in_flight) {
+    match shared.metrics.render(shared.room.taken()) {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }

@@ -1,24 +1,36 @@
 //! Bodies: one in, within its limits; one out, in one piece.
 
 use std::convert::Infallible;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::ops::Deref;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until};
+
+use super::room::{Claim, Place, Room, SMALL};
+
+/// How slow a client may be: after this, a body must have come at [`RATE`] on the average of all further time.
+/// Long enough for a lost packet or two to be sent again.
+const GRACE: Duration = Duration::from_secs(2);
+/// Bytes a second. An API server is a thousand times as fast; who is slower holds room that others wait for.
+const RATE: usize = 64 << 10;
 
 /// Why there is no body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyError {
     /// It went over the limit.
     TooLarge,
-    /// It did not come in time.
-    TimedOut,
+    /// It came too slowly.
+    TooSlow,
+    /// It had not come when the answer was due.
+    Late,
+    /// There was no room for it in time.
+    NoRoom,
     /// It broke off.
     Broken,
 }
@@ -27,6 +39,8 @@ pub(super) enum BodyError {
 #[derive(Debug)]
 pub(super) struct Inbound {
     incoming: Incoming,
+    /// How long it says it is; a chunked one does not say.
+    announced: Option<u64>,
     /// Whether it was read to its end; hyper cannot tell for a chunked one.
     read: bool,
 }
@@ -34,38 +48,115 @@ pub(super) struct Inbound {
 impl Inbound {
     /// Nothing of it is read.
     pub(super) fn new(incoming: Incoming) -> Inbound {
-        Inbound { read: incoming.is_end_stream(), incoming }
+        Inbound { read: incoming.is_end_stream(), announced: incoming.size_hint().exact(), incoming }
     }
 
     /// How long it says it is.
     pub(super) fn announced(&self) -> Option<u64> {
-        self.incoming.size_hint().exact()
+        self.announced
     }
 
     /// Whether some of it may still come.
     pub(super) fn is_left(&self) -> bool {
         !self.read
     }
+
+    /// What it may take from for its bytes up to a length.
+    fn claim(&self, length: usize) -> Claim {
+        Claim {
+            small: self.announced.is_some_and(|announced| announced <= SMALL as u64),
+            whole: self.announced == Some(length as u64),
+        }
+    }
 }
 
-/// Reads a body of at most `limit` bytes, in at most `time`.
-pub(super) async fn read(
-    body: &mut Inbound,
-    limit: usize,
-    time: Duration,
-    buffers: &Arc<Buffers>,
-) -> Result<Contiguous, BodyError> {
+/// What a body is read by.
+#[derive(Debug)]
+pub(super) struct Terms<'a> {
+    /// Where it takes room.
+    pub(super) room: &'a Room,
+    /// The most bytes.
+    pub(super) limit: usize,
+    /// The most time that the client may take to send it.
+    pub(super) time: Duration,
+    /// When the answer is due.
+    pub(super) deadline: Instant,
+    /// Where its pieces are joined.
+    pub(super) buffers: &'a Arc<Buffers>,
+}
+
+/// Reads a body, and takes room for it as it comes.
+pub(super) async fn read(body: &mut Inbound, terms: &Terms<'_>) -> Result<(Contiguous, Place), BodyError> {
     let mut pieces = Pieces::default();
-    // Most bodies have arrived with their head: the timer is made only for those that have not.
-    let ready = poll_fn(|cx| Poll::Ready(pieces.poll(body, limit, cx))).await;
-    match ready {
-        Poll::Ready(done) => done?,
-        Poll::Pending => match timeout(time, poll_fn(|cx| pieces.poll(body, limit, cx))).await {
-            Ok(done) => done?,
-            Err(_) => return Err(BodyError::TimedOut),
-        },
+    // Most bodies have arrived with their head: timers are made only for those that have not.
+    match poll_fn(|cx| Poll::Ready(pieces.poll(body, terms, cx))).await {
+        Poll::Ready(Ok(Step::End)) => {}
+        Poll::Ready(Err(error)) => return Err(error),
+        Poll::Ready(Ok(Step::Full)) | Poll::Pending => Box::pin(read_on(&mut pieces, body, terms)).await?,
     }
-    Ok(pieces.join(buffers))
+    Ok(pieces.join(terms.buffers))
+}
+
+/// Reads the rest of a body that has not come at once, or that found no room.
+async fn read_on(pieces: &mut Pieces, body: &mut Inbound, terms: &Terms<'_>) -> Result<(), BodyError> {
+    let mut pace = Pace { begun: Instant::now(), most: terms.time };
+    let mut timer = pin!(sleep_until(pace.end(pieces.length).min(terms.deadline)));
+    loop {
+        if let Some(piece) = pieces.waiting.take() {
+            let asked = Instant::now();
+            let claim = body.claim(pieces.length + piece.len());
+            if !terms.room.grow(&mut pieces.place, piece.len(), claim, terms.deadline).await {
+                return Err(BodyError::NoRoom);
+            }
+            pieces.add(piece);
+            // While it waited nothing was read, however fast the client is.
+            pace.begun += asked.elapsed();
+        }
+        let step = poll_fn(|cx| {
+            if let Poll::Ready(step) = pieces.poll(body, terms, cx) {
+                return Poll::Ready(step);
+            }
+            // The end moves on as bytes come: where the timer rings early, it is set anew.
+            while timer.as_mut().poll(cx).is_ready() {
+                let (now, end) = (Instant::now(), pace.end(pieces.length));
+                if now >= terms.deadline {
+                    return Poll::Ready(Err(BodyError::Late));
+                }
+                if now >= end {
+                    return Poll::Ready(Err(BodyError::TooSlow));
+                }
+                timer.as_mut().reset(end.min(terms.deadline));
+            }
+            Poll::Pending
+        });
+        match step.await? {
+            Step::End => return Ok(()),
+            Step::Full => {}
+        }
+    }
+}
+
+/// How fast a client must be.
+struct Pace {
+    begun: Instant,
+    most: Duration,
+}
+
+impl Pace {
+    /// When a body of which so much has come is too slow.
+    fn end(&self, length: usize) -> Instant {
+        let earned = Duration::from_secs_f64(length as f64 / RATE as f64);
+        self.begun + self.most.min(GRACE + earned)
+    }
+}
+
+/// How far a body was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// To its end.
+    End,
+    /// There is no room for the piece that waits.
+    Full,
 }
 
 /// A piece under this is copied: each pins the buffer of up to [`MAX_BUFFER`](super::connection::MAX_BUFFER) bytes that
@@ -83,24 +174,33 @@ struct Pieces {
     /// Small ones that came last.
     small: Vec<u8>,
     length: usize,
+    /// Room for all of it.
+    place: Place,
+    /// Came, and found no room.
+    waiting: Option<Bytes>,
 }
 
 impl Pieces {
-    fn poll(&mut self, body: &mut Inbound, limit: usize, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
+    fn poll(&mut self, body: &mut Inbound, terms: &Terms<'_>, cx: &mut Context<'_>) -> Poll<Result<Step, BodyError>> {
         loop {
             let frame = match Pin::new(&mut body.incoming).poll_frame(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(None) => {
                     body.read = true;
-                    return Poll::Ready(Ok(()));
+                    return Poll::Ready(Ok(Step::End));
                 }
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(BodyError::Broken)),
                 Poll::Ready(Some(Ok(frame))) => frame,
             };
             // Trailers are passed by.
             let Ok(piece) = frame.into_data() else { continue };
-            if self.length + piece.len() > limit {
+            let length = self.length + piece.len();
+            if length > terms.limit {
                 return Poll::Ready(Err(BodyError::TooLarge));
+            }
+            if !terms.room.try_grow(&mut self.place, piece.len(), body.claim(length)) {
+                self.waiting = Some(piece);
+                return Poll::Ready(Ok(Step::Full));
             }
             self.add(piece);
         }
@@ -118,9 +218,9 @@ impl Pieces {
         self.whole.push(piece);
     }
 
-    fn join(mut self, buffers: &Arc<Buffers>) -> Contiguous {
+    fn join(mut self, buffers: &Arc<Buffers>) -> (Contiguous, Place) {
         if self.whole.len() <= 1 && self.small.is_empty() {
-            return Contiguous::Piece(self.whole.pop().unwrap_or_default());
+            return (Contiguous::Piece(self.whole.pop().unwrap_or_default()), self.place);
         }
         let mut bytes = buffers.take();
         bytes.reserve(self.length);
@@ -128,7 +228,7 @@ impl Pieces {
             bytes.extend_from_slice(&piece);
         }
         bytes.extend_from_slice(&self.small);
-        Contiguous::Joined(Joined { bytes, buffers: Arc::clone(buffers) })
+        (Contiguous::Joined(Joined { bytes, buffers: Arc::clone(buffers) }), self.place)
     }
 }
 

@@ -2,23 +2,28 @@
 //!
 //! hyper's own header timeout runs on idle connections too and allocates a timer per request. Here a connection has one
 //! timer, touched only when it rests or stalls.
+//!
+//! What is no HTTP/1 hyper answers by itself, with 400 or 431 and an empty body: it lets nobody add a sentence. No review
+//! is answered so, as nothing that an API server sends fails to parse.
 
 use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
 use hyper::service::HttpService;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::pulse::{Phase, Pulse};
 use super::settings::Limits;
 use super::shutdown::{Stage, reached};
 
@@ -28,62 +33,6 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// What is read at a time, a whole TLS record; and the longest head.
 pub(super) const MAX_BUFFER: usize = 16 << 10;
-
-/// What a connection is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// Waits for a request.
-    Idle = 0,
-    /// Is sending the head of a request.
-    Head = 1,
-    /// Has a request under way: its handler keeps the time.
-    Busy = 2,
-    /// Is taking its answer.
-    Answer = 3,
-    /// Is being closed.
-    Closing = 4,
-}
-
-/// The phase of a connection, shared by its socket, its handler and its clock, which all run in one task.
-#[derive(Debug, Default)]
-pub(super) struct Pulse {
-    /// Counts phases above the lowest three bits, which hold the phase.
-    episode: AtomicU32,
-    /// Whether the client may still be sending when the connection closes.
-    linger: AtomicBool,
-}
-
-impl Pulse {
-    /// The handler has a request.
-    pub(super) fn request(&self) {
-        self.enter(Phase::Busy);
-    }
-
-    /// The handler has answered.
-    pub(super) fn answered(&self) {
-        self.enter(Phase::Answer);
-    }
-
-    /// The answer leaves a body unread, and the connection will be closed.
-    pub(super) fn leave_body(&self) {
-        self.linger.store(true, Relaxed);
-    }
-
-    fn enter(&self, phase: Phase) {
-        let episode = (self.episode.load(Relaxed) >> 3).wrapping_add(1);
-        self.episode.store(episode << 3 | phase as u32, Relaxed);
-    }
-
-    fn phase(&self) -> Phase {
-        match self.episode.load(Relaxed) & 7 {
-            0 => Phase::Idle,
-            1 => Phase::Head,
-            2 => Phase::Busy,
-            3 => Phase::Answer,
-            _ => Phase::Closing,
-        }
-    }
-}
 
 /// How a connection ended.
 #[derive(Debug)]
@@ -111,35 +60,57 @@ where
     B: Body + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
+    pulse.enter(Phase::Fresh);
     let watched = Watched { stream, pulse: Arc::clone(&pulse), shut: false };
-    let mut connection = hyper::server::conn::http1::Builder::new()
-        .header_read_timeout(None)
-        .max_buf_size(MAX_BUFFER)
-        .serve_connection(TokioIo::new(watched), service);
+    let mut connection = http1(TokioIo::new(watched), service);
     let mut closing = pin!(reached(&mut stage, Stage::Closing));
     let mut told = false;
     let mut clock = pin!(Clock::new(&pulse, limits));
-    let ended = poll_fn(|cx| {
-        if !told && closing.as_mut().poll(cx).is_ready() {
-            told = true;
-            Pin::new(&mut connection).graceful_shutdown();
+    let ended = loop {
+        let rested = poll_fn(|cx| {
+            pulse.waker.get_or_init(|| cx.waker().clone());
+            if !told && closing.as_mut().poll(cx).is_ready() {
+                told = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+            match Pin::new(&mut connection).poll(cx) {
+                Poll::Ready(Ok(())) => return Poll::Ready(Some(Ended::Closed)),
+                Poll::Ready(Err(error)) => return Poll::Ready(Some(Ended::Broken(error))),
+                Poll::Pending => {}
+            }
+            let phase = pulse.phase();
+            if pulse.unwanted.load(Relaxed) {
+                match phase {
+                    Phase::Fresh | Phase::Idle => {
+                        close_in_order(Pin::new(&mut connection), &pulse, cx);
+                        return Poll::Pending;
+                    }
+                    Phase::Head => return Poll::Ready(Some(Ended::TimedOut)),
+                    // It was asked while a request came: it is not one that rests, and stays.
+                    Phase::Busy | Phase::Answer => pulse.unwanted.store(false, Relaxed),
+                    Phase::Handshake | Phase::Closing => {}
+                }
+            }
+            match (ready!(clock.as_mut().poll(cx)), phase) {
+                (Rang::Look, _) => return Poll::Ready(None),
+                // Nobody waits for anything: closed in order.
+                (Rang::End, Phase::Fresh | Phase::Idle) => close_in_order(Pin::new(&mut connection), &pulse, cx),
+                (Rang::End, _) => return Poll::Ready(Some(Ended::TimedOut)),
+            }
+            Poll::Pending
+        })
+        .await;
+        if let Some(ended) = rested {
+            break ended;
         }
-        match Pin::new(&mut connection).poll(cx) {
-            Poll::Ready(Ok(())) => return Poll::Ready(Ended::Closed),
-            Poll::Ready(Err(error)) => return Poll::Ready(Ended::Broken(error)),
-            Poll::Pending => {}
+        // Part of a second head may have come with the first request. hyper has it and keeps no time for it, and only
+        // by taking the connection apart can it be seen. Nothing else is in it: the last answer is written.
+        let parts = connection.into_parts();
+        connection = http1(parts.io, parts.service);
+        if !parts.read_buf.is_empty() {
+            break Ended::TimedOut;
         }
-        ready!(clock.as_mut().poll(cx));
-        if pulse.phase() != Phase::Idle {
-            return Poll::Ready(Ended::TimedOut);
-        }
-        // Nobody waits for anything: closed in order.
-        Pin::new(&mut connection).graceful_shutdown();
-        pulse.enter(Phase::Closing);
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
+    };
     if let Ended::Broken(error) = &ended
         && error.is_parse()
     {
@@ -152,12 +123,51 @@ where
     ended
 }
 
-/// Ends when the phase has lasted too long.
+fn http1<T, S, B>(io: TokioIo<Watched<T>>, service: S) -> http1::Connection<TokioIo<Watched<T>>, S>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    S: HttpService<Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    http1::Builder::new().header_read_timeout(None).max_buf_size(MAX_BUFFER).serve_connection(io, service)
+}
+
+/// Lets a connection that rests end.
+fn close_in_order<T, S, B>(
+    connection: Pin<&mut http1::Connection<TokioIo<Watched<T>>, S>>,
+    pulse: &Pulse,
+    cx: &Context<'_>,
+) where
+    T: AsyncRead + AsyncWrite + Unpin,
+    S: HttpService<Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    connection.graceful_shutdown();
+    pulse.enter(Phase::Closing);
+    cx.waker().wake_by_ref();
+}
+
+/// Why a clock rings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rang {
+    /// The phase has lasted too long.
+    End,
+    /// It has rested for the time of a head: what rests may be half of one.
+    Look,
+}
+
+/// Rings when the phase has lasted too long.
 struct Clock<'a> {
     pulse: &'a Pulse,
     limits: &'a Limits,
     episode: u32,
     deadline: Option<Instant>,
+    /// Whether the deadline is that of a look, and what is left to rest after it.
+    look: Option<Duration>,
     /// Never later than the deadline; it may ring early.
     timer: Pin<Box<tokio::time::Sleep>>,
     started: bool,
@@ -165,37 +175,48 @@ struct Clock<'a> {
 
 impl<'a> Clock<'a> {
     fn new(pulse: &'a Pulse, limits: &'a Limits) -> Self {
-        let deadline = Instant::now() + limits.idle_timeout;
-        Clock {
+        let episode = pulse.episode.load(Relaxed);
+        let mut clock = Clock {
             pulse,
             limits,
-            episode: 0,
-            deadline: Some(deadline),
-            timer: Box::pin(sleep_until(deadline)),
+            episode,
+            deadline: None,
+            look: None,
+            timer: Box::pin(sleep_until(Instant::now() + limits.header_timeout)),
             started: false,
-        }
+        };
+        clock.set();
+        clock
     }
 
-    fn limit(&self) -> Option<Duration> {
-        match self.pulse.phase() {
-            Phase::Idle => Some(self.limits.idle_timeout),
-            Phase::Head => Some(self.limits.header_timeout),
+    /// Sets the deadline of the phase that has begun.
+    fn set(&mut self) {
+        let now = Instant::now();
+        self.pulse.begin(now);
+        self.look = None;
+        let limit = match self.pulse.phase() {
+            Phase::Handshake | Phase::Fresh | Phase::Head => Some(self.limits.header_timeout),
+            Phase::Idle => {
+                self.look = self.limits.idle_timeout.checked_sub(self.limits.header_timeout);
+                Some(self.limits.idle_timeout.min(self.limits.header_timeout))
+            }
             Phase::Busy => None,
             Phase::Answer => Some(self.limits.body_timeout),
             Phase::Closing => Some(LINGER),
-        }
+        };
+        self.deadline = limit.map(|limit| now + limit);
     }
 }
 
 impl Future for Clock<'_> {
-    type Output = ();
+    type Output = Rang;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Rang> {
         let this = &mut *self;
         let episode = this.pulse.episode.load(Relaxed);
         if episode != this.episode {
             this.episode = episode;
-            this.deadline = this.limit().map(|limit| Instant::now() + limit);
+            this.set();
         }
         let Some(deadline) = this.deadline else { return Poll::Pending };
         let earlier = deadline < this.timer.deadline();
@@ -208,10 +229,15 @@ impl Future for Clock<'_> {
         }
         this.started = true;
         while this.timer.as_mut().poll(cx).is_ready() {
-            if deadline <= Instant::now() {
-                return Poll::Ready(());
+            if deadline > Instant::now() {
+                this.timer.as_mut().reset(deadline);
+                continue;
             }
-            this.timer.as_mut().reset(deadline);
+            let Some(rest) = this.look.take() else { return Poll::Ready(Rang::End) };
+            this.deadline = Some(deadline + rest);
+            this.timer.as_mut().reset(deadline + rest);
+            this.started = false;
+            return Poll::Ready(Rang::Look);
         }
         Poll::Pending
     }

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::fingerprint::UnwatchableError;
 use crate::policy_dir::LoadError;
 
 /// Why a server does not start, or does not go on.
@@ -22,6 +23,9 @@ pub enum ServeError {
     /// The policies are not good.
     #[error(transparent)]
     Policies(#[from] LoadError),
+    /// The policies cannot be watched.
+    #[error(transparent)]
+    Unwatchable(#[from] UnwatchableError),
     /// The certificate is not good.
     #[error(transparent)]
     Certificate(#[from] CertificateError),

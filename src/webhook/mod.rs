@@ -7,9 +7,12 @@ mod client_certificate;
 mod connection;
 mod error;
 mod fingerprint;
+mod handshake;
 mod listener;
 mod policies;
+mod pulse;
 pub mod quantity;
+mod room;
 mod routes;
 mod self_signed;
 mod settings;
@@ -19,13 +22,14 @@ mod tls;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::service::{Service, service_fn};
 use hyper_util::service::TowerToHyperService;
-use prometheus::Registry;
+use prometheus::{IntGauge, Registry};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -33,14 +37,19 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 pub use error::{CertificateError, ServeError};
+pub use fingerprint::UnwatchableError;
 pub use self_signed::SelfSigned;
 pub use settings::{CertificateSource, ClientAuthority, Limits, PolicySource, Settings, TlsMinVersion};
 
 use crate::telemetry::{Metrics, ReviewLog};
 use body::Buffers;
 use certificates::Certificates;
-use connection::{Ended, Pulse};
+use connection::Ended;
+use handshake::Failure;
+use listener::Places;
 use policies::Policies;
+use pulse::Pulse;
+use room::Room;
 use shutdown::{Shutdown, Stage};
 
 /// How often files are looked at.
@@ -48,6 +57,12 @@ const POLL: Duration = Duration::from_secs(1);
 
 /// The most connections to the plain listener: a scraper and a few probes.
 const MAX_ADMIN_CONNECTIONS: usize = 64;
+
+/// How many big bodies are judged at a time, each on a thread of the runtime's blocking pool: as many as there are cores.
+/// Files are looked at on one more.
+pub fn big_judgements() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
 
 /// A server whose addresses are bound, and whose policies and certificate are good.
 #[derive(Debug)]
@@ -67,8 +82,9 @@ struct Shared {
     metrics: Metrics,
     log: ReviewLog,
     shutdown: Shutdown,
-    /// A permit is a byte of a body.
-    room: Arc<Semaphore>,
+    room: Room,
+    /// Who judges a big body.
+    judges: Arc<Semaphore>,
     buffers: Arc<Buffers>,
 }
 
@@ -85,7 +101,7 @@ impl Server {
         // First of all, so that those who connect wait rather than fail while policies are loaded.
         let reviews = bound("--listen", settings.listen)?;
         let admin = bound("--admin-listen", settings.admin_listen)?;
-        let metrics = Metrics::new(registry)?;
+        let metrics = Metrics::new(registry, &handshake::REASONS)?;
         let (certificates, certificate_seen) =
             Certificates::load(settings.certificate, settings.clients, settings.tls_min_version)?;
         metrics.certificate_serves(certificates.state().0);
@@ -97,7 +113,8 @@ impl Server {
             metrics,
             log: ReviewLog::default(),
             shutdown: Shutdown::new(),
-            room: Arc::new(Semaphore::new(limits.max_in_flight)),
+            room: Room::new(&limits),
+            judges: Arc::new(Semaphore::new(big_judgements())),
             buffers: Arc::default(),
         };
         Ok(Server { shared: Arc::new(shared), reviews, admin, seen: (policies_seen, certificate_seen) })
@@ -143,7 +160,7 @@ impl Server {
         let end = tokio::time::Instant::now() + limits.shutdown_grace;
         tracing::info!("shutting down: unready, answering what is under way");
         shared.shutdown.enter(Stage::Refusing);
-        tokio::time::sleep(limits.shutdown_lame_duck.min(limits.shutdown_grace)).await;
+        tokio::time::sleep(limits.shutdown_delay.min(limits.shutdown_grace)).await;
         shared.shutdown.enter(Stage::Closing);
         let drained = async {
             while let Some(connections) = serving.join_next().await {
@@ -175,28 +192,41 @@ fn bound(flag: &'static str, address: SocketAddr) -> Result<(TcpListener, Socket
 
 async fn serve_reviews(shared: Arc<Shared>, listener: TcpListener) -> JoinSet<()> {
     let stage = shared.shutdown.watch();
-    let most = shared.limits.max_connections;
-    listener::accept(listener, most, stage, |stream, peer| serve_review_connection(Arc::clone(&shared), stream, peer))
-        .await
+    let notice = || shared.log.crowded("--max-connections are open: one that rested was closed for a new one");
+    let places = Places { most: shared.limits.max_connections, notice };
+    let handle = |stream, peer, pulse| serve_review_connection(Arc::clone(&shared), stream, peer, pulse);
+    listener::accept(listener, places, stage, handle).await
 }
 
-async fn serve_review_connection(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
-    let open = shared.metrics.connections();
-    open.inc();
-    let ended = serve_tls(&shared, stream).await;
-    open.dec();
-    if let Err(error) = ended {
+async fn serve_review_connection(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, pulse: Arc<Pulse>) {
+    let _open = Open::count(shared.metrics.connections());
+    if let Err(error) = serve_tls(&shared, stream, pulse).await {
         // Port scans and probes end here: not worth a line on a busy day.
         tracing::debug!(peer = &*peer.to_string(), error = &*error, "connection ended");
     }
 }
 
-async fn serve_tls(shared: &Arc<Shared>, stream: TcpStream) -> Result<(), String> {
+/// Counts an open connection for as long as it lives, also if it is cut.
+struct Open(IntGauge);
+
+impl Open {
+    fn count(gauge: &IntGauge) -> Open {
+        gauge.inc();
+        Open(gauge.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+async fn serve_tls(shared: &Arc<Shared>, stream: TcpStream, pulse: Arc<Pulse>) -> Result<(), String> {
     // An error here costs some milliseconds an answer, no more.
     let _ = stream.set_nodelay(true);
     // Both are big, and a future keeps room for every value that it ever moves: boxed, they are there once.
-    let stream = Box::new(Box::pin(handshake(shared, stream)).await?);
-    let pulse = Arc::new(Pulse::default());
+    let stream = Box::new(Box::pin(shake_hands(shared, stream)).await?);
     let service = service_fn(|request| {
         let (shared, pulse) = (Arc::clone(shared), Arc::clone(&pulse));
         async move { Ok::<_, Infallible>(routes::handle(&shared, &pulse, request).await) }
@@ -204,30 +234,32 @@ async fn serve_tls(shared: &Arc<Shared>, stream: TcpStream) -> Result<(), String
     told(connection::serve(stream, Arc::clone(&pulse), service, &shared.limits, shared.shutdown.watch()).await)
 }
 
-async fn handshake(shared: &Shared, stream: TcpStream) -> Result<TlsStream<TcpStream>, String> {
+async fn shake_hands(shared: &Shared, stream: TcpStream) -> Result<TlsStream<TcpStream>, String> {
     let handshake = TlsAcceptor::from(shared.certificates.config()).accept(stream);
-    let shaken = tokio::time::timeout(shared.limits.header_timeout, handshake).await;
-    shaken.map_err(|_| "no TLS handshake in time".to_owned())?.map_err(|error| {
-        // Where clients need a certificate, it may be the API server that is kept out: that is worth a line.
-        if let Some(why) = client_certificate::refusal(&error) {
-            shared.log.handshake_refused(why);
-        }
-        error.to_string()
-    })
+    let (failure, text) = match tokio::time::timeout(shared.limits.header_timeout, handshake).await {
+        Ok(Ok(stream)) => return Ok(stream),
+        Ok(Err(error)) => (Failure::of(&error), error.to_string()),
+        Err(_) => (Failure::timeout(), "no TLS handshake in time".to_owned()),
+    };
+    shared.metrics.handshake_failed(failure.reason);
+    // It may be the API server that is kept out: that is worth a line.
+    if let Some(why) = failure.why {
+        shared.log.handshake_refused(why);
+    }
+    Err(text)
 }
 
-/// How long a connection to the admin listener may say nothing: whoever holds all its places keeps the kubelet from
-/// asking whether we live.
+/// How long a connection to the admin listener may say nothing.
 const ADMIN_IDLE: Duration = Duration::from_secs(5);
 
 async fn serve_admin(shared: Arc<Shared>, listener: TcpListener) {
     let router = admin::router(Arc::clone(&shared));
     // Health is told to the last: what stops this listener is the end of its task.
     let never = Shutdown::new();
-    let handle = |stream: TcpStream, _| {
+    let notice = || shared.log.crowded("the admin listener has no place left: a connection that rested was closed");
+    let handle = |stream: TcpStream, _, pulse: Arc<Pulse>| {
         let (shared, router, stage) = (Arc::clone(&shared), router.clone(), never.watch());
         async move {
-            let pulse = Arc::new(Pulse::default());
             let router = TowerToHyperService::new(router);
             let service = service_fn(|request| {
                 pulse.request();
@@ -238,14 +270,16 @@ async fn serve_admin(shared: Arc<Shared>, listener: TcpListener) {
                     answer
                 }
             });
-            let limits = Limits { idle_timeout: ADMIN_IDLE, ..shared.limits };
+            let header_timeout = shared.limits.header_timeout.min(ADMIN_IDLE);
+            let limits = Limits { idle_timeout: ADMIN_IDLE, header_timeout, ..shared.limits };
             let ended = connection::serve(stream, Arc::clone(&pulse), service, &limits, stage).await;
             if let Err(error) = told(ended) {
                 tracing::debug!(error = &*error, "connection to the admin listener ended");
             }
         }
     };
-    drop(listener::accept(listener, MAX_ADMIN_CONNECTIONS, never.watch(), handle).await);
+    let places = Places { most: MAX_ADMIN_CONNECTIONS, notice };
+    drop(listener::accept(listener, places, never.watch(), handle).await);
 }
 
 fn told(ended: Ended) -> Result<(), String> {
@@ -266,7 +300,7 @@ async fn poll_files(shared: Arc<Shared>, mut seen: (policies::Seen, certificates
         let polled = tokio::task::spawn_blocking(move || {
             // A defect in one look must not end the watch: exceptions would never end, and the certificate would.
             let look = AssertUnwindSafe(|| {
-                shared.policies.poll(&mut seen.0, &shared.metrics);
+                shared.policies.poll(&mut seen.0, &shared.metrics, Instant::now());
                 shared.certificates.poll(&mut seen.1, &shared.metrics);
                 shared.log.write_due(Instant::now());
             });

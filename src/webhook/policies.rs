@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::error::ServeError;
-use super::fingerprint::Fingerprint;
+use super::fingerprint::{Fingerprint, UnwatchableError};
 use super::settings::PolicySource;
 use crate::fence::Facts;
 use crate::fence::policy::PolicySet;
@@ -35,13 +35,19 @@ pub(super) struct Policies {
     failure: RwLock<Option<String>>,
 }
 
+/// How long files that change from look to look are left alone. Then what was read without a change meanwhile serves:
+/// what changes for ever would never be enforced.
+const UNREST: Duration = Duration::from_secs(10);
+
 /// What the poll remembers from one time to the next.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// Of the files that were last loaded, or tried.
-    loaded: Fingerprint,
+    /// Of the files that were last loaded, or tried. `None`: they could not be looked at.
+    loaded: Option<Fingerprint>,
     /// Of the files when they were last looked at.
-    last: Fingerprint,
+    last: Option<Fingerprint>,
+    /// Since when they are others than those that were loaded.
+    changed: Option<Instant>,
 }
 
 impl Policies {
@@ -57,7 +63,7 @@ impl Policies {
         metrics.policies_serve(&set);
         let policies =
             Policies { paths, serving: RwLock::new(Arc::new(Judgement::by(set, today()))), failure: RwLock::new(None) };
-        Ok((policies, Seen { loaded: fingerprint.clone(), last: fingerprint }))
+        Ok((policies, Seen { loaded: Some(fingerprint), ..Seen::default() }))
     }
 
     /// What a review that comes now is judged by.
@@ -71,21 +77,39 @@ impl Policies {
     }
 
     /// Turns the day, and takes what the files hold if they have changed, are at rest, and are good.
-    pub(super) fn poll(&self, seen: &mut Seen, metrics: &Metrics) {
+    pub(super) fn poll(&self, seen: &mut Seen, metrics: &Metrics, now: Instant) {
         self.turn_day(today());
         if self.paths.is_empty() {
             return;
         }
-        let now = Fingerprint::of(&self.paths);
-        if now == seen.last && now != seen.loaded {
-            let loaded = policy_dir::load(&self.paths);
-            // Changed while they were read: the set may be half old and half new.
-            if Fingerprint::of(&self.paths) == now {
-                self.reloaded(loaded, metrics);
-                seen.loaded = now.clone();
+        if let Err(error) = self.look(seen, metrics, now) {
+            // What is seen next differs from this, and is loaded.
+            *seen = Seen::default();
+            let why = error.to_string();
+            if self.failure().as_ref() != Some(&why) {
+                self.failed(why, metrics);
             }
         }
-        seen.last = now;
+    }
+
+    fn look(&self, seen: &mut Seen, metrics: &Metrics, now: Instant) -> Result<(), UnwatchableError> {
+        let found = Some(Fingerprint::of(&self.paths)?);
+        if found == seen.loaded {
+            seen.changed = None;
+        } else {
+            let restless = now.saturating_duration_since(*seen.changed.get_or_insert(now)) >= UNREST;
+            if found == seen.last || restless {
+                let loaded = policy_dir::load(&self.paths);
+                // Changed while they were read: the set may be half old and half new.
+                if Some(Fingerprint::of(&self.paths)?) == found {
+                    self.reloaded(loaded, metrics);
+                    seen.loaded.clone_from(&found);
+                    seen.changed = None;
+                }
+            }
+        }
+        seen.last = found;
+        Ok(())
     }
 
     fn reloaded(&self, loaded: Result<LoadedPolicies, LoadError>, metrics: &Metrics) {
@@ -98,13 +122,14 @@ impl Policies {
                 metrics.policies_serve(&set);
                 metrics.policies_reloaded(true);
             }
-            Err(error) => {
-                let why = error.to_string();
-                tracing::error!(error = &*why, "policies not reloaded; the last good set goes on serving");
-                self.set_failure(Some(why));
-                metrics.policies_reloaded(false);
-            }
+            Err(error) => self.failed(error.to_string(), metrics),
         }
+    }
+
+    fn failed(&self, why: String, metrics: &Metrics) {
+        tracing::error!(error = &*why, "policies not reloaded; the last good set goes on serving");
+        self.set_failure(Some(why));
+        metrics.policies_reloaded(false);
     }
 
     fn turn_day(&self, today: Date) {
@@ -135,21 +160,99 @@ impl Judgement {
 }
 
 /// Loads the files as they are at one moment: what changes while it is read is read again, for a while.
-fn load_at_rest(paths: &[PathBuf]) -> Result<(Fingerprint, PolicySet), LoadError> {
+fn load_at_rest(paths: &[PathBuf]) -> Result<(Fingerprint, PolicySet), ServeError> {
     const TRIES: usize = 20;
-    let mut before = Fingerprint::of(paths);
+    let mut before = Fingerprint::of(paths)?;
     for _ in 1..TRIES {
         let loaded = policy_dir::load(paths);
-        let after = Fingerprint::of(paths);
+        let after = Fingerprint::of(paths)?;
         if before == after {
-            return loaded.map(|loaded| (after, loaded.set));
+            return Ok((after, loaded?.set));
         }
         before = after;
         std::thread::sleep(Duration::from_millis(50));
     }
-    policy_dir::load(paths).map(|loaded| (before, loaded.set))
+    Ok((before, policy_dir::load(paths)?.set))
 }
 
 fn today() -> Date {
     Timestamp::now().to_zoned(TimeZone::UTC).date()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prometheus::Registry;
+    use tempfile::TempDir;
+
+    struct Case {
+        directory: TempDir,
+        metrics: Metrics,
+        policies: Policies,
+        seen: Seen,
+        start: Instant,
+    }
+
+    impl Case {
+        fn new() -> Case {
+            let directory = TempDir::new().unwrap();
+            write(&directory, "first");
+            let metrics = Metrics::new(Registry::new(), &[]).unwrap();
+            let source = PolicySource::Paths(vec![directory.path().to_owned()]);
+            let (policies, seen) = Policies::load(source, &metrics).unwrap();
+            Case { directory, metrics, policies, seen, start: Instant::now() }
+        }
+
+        /// The name of the policy that serves after a look at that second.
+        fn poll(&mut self, second: u64) -> String {
+            self.policies.poll(&mut self.seen, &self.metrics, self.start + Duration::from_secs(second));
+            self.policies.judgement().set.policies()[0].name.to_string()
+        }
+    }
+
+    fn write(directory: &TempDir, name: &str) {
+        let policy = format!(
+            "apiVersion: secretfence.dev/v1alpha1\nkind: SecretPolicy\nmetadata: {{name: {name}}}\nspec:\n  rules:\n  - \
+             {{name: env, on: [env], action: deny}}\n"
+        );
+        std::fs::write(directory.path().join("a.yaml"), policy).unwrap();
+    }
+
+    #[test]
+    fn files_that_have_changed_are_taken_when_they_rest() {
+        let mut case = Case::new();
+        write(&case.directory, "second");
+        assert_eq!(case.poll(0), "first");
+        assert_eq!(case.poll(1), "second");
+    }
+
+    #[test]
+    fn files_that_never_rest_are_taken_after_ten_seconds() {
+        let mut case = Case::new();
+        for second in 0..10 {
+            write(&case.directory, &format!("at-{}", "x".repeat(second)));
+            assert_eq!(case.poll(second as u64), "first", "{second}");
+        }
+        write(&case.directory, "last");
+        assert_eq!(case.poll(10), "last");
+        write(&case.directory, "later");
+        assert_eq!(case.poll(11), "last", "the ten seconds begin again");
+    }
+
+    #[test]
+    fn files_that_can_no_more_be_watched_are_a_failure_that_ends_with_its_cause() {
+        let mut case = Case::new();
+        let again = case.directory.path().join("again");
+        std::os::unix::fs::symlink(case.directory.path(), &again).unwrap();
+        for second in 0..3 {
+            assert_eq!(case.poll(second), "first");
+        }
+        assert!(case.policies.failure().is_some_and(|why| why.contains("loop of links")));
+        let text = String::from_utf8(case.metrics.render(0).unwrap()).unwrap();
+        assert!(text.contains("secretfence_policy_reloads_total{result=\"failure\"} 1\n"), "told once: {text}");
+        std::fs::remove_file(again).unwrap();
+        case.poll(3);
+        case.poll(4);
+        assert_eq!(case.policies.failure(), None);
+    }
 }

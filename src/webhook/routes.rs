@@ -11,21 +11,20 @@ use axum::body::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::Shared;
-use super::body::{self, BodyError, Inbound, Whole};
-use super::connection::Pulse;
-use super::policies::Judgement;
+use super::body::{self, BodyError, Contiguous, Inbound, Terms, Whole};
+use super::pulse::Pulse;
 use super::quantity;
+use super::room::Place;
 use crate::fence::answer::{self, Answer, Endpoint, Gate};
 use crate::telemetry::{Outcome, Webhook};
 
 /// A body over this is judged on a thread of its own, so that it does not hold up the connections of a worker.
 const INLINE_BYTES: usize = 1 << 20;
 
-/// How long a request waits for room where the query does not say how long the API server waits for it: what it
-/// waits by default.
+/// How long a request may take where the query does not say how long the API server waits for it: what it waits by
+/// default.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest that an API server can be told to wait.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -43,7 +42,8 @@ pub(super) async fn handle(shared: &Arc<Shared>, pulse: &Pulse, request: Request
         Some(endpoint) => {
             let webhook = Webhook::of(endpoint);
             let start = Instant::now();
-            let asked = Asked { endpoint, webhook, headers: &head.headers, query: head.uri.query() };
+            let deadline = start + timeout_of(head.uri.query()).saturating_sub(TIMEOUT_RESERVE);
+            let asked = Asked { endpoint, webhook, headers: &head.headers, deadline };
             let (operation, outcome, response) = match review(shared, &asked, &mut inbound).await {
                 Ok(judged) => judged,
                 Err(refusal) => {
@@ -70,7 +70,8 @@ struct Asked<'a> {
     endpoint: Endpoint,
     webhook: Webhook,
     headers: &'a HeaderMap,
-    query: Option<&'a str>,
+    /// Of its answer.
+    deadline: Instant,
 }
 
 type Judged = (&'static str, Outcome, Response<Whole>);
@@ -81,75 +82,85 @@ async fn review(shared: &Arc<Shared>, asked: &Asked<'_>, inbound: &mut Inbound) 
     }
     check_media_type(asked.headers)?;
     let max_body = shared.limits.max_body;
-    let announced = inbound.announced();
-    if announced.is_some_and(|length| length > max_body as u64) {
+    if inbound.announced().is_some_and(|length| length > max_body as u64) {
         return Err(Refusal::TooLarge { max_body });
     }
-    // A body of unknown length takes the room of the longest, and gives back what it did not need.
-    let length = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(max_body);
-    let mut room = admit(shared, asked.query, length).await?;
-    let bytes =
-        body::read(inbound, max_body, shared.limits.body_timeout, &shared.buffers).await.map_err(
-            |error| match error {
-                BodyError::TooLarge => Refusal::TooLarge { max_body },
-                BodyError::TimedOut => Refusal::TimedOut,
-                BodyError::Broken => Refusal::Broken,
-            },
-        )?;
-    if let Some(unused) = length.checked_sub(bytes.len()).filter(|unused| *unused > 0) {
-        drop(room.split(unused));
+    let terms = Terms {
+        room: &shared.room,
+        limit: max_body,
+        time: shared.limits.body_timeout,
+        deadline: asked.deadline.into(),
+        buffers: &shared.buffers,
+    };
+    let (bytes, place) = body::read(inbound, &terms).await.map_err(|error| match error {
+        BodyError::TooLarge => Refusal::TooLarge { max_body },
+        BodyError::TooSlow => Refusal::TimedOut,
+        BodyError::Late => Refusal::Late,
+        BodyError::NoRoom => Refusal::NoRoom,
+        BodyError::Broken => Refusal::Broken,
+    })?;
+    let review = Review { webhook: asked.webhook, endpoint: asked.endpoint, deadline: asked.deadline, bytes, place };
+    if review.bytes.len() <= INLINE_BYTES {
+        return without_panic(|| judge(shared, review));
     }
-    let judgement = shared.policies.judgement();
-    if bytes.len() <= INLINE_BYTES {
-        return judge(shared, asked.webhook, asked.endpoint, &judgement, &bytes, room);
-    }
-    let (shared, webhook, endpoint) = (Arc::clone(shared), asked.webhook, asked.endpoint);
-    let judging = tokio::task::spawn_blocking(move || judge(&shared, webhook, endpoint, &judgement, &bytes, room));
-    judging.await.unwrap_or(Err(Refusal::Panicked))
+    judge_apart(shared, review).await
 }
 
-/// Waits for room for a body, for as long as the API server waits for an answer.
-async fn admit(shared: &Shared, query: Option<&str>, length: usize) -> Result<OwnedSemaphorePermit, Refusal> {
-    // The limits are checked to fit at the start.
-    let permits = u32::try_from(length).unwrap_or(u32::MAX);
-    if let Ok(room) = Arc::clone(&shared.room).try_acquire_many_owned(permits) {
-        return Ok(room);
-    }
-    let deadline = timeout_of(query).saturating_sub(TIMEOUT_RESERVE);
-    let waiting = Arc::clone(&shared.room).acquire_many_owned(permits);
-    match tokio::time::timeout(deadline, waiting).await {
-        Ok(Ok(_)) if !shared.shutdown.is_serving() => Err(Refusal::ShuttingDown),
-        Ok(Ok(room)) => Ok(room),
-        Ok(Err(_)) | Err(_) => Err(Refusal::NoRoom),
-    }
-}
-
-/// Judges a body, and tells metrics and log. A panic is a defect of ours: it costs this answer and no other.
-fn judge(
-    shared: &Shared,
+/// A review that was read, with its room.
+struct Review {
     webhook: Webhook,
     endpoint: Endpoint,
-    judgement: &Judgement,
-    bytes: &[u8],
-    room: OwnedSemaphorePermit,
-) -> Result<Judged, Refusal> {
-    let answered = catch_unwind(AssertUnwindSafe(|| answer::answer(bytes, endpoint, &judgement.set, &judgement.facts)));
-    let Answer { body, record } = match answered {
-        Err(_) => return Err(Refusal::Panicked),
-        Ok(Err(error)) => return Err(Refusal::Malformed(error.to_string())),
-        Ok(Ok(answer)) => answer,
+    deadline: Instant,
+    bytes: Contiguous,
+    place: Place,
+}
+
+/// Judges a big body on a thread of its own. As many at a time as there are cores: more would only make each other
+/// late, and take the threads that look at files.
+async fn judge_apart(shared: &Arc<Shared>, review: Review) -> Result<Judged, Refusal> {
+    let deadline = review.deadline;
+    let judging = async {
+        // The semaphore is never closed.
+        let judge_permit = Arc::clone(&shared.judges).acquire_owned().await;
+        let shared = Arc::clone(shared);
+        let judging = tokio::task::spawn_blocking(move || {
+            let judged = without_panic(|| judge(&shared, review));
+            drop(judge_permit);
+            judged
+        });
+        judging.await.unwrap_or(Err(Refusal::Panicked))
     };
+    tokio::time::timeout_at(deadline.into(), judging).await.unwrap_or(Err(Refusal::Late))
+}
+
+/// Judges a body, and tells metrics and log.
+fn judge(shared: &Shared, review: Review) -> Result<Judged, Refusal> {
+    let Review { webhook, endpoint, deadline, bytes, mut place } = review;
+    let judgement = shared.policies.judgement();
+    let answered = answer::answer(&bytes, endpoint, &judgement.set, &judgement.facts);
+    let Answer { body, record } = answered.map_err(|error| Refusal::Malformed(error.to_string()))?;
+    if bytes.len() > INLINE_BYTES && Instant::now() >= deadline {
+        // It was answered already that it is late: what was decided comes to nothing.
+        return Err(Refusal::Late);
+    }
+    drop(bytes);
+    shared.room.settle(&mut place, body.len());
     judgement.counters.count(&shared.metrics, &judgement.set, &record.verdicts);
     shared.log.review(webhook, &record);
-    let mut response = Response::new(Whole::new(Bytes::from_owner(Written { body, _room: room })));
+    let mut response = Response::new(Whole::new(Bytes::from_owner(Written { body, _place: place })));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok((record.operation, Outcome::Judged(record.result), response))
+}
+
+/// A panic is a defect of ours: it costs this answer and no other.
+fn without_panic<T>(judge: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
+    catch_unwind(AssertUnwindSafe(judge)).unwrap_or(Err(Refusal::Panicked))
 }
 
 /// An answer keeps the room of its review until it is written: a client that does not read takes room, not memory.
 struct Written {
     body: Vec<u8>,
-    _room: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl AsRef<[u8]> for Written {
@@ -199,6 +210,7 @@ enum Refusal {
     Broken,
     Malformed(String),
     NoRoom,
+    Late,
     ShuttingDown,
     Panicked,
 }
@@ -213,7 +225,7 @@ impl Refusal {
             | Refusal::Malformed(_) => Outcome::Malformed,
             Refusal::TooLarge { .. } => Outcome::TooLarge,
             Refusal::TimedOut | Refusal::Broken => Outcome::Incomplete,
-            Refusal::NoRoom | Refusal::ShuttingDown => Outcome::Overloaded,
+            Refusal::NoRoom | Refusal::Late | Refusal::ShuttingDown => Outcome::Overloaded,
             Refusal::Panicked => Outcome::Panicked,
         }
     }
@@ -226,7 +238,7 @@ impl Refusal {
             Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::TimedOut => StatusCode::REQUEST_TIMEOUT,
             Refusal::Broken | Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
-            Refusal::NoRoom | Refusal::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::NoRoom | Refusal::Late | Refusal::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -243,10 +255,13 @@ impl Refusal {
             Refusal::TooLarge { max_body } => {
                 return Cow::Owned(format!("the body is over the limit of {max_body} bytes (--max-body)\n"));
             }
-            Refusal::TimedOut => "the body did not arrive in time\n",
+            Refusal::TimedOut => {
+                "the body did not arrive in time (--body-timeout, and after 2s at least 64Ki a second)\n"
+            }
             Refusal::Broken => "the body broke off, or is not framed as its head says\n",
             Refusal::Malformed(why) => return Cow::Owned(format!("{why}\n")),
             Refusal::NoRoom => "too much is being judged at the moment: come again\n",
+            Refusal::Late => "the review could not be answered in the time that the request gives: come again\n",
             Refusal::ShuttingDown => "shutting down: come again\n",
             Refusal::Panicked => "a defect of secretfence kept it from judging this review; its log says where\n",
         })
@@ -265,7 +280,7 @@ impl Refusal {
                 headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
             }
             // On a connection of its own the next try may reach another replica.
-            Refusal::NoRoom | Refusal::ShuttingDown => {
+            Refusal::NoRoom | Refusal::Late | Refusal::ShuttingDown => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
@@ -275,5 +290,35 @@ impl Refusal {
             _ => {}
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::webhook::Limits;
+    use crate::webhook::room::{Claim, Room};
+    use std::future::poll_fn;
+    use std::pin::Pin;
+
+    #[tokio::test]
+    async fn a_panic_is_500_with_a_sentence_and_gives_back_its_room() {
+        let room = Room::new(&Limits::default());
+        let judged = |defect: bool| {
+            let mut place = Place::default();
+            assert!(room.try_grow(&mut place, 1000, Claim { small: true, whole: true }));
+            without_panic(|| {
+                let _place = place;
+                if defect { panic!("uid-of-the-review") } else { Ok(()) }
+            })
+        };
+        let refusal = judged(true).unwrap_err();
+        assert_eq!(room.taken(), 0);
+        assert_eq!((refusal.outcome(), refusal.status().as_u16()), (Outcome::Panicked, 500));
+        let mut response = refusal.into_response();
+        let frame = poll_fn(|cx| hyper::body::Body::poll_frame(Pin::new(response.body_mut()), cx)).await;
+        let body = frame.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(body, "a defect of secretfence kept it from judging this review; its log says where\n");
+        assert!(judged(false).is_ok(), "the next one is judged");
     }
 }

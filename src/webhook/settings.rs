@@ -76,20 +76,20 @@ pub struct Limits {
     pub max_body: usize,
     /// The most bytes of bodies at a time; at least [`max_body`](Limits::max_body).
     pub max_in_flight: usize,
-    /// The most connections at a time; others wait to be accepted.
+    /// The most connections at a time. A new one takes the place of one without a request under way, or waits.
     pub max_connections: usize,
-    /// From the first byte of a request's head to its last, and for a TLS handshake.
+    /// From the first byte of a request's head to its last, for a TLS handshake, and from there to the first request.
     pub header_timeout: Duration,
     /// For a request's body, and for an answer to be taken.
     pub body_timeout: Duration,
-    /// For a connection without a request. Above the API server's 90 s, so that it closes first: a request that meets
+    /// For a connection between two requests. Above the API server's 90 s, so that it closes first: a request that meets
     /// a closing connection is lost.
     pub idle_timeout: Duration,
     /// For everything under way to end, once told to.
     pub shutdown_grace: Duration,
-    /// Within the grace, how long connections are still accepted and told to come again: a Service goes on sending
-    /// them for a moment after the pod turned unready.
-    pub shutdown_lame_duck: Duration,
+    /// Within the grace, how long connections are still accepted and told to come again: a Service goes on sending them
+    /// for some seconds after the pod turned unready. A grace that is shorter counts.
+    pub shutdown_delay: Duration,
 }
 
 impl Default for Limits {
@@ -102,7 +102,7 @@ impl Default for Limits {
             body_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(130),
             shutdown_grace: Duration::from_secs(25),
-            shutdown_lame_duck: Duration::from_secs(1),
+            shutdown_delay: Duration::from_secs(10),
         }
     }
 }

@@ -56,10 +56,6 @@ impl Api {
         self.request("POST", &format!("{}{query}", collection(object)), "application/json", object)
     }
 
-    pub fn replace(&self, object: &Value) -> Reply {
-        self.request("PUT", &path(object), "application/json", object)
-    }
-
     pub fn merge(&self, path: &str, patch: &Value) -> Reply {
         self.request("PATCH", path, "application/merge-patch+json", patch)
     }

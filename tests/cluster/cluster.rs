@@ -141,14 +141,16 @@ impl Cluster {
         self.api.create(&again, "").done();
     }
 
-    /// The API server calls webhooks some time after they are registered.
+    /// The API server calls webhooks, and asks policies of its own, some time after they are registered.
     fn wait_until_fenced(&self) {
         let namespace = self.namespace("until-fenced", Some("enforce"));
         let (denied, swapped) = (objects::denied(&namespace), objects::swapped(&namespace));
+        let misspelt = json!({"metadata": {"labels": {"secretfence.dev/mode": "misspelt"}}});
         let is_fenced = || {
             let denied = self.api.create(&denied, "?dryRun=All");
             let swapped = self.api.create(&swapped, "?dryRun=All");
-            (denied.status == 403 && swapped.status == 201).then_some(())
+            let relabelled = self.api.merge(&format!("/api/v1/namespaces/{namespace}?dryRun=All"), &misspelt);
+            (denied.status == 403 && objects::is_swapped(&swapped.body) && relabelled.status == 422).then_some(())
         };
         assert!(eventually(is_fenced).is_some(), "the fence does not hold\n{}", tail(&self.webhook.log()));
     }

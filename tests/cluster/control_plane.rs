@@ -8,14 +8,17 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd,
+};
 
 use crate::api::Api;
 use crate::binaries::Program;
 use crate::guarded::{Guarded, directory};
+use crate::webhook::SERVER_NAME;
 
 /// How long anything may take before a test fails: far more than it needs.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 const FIRST_PORT: u16 = 20_000;
 const PORTS: u32 = 10_000;
@@ -59,6 +62,8 @@ pub struct ControlPlane {
     api_server: Mutex<Option<Guarded>>,
     controllers: Mutex<Option<Guarded>>,
     programs: Programs,
+    /// To a webhook at this port the API server shows a certificate that has expired.
+    pub expired_port: u16,
     port: u16,
     etcd_port: u16,
 }
@@ -88,6 +93,7 @@ impl ControlPlane {
             api_server: Mutex::default(),
             controllers: Mutex::default(),
             programs,
+            expired_port: free_port(),
             port: free_port(),
             etcd_port: free_port(),
         };
@@ -133,6 +139,9 @@ impl ControlPlane {
         let (certificate, key) = self.authority.client(API_SERVER_NAME);
         write("webhook-client.crt", &certificate);
         write("webhook-client.key", &key);
+        let (certificate, key) = self.authority.expired_client(API_SERVER_NAME);
+        write("expired-client.crt", &certificate);
+        write("expired-client.key", &key);
         let service_accounts = KeyPair::generate().unwrap();
         write("service-accounts.key", &service_accounts.serialize_pem());
         write("service-accounts.pub", &service_accounts.public_key_pem());
@@ -141,6 +150,12 @@ impl ControlPlane {
         write("admin.kubeconfig", &self.kubeconfig());
         write("webhook-client.kubeconfig", &self.webhook_kubeconfig());
         write("admission.yaml", &self.admission_configuration());
+    }
+
+    /// From its next start on the API server has no certificate for webhooks, as most have none.
+    pub fn forget_client_certificate(&self) {
+        let text = "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins: []\n";
+        fs::write(self.directory.join("admission.yaml"), text).unwrap();
     }
 
     fn kubeconfig(&self) -> String {
@@ -153,13 +168,15 @@ impl ControlPlane {
         )
     }
 
-    /// The certificate for every webhook, whatever its name.
+    /// The certificate for every webhook, whatever its name, but for one port.
     fn webhook_kubeconfig(&self) -> String {
-        let (certificate, key) = (self.path("webhook-client.crt"), self.path("webhook-client.key"));
-        format!(
-            "apiVersion: v1\nkind: Config\n\
-             users: [{{name: \"*\", user: {{client-certificate: \"{certificate}\", client-key: \"{key}\"}}}}]\n"
-        )
+        let user = |name: &str, files: &str| {
+            let (certificate, key) = (self.path(&format!("{files}.crt")), self.path(&format!("{files}.key")));
+            format!("{{name: \"{name}\", user: {{client-certificate: \"{certificate}\", client-key: \"{key}\"}}}}")
+        };
+        let expired = format!("{SERVER_NAME}:{}", self.expired_port);
+        let users = [user("*", "webhook-client"), user(&expired, "expired-client")].join(", ");
+        format!("apiVersion: v1\nkind: Config\nusers: [{users}]\n")
     }
 
     fn admission_configuration(&self) -> String {
@@ -271,18 +288,30 @@ impl Authority {
     /// Certificate and key in PEM of a server.
     pub fn server(&self, common_name: &str, names: &[&str]) -> (String, String) {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        self.sign(common_name, names, ExtendedKeyUsagePurpose::ServerAuth)
+        self.sign(&Authority::params(common_name, names, ExtendedKeyUsagePurpose::ServerAuth))
     }
 
     /// Certificate and key in PEM of a client.
     pub fn client(&self, common_name: &str) -> (String, String) {
-        self.sign(common_name, Vec::new(), ExtendedKeyUsagePurpose::ClientAuth)
+        self.sign(&Authority::params(common_name, Vec::new(), ExtendedKeyUsagePurpose::ClientAuth))
     }
 
-    fn sign(&self, common_name: &str, names: Vec<String>, usage: ExtendedKeyUsagePurpose) -> (String, String) {
+    /// The same, of which the last day is past.
+    fn expired_client(&self, common_name: &str) -> (String, String) {
+        let mut params = Authority::params(common_name, Vec::new(), ExtendedKeyUsagePurpose::ClientAuth);
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2020, 1, 31);
+        self.sign(&params)
+    }
+
+    fn params(common_name: &str, names: Vec<String>, usage: ExtendedKeyUsagePurpose) -> CertificateParams {
         let mut params = CertificateParams::new(names).unwrap();
         params.distinguished_name.push(DnType::CommonName, common_name);
         params.extended_key_usages = vec![usage];
+        params
+    }
+
+    fn sign(&self, params: &CertificateParams) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
     }

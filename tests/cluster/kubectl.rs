@@ -52,10 +52,41 @@ fn a_bare_pod_that_was_swapped_cannot_be_applied_again() {
         "{again}"
     );
     assert!(!again.contains("admission webhook"), "{again}");
+    // A diff, which asks the server the same, is told the same.
+    let diff = shown(&cluster.kubectl(&["diff", "-f", "-"], &pod.to_string()));
+    assert!(
+        diff.starts_with("exit: 2\n--- stderr\nThe Pod \"swapped\" is invalid: spec: Forbidden: pod updates"),
+        "{diff}"
+    );
+    // One way out is to make it anew.
+    let anew = cluster.kubectl(&["replace", "--force", "--grace-period=0", "-f", "-"], &pod.to_string());
+    assert!(anew.status.success(), "{}", shown(&anew));
+    assert!(is_swapped(&cluster.api.get(&format!("/api/v1/namespaces/{namespace}/pods/swapped")).done()));
     let mut other = objects::swapped(&namespace);
     other["metadata"]["name"] = json!("server-side");
     assert!(is_swapped(&cluster.api.apply(&other, "person").done()));
     assert_eq!(cluster.api.apply(&other, "person").status, 422);
+}
+
+/// The other way out: the manifest itself says what the swap would make of it.
+#[test]
+fn a_bare_pod_that_takes_the_file_itself_is_applied_again() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let namespace = cluster.namespace("bare", Some("enforce"));
+    let mut pod = objects::swapped(&namespace);
+    let container = &mut pod["spec"]["containers"][0];
+    container["env"] = json!([{"name": "POSTGRES_PASSWORD_FILE", "value": "/run/credentials/password"}]);
+    container["volumeMounts"] = json!([{"name": "db", "mountPath": "/run/credentials", "readOnly": true}]);
+    pod["spec"]["volumes"] = json!([{"name": "db", "secret": {"secretName": "db"}}]);
+    let run = |command: &str| shown(&cluster.kubectl(&[command, "-f", "-"], &pod.to_string()));
+    let stored = || cluster.api.get(&format!("/api/v1/namespaces/{namespace}/pods/swapped")).body;
+    assert!(run("apply").starts_with("exit: 0\n"));
+    let made = stored();
+    assert_eq!(made["spec"]["containers"][0]["env"], pod["spec"]["containers"][0]["env"]);
+    let again = run("apply");
+    assert!(again.starts_with("exit: 0\n"), "{again}");
+    assert_eq!(stored()["spec"], made["spec"]);
+    insta::assert_snapshot!(run("diff"), @"exit: 0");
 }
 
 #[test]
@@ -92,6 +123,25 @@ fn debug_adds_a_container_and_a_copy_of_a_pod_is_judged() {
     assert!(output.status.success(), "{}", shown(&output));
     let copy = cluster.api.get(&format!("/api/v1/namespaces/{namespace}/pods/copy")).done();
     assert_eq!(copy["spec"]["containers"][1]["name"], "shell");
+    // A profile of one's own may take a Secret, and does not get it.
+    let profile = cluster.control_plane.path("profile.json");
+    std::fs::write(&profile, json!({"env": [objects::secret_env("DB_PASSWORD")]}).to_string()).unwrap();
+    let custom = format!("--custom={profile}");
+    for copy in [&[][..], &["--copy-to=other"]] {
+        let arguments = [
+            "debug",
+            "clean",
+            "-n",
+            &namespace,
+            "--image=busybox:1",
+            "--container=taker",
+            "--profile=general",
+            &custom,
+        ];
+        let output = shown(&cluster.kubectl(&[&arguments[..], copy].concat(), ""));
+        let denied = "admission webhook \"validate.secretfence.dev\" denied the request: 1 reference denied";
+        assert!(output.starts_with("exit: 1\n") && output.contains(denied), "{output}");
+    }
 }
 
 #[test]

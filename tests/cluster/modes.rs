@@ -132,6 +132,25 @@ fn only_who_may_set_modes_changes_the_label() {
         assert_eq!(reply.status, 403, "{reply:#?}");
         assert!(reply.message().contains("\"modes.secretfence.dev\""), "{}", reply.message());
     }
+    // By way of a subresource either, or with a namespace that is new.
+    for subresource in ["status", "finalize"] {
+        let path = format!("{}/{subresource}", namespace_path(&namespace));
+        let mut changed = cluster.api.get(&namespace_path(&namespace)).done();
+        changed["metadata"]["labels"]["secretfence.dev/mode"] = json!("off");
+        let reply = tenant.request("PUT", &path, "application/json", &changed);
+        assert_eq!(reply.status, 403, "{subresource}: {reply:#?}");
+        assert!(reply.message().contains("\"modes.secretfence.dev\""), "{}", reply.message());
+    }
+    let rules = json!([{"apiGroups": [""], "resources": ["namespaces"], "verbs": ["create"]}]);
+    allow(cluster, &format!("creator-beside-{namespace}"), &rules);
+    let new = |labels: Value| {
+        let metadata = json!({"name": format!("{namespace}-new"), "labels": labels});
+        let new = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
+        tenant.create(&new, "?dryRun=All")
+    };
+    cluster.eventually(|| new(json!({})), |reply| reply.status == 201);
+    let reply = new(json!({"secretfence.dev/mode": "off"}));
+    assert!(reply.status == 403 && reply.message().contains("\"modes.secretfence.dev\""), "{reply:#?}");
     let rules = json!([{"apiGroups": ["secretfence.dev"], "resources": ["modes"], "verbs": ["set"], "resourceNames": [namespace]}]);
     allow(cluster, &format!("modes-of-{namespace}"), &rules);
     cluster.eventually(|| change(json!("dry-run")), |reply| reply.status == 200);

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::cluster::{Cluster, OWN_POLICIES, shipped_policy};
 use crate::corpus::Corpus;
 
-const WORKERS: usize = 4;
+pub const WORKERS: usize = 4;
 
 #[test]
 fn every_pod_of_the_corpus_becomes_what_check_says() {
@@ -23,9 +23,7 @@ fn every_pod_of_the_corpus_becomes_what_check_says() {
     let Some(cluster) = Cluster::shared() else { return };
     let pods = pods(&corpus);
     assert!(pods.len() > 300, "only {} pods", pods.len());
-    let texts = [("secrets-as-files.yaml", shipped_policy()), ("own.yaml", OWN_POLICIES.to_owned())];
-    let files: Vec<_> = texts.map(|(name, text)| (PathBuf::from(name), text.into_bytes())).into();
-    let policies = policy_dir::compile(&files).unwrap().set;
+    let policies = policies();
     let bare = cluster.namespace("corpus-bare", None);
     let fenced = [cluster.namespace("corpus", Some("enforce")), cluster.namespace("own-policy-mount", Some("enforce"))];
     make_what_they_name(cluster, &pods, &[std::slice::from_ref(&bare), &fenced[..]].concat());
@@ -66,14 +64,8 @@ fn compare(cluster: &Cluster, policies: &PolicySet, pod: &Value, bare: &Value, a
     let reply = cluster.api.create(pod, "?dryRun=All");
     let check = check(pod, policies);
     let messages = |outcome: Outcome| check.findings.iter().filter(move |finding| finding.outcome == outcome);
-    let denied: Vec<&str> = messages(Outcome::Denied).map(|finding| finding.message.as_str()).collect();
-    if !denied.is_empty() {
-        let said = reply.denied();
-        let (count, rest) = said.split_once('\n').unwrap();
-        assert_eq!(count.split(' ').next().unwrap(), denied.len().to_string(), "{about}: {said}");
-        for (line, expected) in rest.lines().zip(&denied).take_while(|(line, _)| line.starts_with("- ")) {
-            assert_eq!(line, format!("- {expected}"), "{about}");
-        }
+    if messages(Outcome::Denied).next().is_some() {
+        says_what_check_says(reply.denied(), &check, about);
         return "denied";
     }
     // The patch that `check` makes of the pod as the API server gives it to webhooks.
@@ -100,14 +92,39 @@ fn compare(cluster: &Cluster, policies: &PolicySet, pod: &Value, bare: &Value, a
     "swapped"
 }
 
-fn check(pod: &Value, policies: &PolicySet) -> Judgement {
-    let namespace = pod["metadata"]["namespace"].as_str().unwrap();
-    let question = Question { api_version: "v1", kind: "Pod", namespace, all: false, patch: true };
-    let facts = Facts::on(Timestamp::now().to_zoned(TimeZone::UTC).date());
-    match evaluate(&serde_json::to_vec(pod).unwrap(), &question, policies, &facts).unwrap() {
-        Evaluation::Judged(judgement) => judgement,
-        other => panic!("a pod is judged: {other:?}"),
+/// A denial counts and lists, in order, what `check` says would be denied. It may stop before the last.
+pub fn says_what_check_says(denial: &str, check: &Judgement, about: &str) {
+    let denied = check.findings.iter().filter(|finding| finding.outcome == Outcome::Denied);
+    let expected: Vec<String> = denied.map(|finding| format!("- {}", finding.message)).collect();
+    let (count, rest) = denial.split_once('\n').unwrap();
+    assert_eq!(count.split(' ').next().unwrap(), expected.len().to_string(), "{about}: {denial}");
+    let mut lines: Vec<&str> = rest.lines().collect();
+    if lines.len() > 1 && lines.last().unwrap().starts_with("(+") {
+        lines.pop();
+    } else {
+        assert_eq!(lines.len(), expected.len(), "{about}: {denial}");
     }
+    assert_eq!(lines, expected[..lines.len()], "{about}");
+}
+
+/// What `check` says of an object.
+pub fn check(object: &Value, policies: &PolicySet) -> Judgement {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
+    let namespace = text(&object["metadata"]["namespace"]);
+    let question = Question { api_version: &api_version, kind: &kind, namespace: &namespace, all: false, patch: true };
+    let facts = Facts::on(Timestamp::now().to_zoned(TimeZone::UTC).date());
+    match evaluate(&serde_json::to_vec(object).unwrap(), &question, policies, &facts).unwrap() {
+        Evaluation::Judged(judgement) => judgement,
+        other => panic!("it is judged: {other:?}"),
+    }
+}
+
+/// The policies of the shared cluster.
+pub fn policies() -> PolicySet {
+    let texts = [("secrets-as-files.yaml", shipped_policy()), ("own.yaml", OWN_POLICIES.to_owned())];
+    let files: Vec<_> = texts.map(|(name, text)| (PathBuf::from(name), text.into_bytes())).into();
+    policy_dir::compile(&files).unwrap().set
 }
 
 /// What does not differ from one request to the next: the name of the token's volume does.
@@ -120,6 +137,15 @@ fn comparable(pod: &Value) -> String {
 
 /// Every pod, and a pod of every template, with where it is from.
 fn pods(corpus: &Corpus) -> Vec<(String, Value)> {
+    let pod = |(about, object, path): (String, Value, &[&str])| {
+        let template = path.iter().fold(&object, |at, step| &at[*step]);
+        (about, pod_of(template))
+    };
+    workloads(corpus).into_iter().map(pod).collect()
+}
+
+/// Every object of a built-in kind that is a pod or makes pods: where it is from, itself, and the path to its template.
+pub fn workloads(corpus: &Corpus) -> Vec<(String, Value, &'static [&'static str])> {
     let mut found = Vec::new();
     for file in ["real", "peers"].iter().flat_map(|folder| corpus.files(folder)) {
         let bytes = std::fs::read(corpus.root.join(&file)).unwrap();
@@ -128,9 +154,8 @@ fn pods(corpus: &Corpus) -> Vec<(String, Value)> {
                 let (group, _) = object.api_version.split_once('/').unwrap_or(("", &object.api_version));
                 let row = BUILT_IN.iter().find(|(its_group, kind, _)| *its_group == group && *kind == object.kind);
                 let Some((_, _, path)) = row else { continue };
-                let value: Value = serde_json::from_slice(&object.json).unwrap();
-                let template = path.iter().fold(&value, |at, step| &at[*step]);
-                found.push((format!("{file} [{}]", object.address), pod_of(template)));
+                let about = format!("{file} [{}]", object.address);
+                found.push((about, serde_json::from_slice(&object.json).unwrap(), *path));
             }
         }
     }
@@ -153,7 +178,7 @@ fn pod_of(template: &Value) -> Value {
     pod
 }
 
-fn within(pod: &Value, namespace: &str) -> Value {
+pub fn within(pod: &Value, namespace: &str) -> Value {
     let mut pod = pod.clone();
     pod["metadata"]["namespace"] = json!(namespace);
     pod
@@ -181,7 +206,7 @@ fn make_what_they_name(cluster: &Cluster, pods: &[(String, Value)], namespaces: 
 }
 
 /// A refusal without its names and values.
-fn class(message: &str) -> String {
+pub fn class(message: &str) -> String {
     let message = message.split_once(" is invalid: ").map_or(message, |(_, reason)| reason);
     let words = message.split_whitespace().take(14).map(|word| {
         let is_name = word.contains(['"', '[', '/', '=']) || word.chars().any(|c| c.is_ascii_digit());

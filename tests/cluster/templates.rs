@@ -1,7 +1,9 @@
 //! Workloads: told at the apply, and their pods are what is judged.
 
+use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Value, json};
 
+use crate::api::path;
 use crate::cluster::{Cluster, shown};
 use crate::objects::{self, api, is_swapped, postgres, workload};
 
@@ -33,19 +35,62 @@ fn the_pods_that_controllers_make_are_swapped() {
     assert_eq!(owners, ["daemonset", "deployment", "job", "replicaset", "statefulset"]);
 }
 
-/// A CronJob waits for the next minute; its Job is made by hand, as `kubectl create job --from` does.
+/// Its controller is told that it missed a minute, so that nobody here has to wait for the next.
 #[test]
 fn the_pods_of_a_cron_job_are_swapped() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace("cron", Some("enforce"));
     let reply = cluster.api.create(&workload("CronJob", &namespace, "nightly", json!([postgres()])), "");
     assert_eq!(reply.warnings.len(), 1, "{reply:#?}");
-    reply.done();
+    let status = format!("{}/status", path(&reply.done()));
+    let missed = json!({"status": {"lastScheduleTime": (Timestamp::now() - 3.minutes()).to_string()}});
+    cluster.api.merge(&status, &missed).done();
+    let pods = cluster.pods(&namespace, |pods| !pods.is_empty());
+    assert!(is_swapped(&pods[0]), "{:#}", pods[0]);
+    // As somebody starts it by hand.
     let arguments = ["create", "job", "now", "--from=cronjob/nightly", "-n", &namespace];
     let output = cluster.kubectl(&arguments, "");
     assert!(output.status.success(), "{}", shown(&output));
-    let pods = cluster.pods(&namespace, |pods| !pods.is_empty());
-    assert!(is_swapped(&pods[0]), "{:#}", pods[0]);
+    let by_hand = |pod: &Value| pod["metadata"]["labels"]["job-name"] == "now";
+    let pods = cluster.pods(&namespace, |pods| pods.iter().any(by_hand));
+    assert!(is_swapped(pods.iter().find(|pod| by_hand(pod)).unwrap()));
+}
+
+#[test]
+fn each_kind_is_warned_at_the_apply_as_kubectl_shows_it() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let namespace = cluster.namespace("warned-kinds", Some("enforce"));
+    let apply = |kind: &str| {
+        let manifest = workload(kind, &namespace, &kind.to_lowercase(), json!([postgres(), api()]));
+        shown(&cluster.kubectl(&["apply", "-f", "-"], &manifest.to_string()))
+    };
+    let said = ["StatefulSet", "DaemonSet", "Job", "CronJob"].map(apply).concat();
+    insta::assert_snapshot!(said, @r#"
+    exit: 0
+    --- stdout
+    statefulset.apps/statefulset created
+    --- stderr
+    Warning: its pods will be swapped: container "postgres" takes Secret "db" key "password" as env POSTGRES_PASSWORD (/spec/template/spec/containers/0/env/0): becomes the file /run/secretfence/db/password, named by POSTGRES… [secrets-as-files/images-that-read-files]
+    Warning: its pods will be denied: container "api" takes Secret "db" key "password" as env DB_PASSWORD (/spec/template/spec/containers/1/env/0): mount the Secret as a read-only volume, and let the program read the file [secrets-as-files/nothing-else-in-env]
+    exit: 0
+    --- stdout
+    daemonset.apps/daemonset created
+    --- stderr
+    Warning: its pods will be swapped: container "postgres" takes Secret "db" key "password" as env POSTGRES_PASSWORD (/spec/template/spec/containers/0/env/0): becomes the file /run/secretfence/db/password, named by POSTGRES… [secrets-as-files/images-that-read-files]
+    Warning: its pods will be denied: container "api" takes Secret "db" key "password" as env DB_PASSWORD (/spec/template/spec/containers/1/env/0): mount the Secret as a read-only volume, and let the program read the file [secrets-as-files/nothing-else-in-env]
+    exit: 0
+    --- stdout
+    job.batch/job created
+    --- stderr
+    Warning: its pods will be swapped: container "postgres" takes Secret "db" key "password" as env POSTGRES_PASSWORD (/spec/template/spec/containers/0/env/0): becomes the file /run/secretfence/db/password, named by POSTGRES… [secrets-as-files/images-that-read-files]
+    Warning: its pods will be denied: container "api" takes Secret "db" key "password" as env DB_PASSWORD (/spec/template/spec/containers/1/env/0): mount the Secret as a read-only volume, and let the program read the file [secrets-as-files/nothing-else-in-env]
+    exit: 0
+    --- stdout
+    cronjob.batch/cronjob created
+    --- stderr
+    Warning: its pods will be swapped: container "postgres" takes Secret "db" key "password" as env POSTGRES_PASSWORD (/spec/jobTemplate/spec/template/spec/containers/0/env/0): becomes the file /run/secretfence/db/password, … [secrets-as-files/images-that-read-files]
+    Warning: its pods will be denied: container "api" takes Secret "db" key "password" as env DB_PASSWORD (/spec/jobTemplate/spec/template/spec/containers/1/env/0): mount the Secret as a read-only volume, and let the program re… [secrets-as-files/nothing-else-in-env]
+    "#);
 }
 
 #[test]
@@ -100,10 +145,9 @@ fn a_rollout_older_than_the_policy_is_not_stuck_by_its_replica_set() {
     // A new revision takes the Secret as a file.
     let mounted = json!([{"name": "api", "image": objects::API, "volumeMounts": [{"name": "db", "mountPath": "/db"}]}]);
     let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/web");
-    let mut changed = cluster.api.get(&path).done();
-    changed["spec"]["template"]["spec"]["containers"] = mounted;
-    changed["spec"]["template"]["spec"]["volumes"] = json!([{"name": "db", "secret": {"secretName": "db"}}]);
-    cluster.api.replace(&changed).done();
+    let volumes = json!([{"name": "db", "secret": {"secretName": "db"}}]);
+    let changed = json!({"spec": {"template": {"spec": {"containers": mounted, "volumes": volumes}}}});
+    cluster.api.merge(&path, &changed).done();
     let is_new = |pod: &Value| pod["spec"]["containers"][0].get("env").is_none();
     let pods = cluster.pods(&namespace, |pods| pods.iter().any(is_new));
     // Its pods will be ready: that scales the old ReplicaSet down, and nothing of ours is in the way.

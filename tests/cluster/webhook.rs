@@ -21,20 +21,53 @@ pub struct Webhook {
 impl Webhook {
     /// Serves with a certificate of the control plane's authority, and these policies by file name.
     pub fn start(control_plane: &ControlPlane, name: &str, policies: &[(&str, &str)], more: &[String]) -> Webhook {
+        Webhook::start_at(free_port(), control_plane, name, policies, more)
+    }
+
+    /// The same, at this port.
+    pub fn start_at(
+        port: u16,
+        control_plane: &ControlPlane,
+        name: &str,
+        policies: &[(&str, &str)],
+        more: &[String],
+    ) -> Webhook {
+        let webhook = Webhook::write(port, control_plane, name, policies, more);
+        webhook.write_certificate(&control_plane.authority);
+        webhook.restart();
+        webhook
+    }
+
+    /// Serves with this certificate and key, as a pod has them mounted.
+    pub fn mounted(
+        port: u16,
+        control_plane: &ControlPlane,
+        name: &str,
+        policies: &[(&str, &str)],
+        (certificate, key): &(Vec<u8>, Vec<u8>),
+    ) -> Webhook {
+        let webhook = Webhook::write(port, control_plane, name, policies, &[]);
+        fs::write(webhook.directory.join("tls.crt"), certificate).unwrap();
+        fs::write(webhook.directory.join("tls.key"), key).unwrap();
+        webhook.restart();
+        webhook
+    }
+
+    /// Everything but its certificate.
+    fn write(
+        port: u16,
+        control_plane: &ControlPlane,
+        name: &str,
+        policies: &[(&str, &str)],
+        more: &[String],
+    ) -> Webhook {
         let directory = control_plane.directory.join(name);
-        let webhook = Webhook {
-            port: free_port(),
-            admin_port: free_port(),
-            more: more.to_vec(),
-            process: Mutex::default(),
-            directory,
-        };
+        let webhook =
+            Webhook { port, admin_port: free_port(), more: more.to_vec(), process: Mutex::default(), directory };
         fs::create_dir_all(webhook.policies()).unwrap();
         for (file, text) in policies {
             fs::write(webhook.policies().join(file), text).unwrap();
         }
-        webhook.write_certificate(&control_plane.authority);
-        webhook.restart();
         webhook
     }
 

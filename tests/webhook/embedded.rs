@@ -17,7 +17,7 @@ fn serves_with_a_certificate_and_policies_in_memory_until_told_to_stop() {
     let mut settings = Settings::new(CertificateSource::SelfSigned(certificate), policies);
     settings.listen = ([127, 0, 0, 1], 0).into();
     settings.admin_listen = ([127, 0, 0, 1], 0).into();
-    settings.limits.shutdown_lame_duck = Duration::ZERO;
+    settings.limits.shutdown_delay = Duration::ZERO;
     let server = runtime.block_on(async { Server::bind(settings) }).unwrap();
     let address = server.address();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -57,7 +57,7 @@ fn every_flag_has_a_variable() {
         .filter_map(|line| line.strip_prefix("--")?.split([' ', '=']).next())
         .filter(|flag| *flag != "help")
         .collect();
-    assert!(flags.len() >= 17, "{flags:?}");
+    assert!(flags.len() >= 18, "{flags:?}");
     let words: Vec<_> = help.split_whitespace().collect();
     for flag in flags {
         let variable = format!("SECRETFENCE_{}", flag.to_uppercase().replace('-', "_"));
@@ -111,6 +111,7 @@ fn tells_every_metric() {
         "secretfence_certificate_reloads_total{",
         "secretfence_in_flight_bytes ",
         "secretfence_connections ",
+        "secretfence_tls_handshake_failures_total{reason=",
         concat!("secretfence_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
     ] {
         assert!(text.contains(name), "{name} in {text}");
@@ -120,20 +121,20 @@ fn tells_every_metric() {
 #[test]
 fn a_signal_ends_it_in_order() {
     for signal in ["TERM", "INT"] {
-        let mut server = Server::self_signed(&[]);
+        let mut server = Server::self_signed(&["--shutdown-delay", "0s"]);
         let mut idle = server.connect();
         assert_eq!(idle.post("/validate", REVIEW).status, 200);
         let start = Instant::now();
         server.signal(signal);
         assert_eq!(server.wait().code(), Some(0));
-        assert!(start.elapsed() < Duration::from_secs(15), "an idle connection does not hold it");
+        assert!(start.elapsed() < Duration::from_secs(8), "an idle connection does not hold it");
         assert!(idle.is_closed());
     }
 }
 
 #[test]
 fn what_is_under_way_at_the_end_is_answered_and_what_comes_is_told_to_come_again() {
-    let mut server = Server::self_signed(&[]);
+    let mut server = Server::self_signed(&["--shutdown-delay", "2s"]);
     let mut under_way = server.connect();
     let mut idle = server.connect();
     let client = server.client();
@@ -157,11 +158,56 @@ fn what_is_under_way_at_the_end_is_answered_and_what_comes_is_told_to_come_again
     assert_eq!(server.wait().code(), Some(0));
 }
 
+/// As a Service goes on sending: on new connections, until it has heard of it.
+#[test]
+fn until_the_delay_ends_everybody_who_comes_is_answered() {
+    let mut server = Server::self_signed(&["--shutdown-delay", "3s"]);
+    let client = server.client();
+    let mut kept: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    for connection in &mut kept {
+        assert_eq!(connection.post("/validate", REVIEW).status, 200);
+    }
+    server.signal("TERM");
+    let start = Instant::now();
+    assert!(eventually(|| (server.admin_get("/readyz").0 == 503).then_some(())).is_some());
+    let mut answered = 0;
+    while start.elapsed() < Duration::from_millis(2500) {
+        let mut connection = match kept.pop() {
+            Some(kept) => kept,
+            None => Connection::open(server.address, client.clone()).expect("the port is open"),
+        };
+        let answer = connection.try_post("/validate", REVIEW).expect("an answer");
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
+        assert_eq!(answer.header("connection"), Some("close"));
+        answered += 1;
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(answered > 20 && kept.is_empty(), "{answered}");
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(start.elapsed() >= Duration::from_secs(3) && start.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn told_twice_it_ends_at_once() {
+    for (first, second) in [("TERM", "TERM"), ("INT", "TERM"), ("TERM", "INT")] {
+        let mut server = Server::self_signed(&["--shutdown-grace", "1m", "--shutdown-delay", "1m"]);
+        let mut under_way = server.connect();
+        under_way.send(head("/validate?timeout=30s", 1000)).unwrap();
+        let start = Instant::now();
+        server.signal(first);
+        server.wait_for_line(&["shutting down"]);
+        server.signal(second);
+        assert_eq!(server.wait().code(), Some(0));
+        assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+        server.wait_for_line(&["told twice"]);
+    }
+}
+
 #[test]
 fn what_is_still_open_at_the_end_of_the_grace_is_cut() {
     let mut server = Server::self_signed(&["--shutdown-grace", "2s", "--body-timeout", "1m"]);
     let mut stuck = server.connect();
-    stuck.send(head("/validate", 1000)).unwrap();
+    stuck.send(head("/validate?timeout=30s", 300_000) + &" ".repeat(200_000)).unwrap();
     assert!(eventually(|| server.metric("secretfence_in_flight_bytes").filter(|bytes| *bytes > 0.0)).is_some());
     let start = Instant::now();
     server.signal("TERM");

@@ -184,6 +184,30 @@ fn no_review_fails_while_policies_are_switched() {
     });
 }
 
+/// The last day counts whole, in UTC.
+#[test]
+fn the_end_of_an_exception_is_a_metric() {
+    let directory = TempDir::new().unwrap();
+    let exception = |expires: &str| {
+        "apiVersion: secretfence.dev/v1alpha1\nkind: SecretPolicy\nmetadata: {name: a}\nspec:\n  rules:\n  - {name: \
+         vendor, on: [secretKeyRef], where: {namespaces: [shop]}, action: allow, reason: SEC-1, expires: DATE}\n  - \
+         {name: env, on: [env], action: deny}\n"
+            .replace("DATE", expires)
+    };
+    fs::write(directory.path().join("a.yaml"), exception("2031-03-31")).unwrap();
+    let server = serve(directory.path());
+    let sample = "secretfence_exception_expiry_timestamp_seconds{policy=\"a\",rule=\"vendor\"}";
+    // 2031-04-01T00:00:00Z
+    assert_eq!(server.metric(sample), Some(1_932_768_000.0));
+    assert_eq!(server.connect().post("/validate", DENIED).json()["response"]["allowed"], true);
+    // One that is over still tells when it was.
+    fs::write(directory.path().join("a.yaml"), exception("2020-02-29")).unwrap();
+    assert!(eventually(|| server.metric(sample).filter(|end| *end == 1_583_020_800.0)).is_some());
+    assert_eq!(server.connect().post("/validate", DENIED).json()["response"]["allowed"], false);
+    fs::write(directory.path().join("a.yaml"), policy("a", "deny")).unwrap();
+    assert!(eventually(|| server.metric(sample).is_none().then_some(())).is_some());
+}
+
 #[test]
 fn at_the_start_a_bad_set_is_an_error_with_its_place() {
     let directory = TempDir::new().unwrap();

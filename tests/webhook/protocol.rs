@@ -124,7 +124,7 @@ fn a_client_hello_of_tls_11_is_refused_with_an_alert() {
 }
 
 /// RFC 4346, section 7.4.1.2, with one cipher suite of the time and the curves of RFC 4492.
-fn client_hello_of_tls_11() -> Vec<u8> {
+pub fn client_hello_of_tls_11() -> Vec<u8> {
     let mut hello = vec![3, 2];
     hello.extend([7; 32]);
     hello.push(0);

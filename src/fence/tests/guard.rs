@@ -130,7 +130,7 @@ fn found<F: Fn(Value) -> Value>(value: &Value, place: &Place<F>) -> Option<Vec<K
     let policies = policies([]);
     let shape = Shape::of(place.group, "v1", place.kind, &policies).unwrap();
     let object = (place.object)(value.clone()).to_string();
-    let workload = Workload::parse(object.as_bytes(), shape).ok()?;
+    let workload = Workload::parse(&object, shape).ok()?;
     let references = workload.templates.iter().flat_map(|(_, template)| inventory(&template.spec, &[]));
     Some(references.map(|reference| reference.kind).collect())
 }
@@ -824,7 +824,7 @@ fn an_invented_member_of_a_source_is_an_unknown_source_unless_null() {
     for (pointer, place) in places {
         for value in [json!({}), json!(1), json!("x"), json!([]), json!(false)] {
             let object = place(json!({"inventedSource": value, "anotherNull": null})).to_string();
-            let workload = Workload::parse(object.as_bytes(), Shape::Pod).unwrap();
+            let workload = Workload::parse(&object, Shape::Pod).unwrap();
             let references = inventory(&workload.templates[0].1.spec, &[]);
             assert_eq!(references.len(), 1, "{pointer}");
             assert_eq!(references[0].kind, Kind::UnknownSource);

@@ -53,7 +53,7 @@ fn as_found(reference: &Reference<'_>, template: &str) -> Found {
 }
 
 fn borrowed(object: &str, shape: Shape<'_>) -> BTreeSet<Found> {
-    let workload = Workload::parse(object.as_bytes(), shape).unwrap();
+    let workload = Workload::parse(object, shape).unwrap();
     let found = workload.templates.iter().flat_map(|(pointer, template)| {
         inventory(&template.spec, &[]).into_iter().map(|reference| as_found(&reference, pointer)).collect::<Vec<_>>()
     });

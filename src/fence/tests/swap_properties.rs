@@ -39,7 +39,7 @@ type Changes = BTreeMap<ContainerAt, Change>;
 /// What `/mutate` decides, from the inside.
 fn changes(pod: &Value, policies: &PolicySet) -> Changes {
     let object = go_encoded(pod);
-    let workload = Workload::parse(object.as_bytes(), Shape::Pod).unwrap();
+    let workload = Workload::parse(&object, Shape::Pod).unwrap();
     let place = Place { namespace: "shop", kinds: &["Pod"], is_pod: true, stage: Stage::Mutate, dry_run: false };
     let mut changes = Changes::new();
     let (_, pod) = workload.pods().next().unwrap();
@@ -296,7 +296,7 @@ fn denied_by_check(pod: &Value, policies: &PolicySet) -> Vec<String> {
 /// What the gate denies, from the inside: an answer names only the first twenty.
 fn denied_by_gate(pod: &Value, policies: &PolicySet) -> Vec<String> {
     let object = go_encoded(pod);
-    let workload = Workload::parse(object.as_bytes(), Shape::Pod).unwrap();
+    let workload = Workload::parse(&object, Shape::Pod).unwrap();
     let place = Place { namespace: "shop", kinds: &["Pod"], is_pod: true, stage: Stage::Final, dry_run: false };
     let (template, pod) = workload.pods().next().unwrap();
     let facts = facts();
