@@ -114,7 +114,7 @@ fn shown(rows: &[Row<'_>]) -> Table {
         });
         let busy = match row.how {
             How::InProcess(_) => String::new(),
-            How::Served(..) if row.least_busy < BUSY => format!("{:.0} %: not busy", row.least_busy * 100.0),
+            How::Served(..) if row.least_busy < BUSY => format!("{:.0} %: not busy", (row.least_busy * 100.0).floor()),
             How::Served(..) => format!("{:.0} %", row.least_busy * 100.0),
         };
         table.row([row.name.to_owned()].into_iter().chain(figures).chain([busy]));

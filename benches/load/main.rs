@@ -32,6 +32,10 @@ use cores::Cores;
 use server::Files;
 use table::Table;
 
+/// The webhook's own: the ceiling is to differ in what it does, not in what it is made of.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Server CPU per request beside a ceiling of the same stack, memory, and time to start
 #[derive(Parser)]
 struct Arguments {
