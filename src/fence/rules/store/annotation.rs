@@ -138,7 +138,7 @@ fn path_of_json(value: &str) -> Option<Cow<'_, str>> {
 }
 
 /// The functions of the agents' templates that read from the store
-/// (<https://github.com/hashicorp/consul-template/blob/main/docs/templating-language.md>).
+/// (<https://developer.hashicorp.com/consul/docs/reference/consul-template/go>).
 const FUNCTIONS: [&str; 3] = ["secret", "secrets", "pkiCert"];
 
 /// The paths that a template names: a string right behind one of [`FUNCTIONS`]. The delimiters do not matter, another
@@ -236,10 +236,10 @@ const OPENBAO: &str = "https://github.com/openbao/openbao-k8s/blob/main/agent-in
 const BANK_VAULTS: &str = "https://github.com/bank-vaults/secrets-webhook/blob/main/pkg/common/common.go";
 const BANK_VAULTS_AGENT: &str = "https://bank-vaults.dev/docs/mutating-webhook/vault-agent-templating/";
 const BANK_VAULTS_CONSUL: &str = "https://bank-vaults.dev/docs/mutating-webhook/consul-template/";
-const OPSTREE: &str = "https://ot-container-kit.github.io/k8s-vault-webhook/guide/annotations.html";
+const OPSTREE: &str = "https://github.com/OT-CONTAINER-KIT/k8s-vault-webhook/blob/master/annotations.go";
 const CONJUR: &str = "https://github.com/cyberark/secrets-provider-for-k8s/blob/main/PUSH_TO_FILE.md";
 const KEEPER: &str = "https://github.com/Keeper-Security/keeper-k8s-injector/blob/main/pkg/config/annotations.go";
-const ONE_PASSWORD: &str = "https://developer.1password.com/docs/k8s/operator/";
+const ONE_PASSWORD: &str = "https://github.com/1Password/onepassword-operator/blob/main/pkg/onepassword/annotations.go";
 
 const WRITES: &str = "writes a secret of the store to a file";
 const RENDERS: &str = "renders secrets of the store to a file";
@@ -281,8 +281,7 @@ const ROWS: &[Row] = &[
         "https://github.com/aws-samples/aws-secret-sidecar-injector#readme"),
 
     row("vault.opstree.secret.manager", "path", "k8s-vault-webhook", SETS_ENV, Reader::Path(path::plain), OPSTREE),
-    row("vault.opstree.secret.manager", "secret-config-", "k8s-vault-webhook", SETS_ENV, Reader::Json,
-        "https://github.com/OT-CONTAINER-KIT/k8s-vault-webhook/blob/master/annotations.go"),
+    row("vault.opstree.secret.manager", "secret-config-", "k8s-vault-webhook", SETS_ENV, Reader::Json, OPSTREE),
     row("aws.opstree.secret.manager", "secret-name", "k8s-vault-webhook", SETS_ENV, Reader::Path(path::arn), OPSTREE),
     row("gcp.opstree.secret.manager", "secret-name", "k8s-vault-webhook", SETS_ENV, Reader::Path(path::google), OPSTREE),
     row("azure.opstree.secret.manager", "vault-name", "k8s-vault-webhook", SETS_ENV, Reader::Path(|text| path::azure(text, 1)), OPSTREE),
