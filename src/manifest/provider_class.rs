@@ -50,11 +50,12 @@ pub fn provider_class(object: &Object) -> Result<Option<ProviderClass>, Provider
     let vault = parameters.get("keyvaultName").map(String::as_str);
     for object in &objects {
         match provider.path(vault, object) {
-            Some(path) if class.paths.iter().any(|known| **known == *path) => {}
             Some(path) => class.paths.push(path.into_owned()),
             None => class.unknown = true,
         }
     }
+    class.paths.sort_unstable();
+    class.paths.dedup();
     Ok(Some(class))
 }
 
@@ -156,7 +157,7 @@ mod tests {
             "    roleName: app\n    objects: |\n      - objectName: a\n        secretPath: secret/data/db\n        secretKey: password\n      - objectName: b\n        secretPath: \"secret/data/cache?version=1\"\n",
         );
         assert_eq!((class.namespace.as_deref(), &*class.name), (Some("shop"), "db"));
-        assert_eq!(class.paths, ["secret/data/db", "secret/data/cache"]);
+        assert_eq!(class.paths, ["secret/data/cache", "secret/data/db"]);
         assert_eq!(class.secrets, ["synced"]);
         assert!(!class.unknown);
     }
@@ -167,7 +168,7 @@ mod tests {
             "aws",
             "    objects: |\n      - objectName: arn:aws:secretsmanager:eu-west-1:1:secret:team/db-AbCdEf\n        failoverObject: {objectName: team/backup}\n        jmesPath: [{path: username, objectAlias: u}]\n      - objectName: /prod/db\n        objectType: ssmparameter\n",
         );
-        assert_eq!(class.paths, ["team/db-AbCdEf", "team/backup", "prod/db"]);
+        assert_eq!(class.paths, ["prod/db", "team/backup", "team/db-AbCdEf"]);
         assert!(!class.unknown);
     }
 
@@ -187,7 +188,7 @@ mod tests {
             "azure",
             "    keyvaultName: Shop\n    objects: |\n      array:\n        - |\n          objectName: Db\n          objectType: secret\n        - |\n          objectName: cache\n",
         );
-        assert_eq!(class.paths, ["shop/db", "shop/cache"]);
+        assert_eq!(class.paths, ["shop/cache", "shop/db"]);
         assert!(!class.unknown);
     }
 

@@ -11,7 +11,7 @@ pub struct ProviderClass {
     pub namespace: Option<String>,
     /// Its name.
     pub name: String,
-    /// The paths in the store, without key, version and query, as they are written.
+    /// The paths in the store, without key, version and query, as they are written, sorted.
     pub paths: Vec<String>,
     /// Whether there are others beside them that are not known: another provider, or objects that cannot be read.
     pub unknown: bool,

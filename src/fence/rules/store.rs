@@ -30,6 +30,10 @@ pub struct External<'v> {
 /// Paths in stores: nearly always one.
 pub type StorePaths<'v> = SmallVec<[Cow<'v, str>; 1]>;
 
+/// More paths than that nobody writes into one value: the others are one that is not known, and a value that is made of
+/// references costs no more than its length.
+const MOST_PATHS: usize = 64;
+
 /// One form of value.
 struct Form {
     mark: &'static str,
@@ -62,11 +66,15 @@ impl<'v> External<'v> {
     fn add(external: &mut Option<External<'v>>, store: &'static str, found: Found<'v>) {
         let store = found.store.unwrap_or(store);
         let external = external.get_or_insert_with(|| External { store, paths: SmallVec::new(), unknown: false });
-        match found.path {
-            Some(path) if external.paths.contains(&path) => {}
-            Some(path) => external.paths.push(path),
-            None => external.unknown = true,
-        }
+        keep(found.path, &mut external.paths, &mut external.unknown);
+    }
+}
+
+fn keep<'v>(path: Option<Cow<'v, str>>, paths: &mut StorePaths<'v>, unknown: &mut bool) {
+    match path {
+        Some(path) if paths.contains(&path) => {}
+        Some(path) if paths.len() < MOST_PATHS => paths.push(path),
+        _ => *unknown = true,
     }
 }
 
@@ -181,11 +189,18 @@ fn bank_vaults(rest: &str) -> Option<Found<'_>> {
 /// `${vault:path#key}` anywhere in the value, as `inlineMutationRegex` finds it.
 fn inline<'v>(value: &'v str, at: usize, scheme: &str) -> Option<Found<'v>> {
     let reference = value.get(at..)?.strip_prefix("${")?;
-    let (reference, _) = reference.split_once('}')?;
     let reference = reference.strip_prefix('>').unwrap_or(reference);
     let reference = reference.strip_prefix('>').unwrap_or(reference);
-    bank_vaults(reference.strip_prefix(scheme)?)
+    let reference = reference.strip_prefix(scheme)?;
+    let bytes = reference.as_bytes();
+    let Some(end) = memchr::memchr(b'}', bytes.get(..LONGEST_INLINE).unwrap_or(bytes)) else {
+        return if bytes.len() > LONGEST_INLINE { Found::at(None) } else { None };
+    };
+    bank_vaults(reference.get(..end)?)
 }
+
+/// What is longer is not read, so that a value of many open ones is not read as often.
+const LONGEST_INLINE: usize = 1024;
 
 /// `arn:aws[-…]:secretsmanager:…` and `…:ssm:…`; what else Amazon names by an ARN holds no secret.
 fn arn(prefix: usize, rest: &str) -> Option<Found<'_>> {
@@ -198,11 +213,17 @@ fn arn(prefix: usize, rest: &str) -> Option<Found<'_>> {
 
 /// `name@azurekeyvault` or `name@azurekeyvault?query`: the name of an AzureKeyVaultSecret of the pod's namespace.
 fn azure_key_vault(value: &str, at: usize) -> Option<Found<'_>> {
+    if at > LONGEST_AZURE_NAME {
+        return None;
+    }
     let query = value.get(at..)?.strip_prefix("@azurekeyvault")?;
     let name = value.get(..at)?;
     let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     (is_name && (query.is_empty() || query.starts_with('?'))).then(|| Found { store: None, path: path::plain(name) })
 }
+
+/// As the injector's own expression has it.
+const LONGEST_AZURE_NAME: usize = 255;
 
 fn one_password(rest: &str) -> Option<Found<'_>> {
     let (vault, item) = rest.split_once('/')?;
@@ -368,6 +389,21 @@ mod tests {
             let shown = format!("{external:?}");
             assert!(!shown.contains("hunter2") && !shown.contains("hun/ter2"), "{shown}");
         }
+    }
+
+    #[test]
+    fn a_value_made_of_references_is_read_once() {
+        for part in
+            ["${vault:", "${vault:a#b", "ref+", "ref+vault://a/b", "@azurekeyvault", "a@azurekeyvault?", "$", "+", "@"]
+        {
+            let _ = external_env(&part.repeat((512 << 10) / part.len()));
+        }
+        let _ = external_env(&("a".repeat(512 << 10) + &"@azurekeyvault".repeat(50_000)));
+        let many: String = (0..10_000).map(|index| format!("${{vault:a/{index}#b}}")).collect();
+        let external = external_env(&many).unwrap();
+        assert!(external.unknown && external.paths.len() == MOST_PATHS);
+        let long = format!("${{vault:{}#b}}", "a".repeat(LONGEST_INLINE));
+        assert!(external_env(&long).unwrap().unknown);
     }
 
     #[test]

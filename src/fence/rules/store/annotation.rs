@@ -6,8 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use smallvec::SmallVec;
 
-use super::StorePaths;
-use super::path;
+use super::{StorePaths, keep, path};
 use crate::fence::name::Shown;
 
 /// What one annotation asks for. Of its value nothing is kept but the paths.
@@ -116,11 +115,7 @@ impl Row {
 
 impl<'v> Injected<'v> {
     fn add(&mut self, path: Option<Cow<'v, str>>) {
-        match path {
-            Some(path) if self.paths.contains(&path) => {}
-            Some(path) => self.paths.push(path),
-            None => self.unknown = true,
-        }
+        keep(path, &mut self.paths, &mut self.unknown);
     }
 }
 
@@ -148,7 +143,7 @@ fn path_of_json(value: &str) -> Option<Cow<'_, str>> {
 }
 
 /// The functions of the agents' templates that read from the store
-/// (<https://github.com/hashicorp/consul-template/blob/main/docs/templating-language.md>).
+/// (<https://developer.hashicorp.com/consul/docs/reference/consul-template/go>).
 const FUNCTIONS: [&str; 3] = ["secret", "secrets", "pkiCert"];
 
 /// The paths that a template names: a string right behind one of [`FUNCTIONS`]. The delimiters do not matter, another
@@ -190,10 +185,16 @@ fn template<'v>(text: &'v str, injected: &mut Injected<'v>) {
             '.' | '$' | '_' | '0'..='9' => rest
                 .find(|character: char| !is_word(character) && !matches!(character, '.' | '$'))
                 .unwrap_or(rest.len()),
-            '"' | '`' if depth > 0 => rest.len() - string_at_start(rest).map_or(0, |(_, behind)| behind.len()),
+            '"' | '`' if depth > 0 => {
+                let Some((_, behind)) = string_at_start(rest) else {
+                    injected.unknown = true;
+                    return;
+                };
+                rest.len() - behind.len()
+            }
             other => other.len_utf8(),
         };
-        rest = rest.get(skip.max(first.len_utf8())..).unwrap_or_default();
+        rest = rest.get(skip..).unwrap_or_default();
     }
 }
 
@@ -240,10 +241,10 @@ const OPENBAO: &str = "https://github.com/openbao/openbao-k8s/blob/main/agent-in
 const BANK_VAULTS: &str = "https://github.com/bank-vaults/secrets-webhook/blob/main/pkg/common/common.go";
 const BANK_VAULTS_AGENT: &str = "https://bank-vaults.dev/docs/mutating-webhook/vault-agent-templating/";
 const BANK_VAULTS_CONSUL: &str = "https://bank-vaults.dev/docs/mutating-webhook/consul-template/";
-const OPSTREE: &str = "https://ot-container-kit.github.io/k8s-vault-webhook/guide/annotations.html";
+const OPSTREE: &str = "https://github.com/OT-CONTAINER-KIT/k8s-vault-webhook/blob/master/annotations.go";
 const CONJUR: &str = "https://github.com/cyberark/secrets-provider-for-k8s/blob/main/PUSH_TO_FILE.md";
 const KEEPER: &str = "https://github.com/Keeper-Security/keeper-k8s-injector/blob/main/pkg/config/annotations.go";
-const ONE_PASSWORD: &str = "https://developer.1password.com/docs/k8s/operator/";
+const ONE_PASSWORD: &str = "https://github.com/1Password/onepassword-operator/blob/main/pkg/onepassword/annotations.go";
 
 const WRITES: &str = "writes a secret of the store to a file";
 const RENDERS: &str = "renders secrets of the store to a file";
@@ -285,8 +286,7 @@ const ROWS: &[Row] = &[
         "https://github.com/aws-samples/aws-secret-sidecar-injector#readme"),
 
     row("vault.opstree.secret.manager", "path", "k8s-vault-webhook", SETS_ENV, Reader::Path(path::plain), OPSTREE),
-    row("vault.opstree.secret.manager", "secret-config-", "k8s-vault-webhook", SETS_ENV, Reader::Json,
-        "https://github.com/OT-CONTAINER-KIT/k8s-vault-webhook/blob/master/annotations.go"),
+    row("vault.opstree.secret.manager", "secret-config-", "k8s-vault-webhook", SETS_ENV, Reader::Json, OPSTREE),
     row("aws.opstree.secret.manager", "secret-name", "k8s-vault-webhook", SETS_ENV, Reader::Path(path::arn), OPSTREE),
     row("gcp.opstree.secret.manager", "secret-name", "k8s-vault-webhook", SETS_ENV, Reader::Path(path::google), OPSTREE),
     row("azure.opstree.secret.manager", "vault-name", "k8s-vault-webhook", SETS_ENV, Reader::Path(|text| path::azure(text, 1)), OPSTREE),
@@ -330,8 +330,10 @@ mod tests {
     const MAP: &[&str] = &["*"];
 
     /// For each row a key, a value, the paths (`*` for one that is not told), and a key or a value that only looks like it.
+    type Example = (&'static str, &'static str, &'static [&'static str], (&'static str, &'static str));
+
     #[rustfmt::skip]
-    const EXAMPLES: &[(&str, &str, &[&str], (&str, &str))] = &[
+    const EXAMPLES: &[Example] = &[
         ("vault.hashicorp.com/agent-inject-secret-db", "database/creds/db-app", &["database/creds/db-app"], ("vault.hashicorp.com/agent-inject-secret", "database/creds/db-app")),
         ("vault.hashicorp.com/agent-inject-template-file-db", "/tpl/db.ctmpl", MAP, ("vault.hashicorp.com/agent-template-file-db", "/tpl")),
         ("vault.hashicorp.com/agent-inject-template-db", "{{ with secret \"database/creds/db\" }}x{{ end }}", &["database/creds/db"], ("vault.hashicorp.com/agent-template-left-delim-db", "[[")),
@@ -378,18 +380,13 @@ mod tests {
 
     #[test]
     fn every_row_has_a_source_and_is_found_by_its_example_but_not_by_its_near_miss() {
-        for row in ROWS {
+        let place = |domain: &str, name: &str| ROWS.iter().position(|row| row.domain == domain && row.fits(name));
+        for (index, row) in ROWS.iter().enumerate() {
             assert!(row.source.starts_with("https://"), "{}", row.name);
             assert!(DOMAINS.contains(&row.domain), "{}", row.domain);
             let prefix = format!("{}/{}", row.domain, row.name);
-            let examples = EXAMPLES.iter().filter(|(key, ..)| {
-                ROWS.iter()
-                    .find(|row| {
-                        key.split_once('/').is_some_and(|(domain, name)| row.domain == domain && row.fits(name))
-                    })
-                    .is_some_and(|found| std::ptr::eq(found, row))
-            });
-            let examples: Vec<_> = examples.collect();
+            let belongs = |key: &str| key.split_once('/').and_then(|(domain, name)| place(domain, name)) == Some(index);
+            let examples: Vec<_> = EXAMPLES.iter().filter(|(key, ..)| belongs(key)).collect();
             assert!(!examples.is_empty(), "{prefix}: no test");
             for (key, value, paths, near_miss) in examples {
                 let found = injected(key, value).unwrap_or_else(|| panic!("{key}"));
@@ -460,6 +457,14 @@ mod tests {
         let value = "secret/data/mine\" }}{{ end }}{{ with secret \"secret/data/other";
         let found = injected("vault.hashicorp.com/agent-inject-secret-x", value).unwrap();
         assert!(found.unknown && found.paths.is_empty(), "{found:?}");
+    }
+
+    #[test]
+    fn a_template_is_read_once() {
+        for part in ["{{ \"\\\"", "{{ secret ", "secret \"", "{{ secret `", "{{ $", "secret `a` ", "{{"] {
+            let _ = injected("openbao.org/agent-inject-template-x", &part.repeat((512 << 10) / part.len()));
+        }
+        assert_eq!(read("{{ \"open"), (vec![], true));
     }
 
     #[test]

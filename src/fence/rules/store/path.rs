@@ -41,7 +41,7 @@ pub fn one_password_item(text: &str) -> Option<Cow<'_, str>> {
 }
 
 /// The first `count` segments, in lower case: names of vaults and of what they hold are compared so
-/// (<https://learn.microsoft.com/en-us/azure/key-vault/general/about-keys-secrets-certificates>).
+/// (<https://learn.microsoft.com/en-us/azure/key-vault/about-keys-secrets-and-certificates>).
 pub fn azure(text: &str, count: usize) -> Option<Cow<'_, str>> {
     lower(segments(text, count)?)
 }

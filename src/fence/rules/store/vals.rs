@@ -21,10 +21,10 @@ pub(super) fn reference(value: &str, at: usize) -> Option<Found<'_>> {
     if !value.get(..at)?.ends_with("ref") {
         return None;
     }
-    let (name, rest) = value.get(at + 1..)?.split_once("://")?;
-    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')) {
-        return None;
-    }
+    let rest = value.get(at + 1..)?;
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let (name, rest) = rest.split_at_checked(rest.bytes().take_while(is_name).count())?;
+    let rest = rest.strip_prefix("://")?;
     let end = rest.find(['+', ' ', '\n']).unwrap_or(rest.len());
     let (reference, more) = rest.split_at_checked(end)?;
     if reference.len() < 2 {
