@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::json;
 use super::name::Text;
+use super::pod::begin_object;
 use super::policy::PolicySet;
 use super::workload::{ObjectError, Shape, Workload, WorkloadSeed, expectation};
 
@@ -87,6 +88,7 @@ impl<'a> Request<'a> {
 }
 
 fn read<'a>(body: &'a str, policies: Option<&'a PolicySet>) -> Result<Review<'a>, serde_json::Error> {
+    begin_object();
     let mut deserializer = serde_json::Deserializer::from_str(body);
     let review = deserializer.deserialize_map(ReviewVisitor(policies))?;
     deserializer.end()?;
