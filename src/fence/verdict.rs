@@ -198,11 +198,7 @@ pub fn judge<'t, 'p: 't>(
     let first_policy = first_policy(&matching, place, policies);
     let mut bench = Bench { pod, place, policies, facts, active, first_policy, container: None };
     let mut references = inventory(pod.spec, policies.secret_drivers());
-    let wanted = if all {
-        KindSet::ON_DEMAND
-    } else {
-        bench.active.iter().fold(KindSet::NONE, |all, its| all.union(its.rule.1.on))
-    };
+    let wanted = bench.active.iter().fold(KindSet::NONE, |all, its| all.union(its.rule.1.on));
     if wanted.intersects(KindSet::ON_DEMAND) {
         across::references(pod, place.namespace, wanted, facts, &mut references);
     }
