@@ -38,6 +38,7 @@ use tokio_rustls::server::TlsStream;
 
 pub use error::{CertificateError, ServeError};
 pub use fingerprint::UnwatchableError;
+pub use policies::UnservedError;
 pub use self_signed::SelfSigned;
 pub use settings::{CertificateSource, ClientAuthority, Limits, PolicySource, Settings, TlsMinVersion};
 

@@ -10,8 +10,8 @@ use jiff::{Timestamp, tz::TimeZone};
 use super::error::ServeError;
 use super::fingerprint::{Fingerprint, UnwatchableError};
 use super::settings::PolicySource;
-use crate::fence::Facts;
 use crate::fence::policy::PolicySet;
+use crate::fence::{Facts, Kind, KindSet};
 use crate::policy_dir::{self, LoadError, LoadedPolicies};
 use crate::telemetry::{Metrics, VerdictCounters};
 
@@ -60,6 +60,7 @@ impl Policies {
                 (paths, fingerprint, Arc::new(set))
             }
         };
+        check_served(&set)?;
         metrics.policies_serve(&set);
         let policies =
             Policies { paths, serving: RwLock::new(Arc::new(Judgement::by(set, today()))), failure: RwLock::new(None) };
@@ -113,16 +114,19 @@ impl Policies {
     }
 
     fn reloaded(&self, loaded: Result<LoadedPolicies, LoadError>, metrics: &Metrics) {
-        match loaded {
-            Ok(loaded) => {
-                let set = Arc::new(loaded.set);
+        let served = loaded.map_err(|error| error.to_string()).and_then(|loaded| {
+            check_served(&loaded.set).map_err(|error| error.to_string())?;
+            Ok(Arc::new(loaded.set))
+        });
+        match served {
+            Ok(set) => {
                 tracing::info!(revision = set.revision(), policies = set.policies().len(), "policies reloaded");
                 self.replace(Judgement::by(Arc::clone(&set), today()));
                 self.set_failure(None);
                 metrics.policies_serve(&set);
                 metrics.policies_reloaded(true);
             }
-            Err(error) => self.failed(error.to_string(), metrics),
+            Err(why) => self.failed(why, metrics),
         }
     }
 
@@ -173,6 +177,30 @@ fn load_at_rest(paths: &[PathBuf]) -> Result<(Fingerprint, PolicySet), ServeErro
         std::thread::sleep(Duration::from_millis(50));
     }
     Ok((before, policy_dir::load(paths)?.set))
+}
+
+/// A rule that this server could not judge: it would guard nothing, and nobody would see it.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "policy {policy}, rule {rule}: serve has no watch of the cluster in this version, so it cannot judge {kind}: leave the rule to \
+     check, which takes what it needs from its input, or name other kinds"
+)]
+pub struct UnservedError {
+    /// The policy.
+    policy: String,
+    /// The rule.
+    rule: String,
+    /// The kind that it names.
+    kind: Kind,
+}
+
+fn check_served(set: &PolicySet) -> Result<(), UnservedError> {
+    let mut rules = set.policies().iter().flat_map(|policy| policy.rules.iter().map(move |rule| (policy, rule)));
+    let unserved = rules.find_map(|(policy, rule)| {
+        let kind = KindSet::OF_THE_CLUSTER.iter().find(|kind| rule.on.contains(*kind))?;
+        Some(UnservedError { policy: policy.name.clone(), rule: rule.name.clone(), kind })
+    });
+    unserved.map_or(Ok(()), Err)
 }
 
 fn today() -> Date {
