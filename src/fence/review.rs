@@ -33,6 +33,9 @@ pub enum ReviewError {
     /// An answer could not be matched to it.
     #[error("the AdmissionReview's request has no uid")]
     NoUid,
+    /// Nobody could say what its object is.
+    #[error("the AdmissionReview's request has no kind: expected group, version and kind of the object")]
+    NoKind,
 }
 
 /// The request of a review.
@@ -113,6 +116,9 @@ impl<'a> Review<'a> {
         let mut request = self.request.ok_or(ReviewError::NoRequest)?;
         if request.uid.as_str().is_empty() {
             return Err(ReviewError::NoUid);
+        }
+        if request.kind.kind.as_str().is_empty() {
+            return Err(ReviewError::NoKind);
         }
         if let (Object::Raw(raw), Some(shape)) = (&request.object, request.shape(policies)) {
             request.object = match Workload::parse(raw.get(), shape) {
