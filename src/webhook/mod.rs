@@ -18,10 +18,11 @@ mod self_signed;
 mod settings;
 mod shutdown;
 mod tls;
+mod uid;
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZero;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -47,7 +48,7 @@ use body::Buffers;
 use certificates::Certificates;
 use connection::Ended;
 use handshake::Failure;
-use listener::Places;
+use listener::{Places, Shortage};
 use policies::Policies;
 use pulse::Pulse;
 use room::Room;
@@ -57,12 +58,13 @@ use shutdown::{Shutdown, Stage};
 const POLL: Duration = Duration::from_secs(1);
 
 /// The most connections to the plain listener: a scraper and a few probes.
-const MAX_ADMIN_CONNECTIONS: usize = 64;
+pub const MAX_ADMIN_CONNECTIONS: usize = 64;
 
-/// How many big bodies are judged at a time, each on a thread of the runtime's blocking pool: as many as there are cores.
-/// Files are looked at on one more.
+/// How many big bodies are judged at a time, each on a thread of the runtime's blocking pool: as many as there are cores,
+/// and 4 at most, as each takes many times its own length in memory. Files are looked at on one more.
 pub fn big_judgements() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get)
+    const MOST: usize = 4;
+    std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST)
 }
 
 /// A server whose addresses are bound, and whose policies and certificate are good.
@@ -193,7 +195,12 @@ fn bound(flag: &'static str, address: SocketAddr) -> Result<(TcpListener, Socket
 
 async fn serve_reviews(shared: Arc<Shared>, listener: TcpListener) -> JoinSet<()> {
     let stage = shared.shutdown.watch();
-    let notice = || shared.log.crowded("--max-connections are open: one that rested was closed for a new one");
+    let notice = |shortage| match shortage {
+        Shortage::Places => {
+            shared.log.crowded("--max-connections are open: one that rested was closed for a new one");
+        }
+        Shortage::System(error) => shared.log.not_accepted("--listen", &error),
+    };
     let places = Places { most: shared.limits.max_connections, notice };
     let handle = |stream, peer, pulse| serve_review_connection(Arc::clone(&shared), stream, peer, pulse);
     listener::accept(listener, places, stage, handle).await
@@ -201,7 +208,7 @@ async fn serve_reviews(shared: Arc<Shared>, listener: TcpListener) -> JoinSet<()
 
 async fn serve_review_connection(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, pulse: Arc<Pulse>) {
     let _open = Open::count(shared.metrics.connections());
-    if let Err(error) = serve_tls(&shared, stream, pulse).await {
+    if let Err(error) = serve_tls(&shared, stream, peer.ip(), pulse).await {
         // Port scans and probes end here: not worth a line on a busy day.
         tracing::debug!(peer = &*peer.to_string(), error = &*error, "connection ended");
     }
@@ -223,29 +230,32 @@ impl Drop for Open {
     }
 }
 
-async fn serve_tls(shared: &Arc<Shared>, stream: TcpStream, pulse: Arc<Pulse>) -> Result<(), String> {
+async fn serve_tls(shared: &Arc<Shared>, stream: TcpStream, peer: IpAddr, pulse: Arc<Pulse>) -> Result<(), String> {
     // An error here costs some milliseconds an answer, no more.
     let _ = stream.set_nodelay(true);
     // Both are big, and a future keeps room for every value that it ever moves: boxed, they are there once.
-    let stream = Box::new(Box::pin(shake_hands(shared, stream)).await?);
+    let stream = Box::new(Box::pin(shake_hands(shared, stream, peer)).await?);
     let service = service_fn(|request| {
         let (shared, pulse) = (Arc::clone(shared), Arc::clone(&pulse));
-        async move { Ok::<_, Infallible>(routes::handle(&shared, &pulse, request).await) }
+        async move { Ok::<_, Infallible>(routes::handle(&shared, &pulse, peer, request).await) }
     });
     told(connection::serve(stream, Arc::clone(&pulse), service, &shared.limits, shared.shutdown.watch()).await)
 }
 
-async fn shake_hands(shared: &Shared, stream: TcpStream) -> Result<TlsStream<TcpStream>, String> {
-    let handshake = TlsAcceptor::from(shared.certificates.config()).accept(stream);
-    let (failure, text) = match tokio::time::timeout(shared.limits.header_timeout, handshake).await {
+async fn shake_hands(shared: &Shared, stream: TcpStream, peer: IpAddr) -> Result<TlsStream<TcpStream>, String> {
+    let handshake = TlsAcceptor::from(shared.certificates.config()).accept(stream).into_fallible();
+    let (failure, text, refused) = match tokio::time::timeout(shared.limits.header_timeout, handshake).await {
         Ok(Ok(stream)) => return Ok(stream),
-        Ok(Err(error)) => (Failure::of(&error), error.to_string()),
-        Err(_) => (Failure::timeout(), "no TLS handshake in time".to_owned()),
+        Ok(Err((error, stream))) => (Failure::of(&error), error.to_string(), Some(stream)),
+        Err(_) => (Failure::timeout(), "no TLS handshake in time".to_owned(), None),
     };
     shared.metrics.handshake_failed(failure.reason);
     // It may be the API server that is kept out: that is worth a line.
     if let Some(why) = failure.why {
-        shared.log.handshake_refused(why);
+        shared.log.handshake_refused(why, peer);
+    }
+    if let Some(refused) = refused {
+        handshake::part(refused).await;
     }
     Err(text)
 }
@@ -257,7 +267,12 @@ async fn serve_admin(shared: Arc<Shared>, listener: TcpListener) {
     let router = admin::router(Arc::clone(&shared));
     // Health is told to the last: what stops this listener is the end of its task.
     let never = Shutdown::new();
-    let notice = || shared.log.crowded("the admin listener has no place left: a connection that rested was closed");
+    let notice = |shortage| match shortage {
+        Shortage::Places => {
+            shared.log.crowded("the admin listener has no place left: a connection that rested was closed");
+        }
+        Shortage::System(error) => shared.log.not_accepted("--admin-listen", &error),
+    };
     let handle = |stream: TcpStream, _, pulse: Arc<Pulse>| {
         let (shared, router, stage) = (Arc::clone(&shared), router.clone(), never.watch());
         async move {
