@@ -206,8 +206,14 @@ impl ServeArguments {
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
+    let source = match &settings.policies {
+        PolicySource::Set(_) => "the built-in baseline".to_owned(),
+        PolicySource::Paths(paths) => {
+            paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+        }
+    };
     let server = Server::bind(settings)?;
-    tell(&server);
+    tell(&server, &source);
     let stop = Notify::new();
     let mut running = pin!(server.run(stop.notified()));
     tokio::select! {
@@ -222,8 +228,11 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
 }
 
 /// One line for each listener: who chose port 0 reads the port here.
-fn tell(server: &Server) {
+fn tell(server: &Server, source: &str) {
     let (revision, policies) = server.policies();
+    if policies == 0 {
+        tracing::warn!(source, "no policy is in force: every policy of the set is off");
+    }
     let admin = server.admin_address();
     tracing::info!(address = &*admin.to_string(), "serving health and metrics");
     if server.authority_pem().is_some() {
@@ -236,6 +245,7 @@ fn tell(server: &Server) {
         address = &*address,
         revision = &*revision,
         policies,
+        source,
         certificate = &*fingerprint,
         version = env!("CARGO_PKG_VERSION"),
         "serving reviews"

@@ -161,9 +161,14 @@ impl Server {
         stop.await;
         let limits = shared.limits;
         let end = tokio::time::Instant::now() + limits.shutdown_grace;
-        tracing::info!("shutting down: unready, answering what is under way");
+        let delay = limits.shutdown_delay.min(limits.shutdown_grace);
+        tracing::info!(
+            delay = &*format!("{delay:?}"),
+            "shutting down: unready; what is under way is answered, and what comes within the delay is told to come again. A \
+             second signal ends it at once"
+        );
         shared.shutdown.enter(Stage::Refusing);
-        tokio::time::sleep(limits.shutdown_delay.min(limits.shutdown_grace)).await;
+        tokio::time::sleep(delay).await;
         shared.shutdown.enter(Stage::Closing);
         let drained = async {
             while let Some(connections) = serving.join_next().await {
