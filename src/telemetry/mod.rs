@@ -8,7 +8,7 @@ mod writer;
 
 pub use logs::{LogError, LogFormat, start};
 pub use metrics::{Metrics, Outcome, VerdictCounters};
-pub use reviews::ReviewLog;
+pub use reviews::{Refused, ReviewLog};
 pub use writer::LogGuard;
 
 use crate::fence::answer::{Endpoint, Gate};

@@ -29,7 +29,7 @@ use super::shutdown::{Stage, reached};
 
 /// How long a connection that is being closed may go on sending what nobody reads. Closing on unread bytes would
 /// reset the connection, and the client might never see the answer.
-const LINGER: Duration = Duration::from_secs(2);
+pub(super) const LINGER: Duration = Duration::from_secs(2);
 
 /// What is read at a time, a whole TLS record; and the longest head.
 pub(super) const MAX_BUFFER: usize = 16 << 10;

@@ -4,7 +4,11 @@ use std::io;
 
 use rustls::{AlertDescription, Error};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
 use super::client_certificate;
+use super::connection::LINGER;
 
 /// Why a handshake failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +58,22 @@ impl Failure {
     fn told(reason: &'static str, why: &'static str) -> Failure {
         Failure { reason, why: Some(why) }
     }
+}
+
+/// Closes the connection of a client that was refused, so that the alert reaches him: it is on its way, but closing on
+/// bytes that nobody has read resets the connection, and what he has not taken by then is lost. In TLS 1.3 there are
+/// such bytes: he is done with the handshake before his certificate is judged, and sends his request.
+///
+/// His place is free for others meanwhile: the connection still counts as one that shakes hands.
+pub(super) async fn part(mut stream: TcpStream) {
+    let parting = async {
+        stream.shutdown().await?;
+        let mut sink = [0; 4 << 10];
+        while stream.read(&mut sink).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // An error or the end of the time: the connection is broken anyway.
+    let _ = tokio::time::timeout(LINGER, parting).await;
 }
 
 /// Go tells of any certificate that it does not verify as of a bad one; others tell more.

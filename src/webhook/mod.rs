@@ -18,10 +18,11 @@ mod self_signed;
 mod settings;
 mod shutdown;
 mod tls;
+mod uid;
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZero;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -200,7 +201,7 @@ async fn serve_reviews(shared: Arc<Shared>, listener: TcpListener) -> JoinSet<()
 
 async fn serve_review_connection(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, pulse: Arc<Pulse>) {
     let _open = Open::count(shared.metrics.connections());
-    if let Err(error) = serve_tls(&shared, stream, pulse).await {
+    if let Err(error) = serve_tls(&shared, stream, peer.ip(), pulse).await {
         // Port scans and probes end here: not worth a line on a busy day.
         tracing::debug!(peer = &*peer.to_string(), error = &*error, "connection ended");
     }
@@ -222,29 +223,32 @@ impl Drop for Open {
     }
 }
 
-async fn serve_tls(shared: &Arc<Shared>, stream: TcpStream, pulse: Arc<Pulse>) -> Result<(), String> {
+async fn serve_tls(shared: &Arc<Shared>, stream: TcpStream, peer: IpAddr, pulse: Arc<Pulse>) -> Result<(), String> {
     // An error here costs some milliseconds an answer, no more.
     let _ = stream.set_nodelay(true);
     // Both are big, and a future keeps room for every value that it ever moves: boxed, they are there once.
-    let stream = Box::new(Box::pin(shake_hands(shared, stream)).await?);
+    let stream = Box::new(Box::pin(shake_hands(shared, stream, peer)).await?);
     let service = service_fn(|request| {
         let (shared, pulse) = (Arc::clone(shared), Arc::clone(&pulse));
-        async move { Ok::<_, Infallible>(routes::handle(&shared, &pulse, request).await) }
+        async move { Ok::<_, Infallible>(routes::handle(&shared, &pulse, peer, request).await) }
     });
     told(connection::serve(stream, Arc::clone(&pulse), service, &shared.limits, shared.shutdown.watch()).await)
 }
 
-async fn shake_hands(shared: &Shared, stream: TcpStream) -> Result<TlsStream<TcpStream>, String> {
-    let handshake = TlsAcceptor::from(shared.certificates.config()).accept(stream);
-    let (failure, text) = match tokio::time::timeout(shared.limits.header_timeout, handshake).await {
+async fn shake_hands(shared: &Shared, stream: TcpStream, peer: IpAddr) -> Result<TlsStream<TcpStream>, String> {
+    let handshake = TlsAcceptor::from(shared.certificates.config()).accept(stream).into_fallible();
+    let (failure, text, refused) = match tokio::time::timeout(shared.limits.header_timeout, handshake).await {
         Ok(Ok(stream)) => return Ok(stream),
-        Ok(Err(error)) => (Failure::of(&error), error.to_string()),
-        Err(_) => (Failure::timeout(), "no TLS handshake in time".to_owned()),
+        Ok(Err((error, stream))) => (Failure::of(&error), error.to_string(), Some(stream)),
+        Err(_) => (Failure::timeout(), "no TLS handshake in time".to_owned(), None),
     };
     shared.metrics.handshake_failed(failure.reason);
     // It may be the API server that is kept out: that is worth a line.
     if let Some(why) = failure.why {
-        shared.log.handshake_refused(why);
+        shared.log.handshake_refused(why, peer);
+    }
+    if let Some(refused) = refused {
+        handshake::part(refused).await;
     }
     Err(text)
 }

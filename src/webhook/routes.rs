@@ -3,6 +3,7 @@
 //! Four paths and one method: a table, where a router would box every request and its answer.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,8 +18,9 @@ use super::body::{self, BodyError, Contiguous, Inbound, Terms, Whole};
 use super::pulse::Pulse;
 use super::quantity;
 use super::room::Place;
+use super::uid;
 use crate::fence::answer::{self, Answer, Endpoint, Gate};
-use crate::telemetry::{Outcome, Webhook};
+use crate::telemetry::{Outcome, Refused, Webhook};
 
 /// A body over this is judged on a thread of its own, so that it does not hold up the connections of a worker.
 const INLINE_BYTES: usize = 1 << 20;
@@ -32,7 +34,12 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
 const TIMEOUT_RESERVE: Duration = Duration::from_millis(200);
 
 /// Answers one request; never fails.
-pub(super) async fn handle(shared: &Arc<Shared>, pulse: &Pulse, request: Request<Incoming>) -> Response<Whole> {
+pub(super) async fn handle(
+    shared: &Arc<Shared>,
+    pulse: &Pulse,
+    peer: IpAddr,
+    request: Request<Incoming>,
+) -> Response<Whole> {
     pulse.request();
     let (head, incoming) = request.into_parts();
     let mut inbound = Inbound::new(incoming);
@@ -47,7 +54,8 @@ pub(super) async fn handle(shared: &Arc<Shared>, pulse: &Pulse, request: Request
             let (operation, outcome, response) = match review(shared, &asked, &mut inbound).await {
                 Ok(judged) => judged,
                 Err(refusal) => {
-                    shared.log.refused(webhook, refusal.sentence().trim_end());
+                    let (kind, sentence) = (refusal.kind(), refusal.sentence());
+                    shared.log.refused(&Refused { webhook, kind, why: sentence.trim_end(), uid: refusal.uid(), peer });
                     ("", refusal.outcome(), refusal.into_response())
                 }
             };
@@ -95,13 +103,13 @@ async fn review(shared: &Arc<Shared>, asked: &Asked<'_>, inbound: &mut Inbound) 
     let (bytes, place) = body::read(inbound, &terms).await.map_err(|error| match error {
         BodyError::TooLarge => Refusal::TooLarge { max_body },
         BodyError::TooSlow => Refusal::TimedOut,
-        BodyError::Late => Refusal::Late,
+        BodyError::Late => Refusal::Late { uid: None },
         BodyError::NoRoom => Refusal::NoRoom,
         BodyError::Broken => Refusal::Broken,
     })?;
     let review = Review { webhook: asked.webhook, endpoint: asked.endpoint, deadline: asked.deadline, bytes, place };
     if review.bytes.len() <= INLINE_BYTES {
-        return without_panic(|| judge(shared, review));
+        return judge(shared, review);
     }
     judge_apart(shared, review).await
 }
@@ -115,46 +123,60 @@ struct Review {
     place: Place,
 }
 
-/// Judges a big body on a thread of its own. As many at a time as there are cores: more would only make each other
+/// Judges a big body on a thread of its own. No more at a time than there are cores: they would only make each other
 /// late, and take the threads that look at files.
 async fn judge_apart(shared: &Arc<Shared>, review: Review) -> Result<Judged, Refusal> {
     let deadline = review.deadline;
+    let uid = uid::of(&review.bytes);
     let judging = async {
         // The semaphore is never closed.
         let judge_permit = Arc::clone(&shared.judges).acquire_owned().await;
         let shared = Arc::clone(shared);
         let judging = tokio::task::spawn_blocking(move || {
-            let judged = without_panic(|| judge(&shared, review));
+            let judged = judge(&shared, review);
             drop(judge_permit);
             judged
         });
-        judging.await.unwrap_or(Err(Refusal::Panicked))
+        judging.await.unwrap_or(Err(Refusal::Panicked { uid: None }))
     };
-    tokio::time::timeout_at(deadline.into(), judging).await.unwrap_or(Err(Refusal::Late))
+    tokio::time::timeout_at(deadline.into(), judging).await.unwrap_or(Err(Refusal::Late { uid }))
 }
 
 /// Judges a body, and tells metrics and log.
 fn judge(shared: &Shared, review: Review) -> Result<Judged, Refusal> {
     let Review { webhook, endpoint, deadline, bytes, mut place } = review;
     let judgement = shared.policies.judgement();
-    let answered = answer::answer(&bytes, endpoint, &judgement.set, &judgement.facts);
-    let Answer { body, record } = answered.map_err(|error| Refusal::Malformed(error.to_string()))?;
+    let Answer { body, record } = without_panic(
+        || uid::of(&bytes),
+        || {
+            let answered = answer::answer(&bytes, endpoint, &judgement.set, &judgement.facts);
+            answered.map_err(|error| Refusal::Malformed(error.to_string()))
+        },
+    )?;
     if bytes.len() > INLINE_BYTES && Instant::now() >= deadline {
         // It was answered already that it is late: what was decided comes to nothing.
-        return Err(Refusal::Late);
+        return Err(Refusal::Late { uid: Some(record.uid) });
     }
-    drop(bytes);
-    shared.room.settle(&mut place, body.len());
-    judgement.counters.count(&shared.metrics, &judgement.set, &record.verdicts);
-    shared.log.review(webhook, &record);
-    let mut response = Response::new(Whole::new(Bytes::from_owner(Written { body, _place: place })));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok((record.operation, Outcome::Judged(record.result), response))
+    without_panic(
+        || Some(record.uid.clone()),
+        || {
+            drop(bytes);
+            shared.room.settle(&mut place, body.len());
+            judgement.counters.count(&shared.metrics, &judgement.set, &record.verdicts);
+            shared.log.review(webhook, &record);
+            let mut response = Response::new(Whole::new(Bytes::from_owner(Written { body, _place: place })));
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            Ok((record.operation, Outcome::Judged(record.result), response))
+        },
+    )
 }
 
 /// A panic is a defect of ours: it costs this answer and no other.
-fn without_panic<T>(judge: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
-    catch_unwind(AssertUnwindSafe(judge)).unwrap_or(Err(Refusal::Panicked))
+fn without_panic<T>(
+    uid: impl FnOnce() -> Option<String>,
+    judge: impl FnOnce() -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|_| Err(Refusal::Panicked { uid: uid() }))
 }
 
 /// An answer keeps the room of its review until it is written: a client that does not read takes room, not memory.
@@ -205,17 +227,51 @@ enum Refusal {
     MethodNotAllowed,
     MediaType,
     Encoding,
-    TooLarge { max_body: usize },
+    TooLarge {
+        max_body: usize,
+    },
     TimedOut,
     Broken,
     Malformed(String),
     NoRoom,
-    Late,
+    /// With the uid of a review that was read, and is not answered all the same.
+    Late {
+        uid: Option<String>,
+    },
     ShuttingDown,
-    Panicked,
+    /// With the uid of the review, where it is found.
+    Panicked {
+        uid: Option<String>,
+    },
 }
 
 impl Refusal {
+    /// What its log lines are folded by.
+    fn kind(&self) -> &'static str {
+        match self {
+            Refusal::NotFound => "not found",
+            Refusal::MethodNotAllowed => "method",
+            Refusal::MediaType => "media type",
+            Refusal::Encoding => "encoding",
+            Refusal::TooLarge { .. } => "too large",
+            Refusal::TimedOut => "timed out",
+            Refusal::Broken => "broken",
+            Refusal::Malformed(_) => "malformed",
+            Refusal::NoRoom => "no room",
+            Refusal::Late { .. } => "late",
+            Refusal::ShuttingDown => "shutting down",
+            Refusal::Panicked { .. } => "panicked",
+        }
+    }
+
+    /// Of a review that was read.
+    fn uid(&self) -> Option<&str> {
+        match self {
+            Refusal::Late { uid } | Refusal::Panicked { uid } => uid.as_deref(),
+            _ => None,
+        }
+    }
+
     fn outcome(&self) -> Outcome {
         match self {
             Refusal::NotFound
@@ -225,8 +281,8 @@ impl Refusal {
             | Refusal::Malformed(_) => Outcome::Malformed,
             Refusal::TooLarge { .. } => Outcome::TooLarge,
             Refusal::TimedOut | Refusal::Broken => Outcome::Incomplete,
-            Refusal::NoRoom | Refusal::Late | Refusal::ShuttingDown => Outcome::Overloaded,
-            Refusal::Panicked => Outcome::Panicked,
+            Refusal::NoRoom | Refusal::Late { .. } | Refusal::ShuttingDown => Outcome::Overloaded,
+            Refusal::Panicked { .. } => Outcome::Panicked,
         }
     }
 
@@ -238,8 +294,8 @@ impl Refusal {
             Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::TimedOut => StatusCode::REQUEST_TIMEOUT,
             Refusal::Broken | Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
-            Refusal::NoRoom | Refusal::Late | Refusal::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
-            Refusal::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+            Refusal::NoRoom | Refusal::Late { .. } | Refusal::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Panicked { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -261,9 +317,11 @@ impl Refusal {
             Refusal::Broken => "the body broke off, or is not framed as its head says\n",
             Refusal::Malformed(why) => return Cow::Owned(format!("{why}\n")),
             Refusal::NoRoom => "too much is being judged at the moment: come again\n",
-            Refusal::Late => "the review could not be answered in the time that the request gives: come again\n",
+            Refusal::Late { .. } => "the review could not be answered in the time that the request gives: come again\n",
             Refusal::ShuttingDown => "shutting down: come again\n",
-            Refusal::Panicked => "a defect of secretfence kept it from judging this review; its log says where\n",
+            Refusal::Panicked { .. } => {
+                "a defect of secretfence kept it from judging this review; its log says where\n"
+            }
         })
     }
 
@@ -280,7 +338,7 @@ impl Refusal {
                 headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
             }
             // On a connection of its own the next try may reach another replica.
-            Refusal::NoRoom | Refusal::Late | Refusal::ShuttingDown => {
+            Refusal::NoRoom | Refusal::Late { .. } | Refusal::ShuttingDown => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
@@ -296,8 +354,8 @@ impl Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::webhook::Limits;
     use crate::webhook::room::{Claim, Room};
+    use crate::webhook::{CertificateSource, Limits, PolicySource, SelfSigned, Server, Settings, big_judgements};
     use std::future::poll_fn;
     use std::pin::Pin;
 
@@ -307,12 +365,16 @@ mod tests {
         let judged = |defect: bool| {
             let mut place = Place::default();
             assert!(room.try_grow(&mut place, 1000, Claim { small: true, whole: true }));
-            without_panic(|| {
-                let _place = place;
-                if defect { panic!("uid-of-the-review") } else { Ok(()) }
-            })
+            without_panic(
+                || uid::of(br#"{"request":{"uid":"u-1","#),
+                || {
+                    let _place = place;
+                    if defect { panic!("what must not be told") } else { Ok(()) }
+                },
+            )
         };
         let refusal = judged(true).unwrap_err();
+        assert_eq!(refusal.uid(), Some("u-1"));
         assert_eq!(room.taken(), 0);
         assert_eq!((refusal.outcome(), refusal.status().as_u16()), (Outcome::Panicked, 500));
         let mut response = refusal.into_response();
@@ -320,5 +382,40 @@ mod tests {
         let body = frame.unwrap().unwrap().into_data().unwrap();
         assert_eq!(body, "a defect of secretfence kept it from judging this review; its log says where\n");
         assert!(judged(false).is_ok(), "the next one is judged");
+    }
+
+    /// A server, and a review over the length of those that are judged at once, whose answer is due now.
+    fn late() -> (Server, Review) {
+        let mut settings = Settings::new(
+            CertificateSource::SelfSigned(SelfSigned::generate().unwrap()),
+            PolicySource::Set(crate::policy_dir::built_in().into()),
+        );
+        settings.listen = ([127, 0, 0, 1], 0).into();
+        settings.admin_listen = ([127, 0, 0, 1], 0).into();
+        let mut body =
+            br#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u-1"}}"#.to_vec();
+        body.resize(INLINE_BYTES + 1, b' ');
+        let endpoint = endpoint("/validate").unwrap();
+        let review = Review {
+            webhook: Webhook::of(endpoint),
+            endpoint,
+            deadline: Instant::now(),
+            bytes: Contiguous::Piece(body.into()),
+            place: Place::default(),
+        };
+        (Server::bind(settings).unwrap(), review)
+    }
+
+    #[tokio::test]
+    async fn a_review_that_comes_late_is_told_of_with_its_uid() {
+        let (server, review) = late();
+        // All who judge are busy: it is not even begun.
+        let busy = server.shared.judges.acquire_many(u32::try_from(big_judgements()).unwrap()).await.unwrap();
+        let refusal = judge_apart(&server.shared, review).await.unwrap_err();
+        assert_eq!((refusal.kind(), refusal.uid()), ("late", Some("u-1")));
+        drop(busy);
+        let (server, review) = late();
+        let refusal = judge(&server.shared, review).unwrap_err();
+        assert_eq!((refusal.kind(), refusal.uid()), ("late", Some("u-1")));
     }
 }

@@ -93,6 +93,22 @@ fn no_certificate_another_authority_another_name_and_an_expired_one_are_refused(
     assert_eq!(case.try_with(Some(&case.authority.sign(params("kube-apiserver", &[])))).unwrap().status, 200);
 }
 
+/// In TLS 1.3 a client is done with the handshake before its certificate is judged: it has sent much by then, and reads
+/// only afterwards.
+#[test]
+fn a_client_that_is_refused_while_it_sends_sees_the_alert() {
+    let case = Case::with(&[]);
+    let config = config(&case.server_authority, None, &[&rustls::version::TLS13], &[b"http/1.1"]);
+    for _ in 0..20 {
+        let mut connection = Connection::open(case.server.address, config.clone()).unwrap();
+        for _ in 0..8 {
+            connection.send([b' '; 16 << 10]).expect("it is taken, and thrown away");
+        }
+        let error = connection.answer().unwrap_err();
+        assert!(error.to_string().contains("CertificateRequired"), "{error}");
+    }
+}
+
 #[test]
 fn without_names_any_client_of_the_authority_gets_in() {
     let case = Case::with(&[]);

@@ -37,7 +37,7 @@ fn a_client_that_does_not_trust_the_certificate_is_told_of_once() {
         }
     }
     assert_failures(&server, "client_distrusts", 6.0);
-    server.wait_for_line(&["WARN", "connection refused", "is caBundle right"]);
+    server.wait_for_line(&["WARN", "connection refused", "is caBundle right", "peer=\"127.0.0.1\""]);
     let lines: Vec<_> = server.lines().into_iter().filter(|line| line.contains("refused")).collect();
     assert_eq!(lines.len(), 1, "{lines:#?}");
     server.assert_serves();

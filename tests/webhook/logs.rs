@@ -1,6 +1,6 @@
 //! Log lines: one per denial, folded, and not to be forged.
 
-use crate::client::{DENIED, REVIEW};
+use crate::client::{DENIED, REVIEW, review_of};
 use crate::process::{Server, eventually};
 
 #[test]
@@ -75,5 +75,20 @@ fn a_refused_request_is_a_line_once() {
     server.wait_for_line(&["u-2"]);
     let lines: Vec<_> = server.lines().into_iter().filter(|line| line.contains("refused")).collect();
     assert_eq!(lines.len(), 1, "{lines:#?}");
-    assert!(lines[0].contains("webhook=\"mutate\""), "{lines:#?}");
+    assert!(lines[0].contains("webhook=\"mutate\"") && lines[0].contains("peer=\"127.0.0.1\""), "{lines:#?}");
+}
+
+/// A version comes back in the sentence.
+#[test]
+fn refusals_with_ever_new_text_are_one_line_and_do_not_silence_another_kind() {
+    let server = Server::self_signed(&["--max-body", "10Ki"]);
+    let mut connection = server.connect();
+    for at in 0..300 {
+        let review = REVIEW.replace("admission.k8s.io/v1", &format!("admission.k8s.io/v{at}x"));
+        assert_eq!(connection.post("/validate", &review).status, 400);
+    }
+    assert_eq!(connection.post("/validate", &review_of(20 << 10)).status, 413);
+    server.wait_for_line(&["refused", "--max-body"]);
+    let lines: Vec<_> = server.lines().into_iter().filter(|line| line.contains("refused")).collect();
+    assert_eq!(lines.len(), 2, "{lines:#?}");
 }
