@@ -16,8 +16,8 @@ use tokio::sync::Notify;
 use crate::policy_dir;
 use crate::telemetry::{self, LogFormat};
 use crate::webhook::{
-    CertificateSource, ClientAuthority, Limits, PolicySource, SelfSigned, Server, Settings, TlsMinVersion,
-    big_judgements, quantity,
+    CertificateSource, ClientAuthority, Limits, MAX_ADMIN_CONNECTIONS, PolicySource, SelfSigned, Server, Settings,
+    TlsMinVersion, big_judgements, quantity,
 };
 
 /// Threads for what must not run where connections are served, beside those that judge big reviews: one looks at files,
@@ -140,8 +140,8 @@ pub fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
         Format::Json => LogFormat::Json,
     };
     let _log = telemetry::start(format, &arguments.log_level)?;
-    let settings = arguments.resolve()?;
-    raise_file_limit(settings.limits.max_connections);
+    let mut settings = arguments.resolve()?;
+    settings.limits.max_connections = connections_that_fit(settings.limits.max_connections);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("secretfence")
@@ -273,24 +273,37 @@ impl Signals {
     }
 }
 
-/// Every connection is a file; the usual soft limit of 1024 is far below `--max-connections`.
-fn raise_file_limit(max_connections: usize) {
+/// Files beside the connections of reviews: those of the admin listener; and listeners, the runtime, policies and
+/// certificates that are being read, and a connection at each listener that waits for a place.
+const FILES_BESIDE: u64 = MAX_ADMIN_CONNECTIONS as u64 + 32;
+
+/// How many connections there can be. Over that, files would run out before places do, for health as well.
+fn connections_that_fit(max_connections: usize) -> usize {
+    let open_files = raise_file_limit((max_connections as u64).saturating_add(FILES_BESIDE));
+    let fit = usize::try_from(open_files.saturating_sub(FILES_BESIDE)).unwrap_or(usize::MAX).max(1);
+    if fit < max_connections {
+        tracing::warn!(
+            open_files,
+            max_connections = fit,
+            "the limit of open files is too low for --max-connections {max_connections}: there will be fewer"
+        );
+    }
+    max_connections.min(fit)
+}
+
+/// Every connection is a file, and the usual soft limit of 1024 is far below `--max-connections`. How many there can be
+/// then: no more than needed, unless there were more before.
+fn raise_file_limit(needed: u64) -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    /// For files, listeners and the runtime beside the connections.
-    const BESIDE: u64 = 128;
-    let needed = (max_connections as u64).saturating_add(BESIDE);
     let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_none_or(|current| current >= needed) {
-        return;
+    let current = limit.current.unwrap_or(u64::MAX);
+    if current >= needed {
+        return current;
     }
     let raised = limit.maximum.map_or(needed, |most| most.min(needed));
-    let set = setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum: limit.maximum });
-    if set.is_err() || raised < needed {
-        tracing::warn!(
-            open_files = raised,
-            max_connections,
-            "the limit of open files is below --max-connections: connections over it will wait"
-        );
+    match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum: limit.maximum }) {
+        Ok(()) => raised,
+        Err(_) => current,
     }
 }
 

@@ -47,7 +47,7 @@ use body::Buffers;
 use certificates::Certificates;
 use connection::Ended;
 use handshake::Failure;
-use listener::Places;
+use listener::{Places, Shortage};
 use policies::Policies;
 use pulse::Pulse;
 use room::Room;
@@ -57,12 +57,13 @@ use shutdown::{Shutdown, Stage};
 const POLL: Duration = Duration::from_secs(1);
 
 /// The most connections to the plain listener: a scraper and a few probes.
-const MAX_ADMIN_CONNECTIONS: usize = 64;
+pub const MAX_ADMIN_CONNECTIONS: usize = 64;
 
-/// How many big bodies are judged at a time, each on a thread of the runtime's blocking pool: as many as there are cores.
-/// Files are looked at on one more.
+/// How many big bodies are judged at a time, each on a thread of the runtime's blocking pool: as many as there are cores,
+/// and 4 at most, as each takes many times its own length in memory. Files are looked at on one more.
 pub fn big_judgements() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get)
+    const MOST: usize = 4;
+    std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST)
 }
 
 /// A server whose addresses are bound, and whose policies and certificate are good.
@@ -193,7 +194,12 @@ fn bound(flag: &'static str, address: SocketAddr) -> Result<(TcpListener, Socket
 
 async fn serve_reviews(shared: Arc<Shared>, listener: TcpListener) -> JoinSet<()> {
     let stage = shared.shutdown.watch();
-    let notice = || shared.log.crowded("--max-connections are open: one that rested was closed for a new one");
+    let notice = |shortage| match shortage {
+        Shortage::Places => {
+            shared.log.crowded("--max-connections are open: one that rested was closed for a new one");
+        }
+        Shortage::System(error) => shared.log.not_accepted("--listen", &error),
+    };
     let places = Places { most: shared.limits.max_connections, notice };
     let handle = |stream, peer, pulse| serve_review_connection(Arc::clone(&shared), stream, peer, pulse);
     listener::accept(listener, places, stage, handle).await
@@ -260,7 +266,12 @@ async fn serve_admin(shared: Arc<Shared>, listener: TcpListener) {
     let router = admin::router(Arc::clone(&shared));
     // Health is told to the last: what stops this listener is the end of its task.
     let never = Shutdown::new();
-    let notice = || shared.log.crowded("the admin listener has no place left: a connection that rested was closed");
+    let notice = |shortage| match shortage {
+        Shortage::Places => {
+            shared.log.crowded("the admin listener has no place left: a connection that rested was closed");
+        }
+        Shortage::System(error) => shared.log.not_accepted("--admin-listen", &error),
+    };
     let handle = |stream: TcpStream, _, pulse: Arc<Pulse>| {
         let (shared, router, stage) = (Arc::clone(&shared), router.clone(), never.watch());
         async move {

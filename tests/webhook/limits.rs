@@ -311,6 +311,50 @@ fn strangers_in_all_places_make_room_before_an_api_server_that_rests() {
     drop((silent, shaken, served));
 }
 
+/// 24 of 120 are for connections: the others are for 64 connections to the admin listener and for what is always open.
+#[test]
+fn where_files_are_fewer_than_connections_both_listeners_go_on() {
+    let server = Server::with_open_files(120, &[]);
+    server.wait_for_line(&["WARN", "limit of open files", "open_files=120", "max_connections=24"]);
+    let config = server.client();
+    let probes: Vec<_> = (0..100).map(|_| TcpStream::connect(server.admin).unwrap()).collect();
+    let mut resting = Vec::new();
+    for _ in 0..200 {
+        let mut connection = Connection::open(server.address, Arc::clone(&config)).unwrap();
+        assert_eq!(connection.post("/validate", REVIEW).status, 200);
+        resting.push(connection);
+    }
+    assert_eq!(server.admin_get("/livez").0, 200);
+    assert!(server.metric("secretfence_connections").unwrap() <= 24.0);
+    server.assert_serves();
+    assert!(!server.lines().iter().any(|line| line.contains("cannot accept")), "{:#?}", server.lines());
+    drop((probes, resting));
+}
+
+#[test]
+fn where_files_run_out_a_connection_that_rests_makes_room_and_the_log_is_not_flooded() {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+    let server = Server::self_signed(&[]);
+    let config = server.client();
+    let serve = |_| {
+        let mut connection = Connection::open(server.address, Arc::clone(&config)).unwrap();
+        assert_eq!(connection.post("/validate", REVIEW).status, 200);
+        connection
+    };
+    let before: Vec<_> = (0..40).map(serve).collect();
+    // As when the whole system has no more: it has no more than these.
+    let pid = Pid::from_raw(i32::try_from(server.child.id()).unwrap());
+    prlimit(pid, Resource::Nofile, Rlimit { current: Some(40), maximum: Some(40) }).unwrap();
+    let after: Vec<_> = (0..40).map(serve).collect();
+    let line = server.wait_for_line(&["cannot accept connections"]);
+    assert!(line.contains("ERROR") && line.contains("--listen"), "{line}");
+    drop((before, after));
+    let lines = server.lines();
+    assert_eq!(lines.iter().filter(|line| line.contains("cannot accept")).count(), 1, "{lines:#?}");
+    assert_eq!(server.admin_get("/livez").0, 200);
+    server.assert_serves();
+}
+
 #[test]
 fn idle_connections_do_not_lock_probes_out_of_the_admin_listener() {
     let server = Server::self_signed(&["--header-timeout", "1m"]);

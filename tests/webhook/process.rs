@@ -31,12 +31,26 @@ impl Server {
     }
 
     pub fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Server {
-        let mut child = command(arguments)
-            .envs(environment.iter().copied())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("start secretfence");
+        Server::spawn(command(arguments).envs(environment.iter().copied()))
+    }
+
+    /// With a certificate of its own, and with no more open files than that.
+    pub fn with_open_files(files: u32, arguments: &[&str]) -> Server {
+        let inner = command(&[&["--self-signed"], arguments].concat());
+        let mut outer = Command::new("sh");
+        outer.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\"")]);
+        outer.arg(inner.get_program()).args(inner.get_args());
+        for (name, value) in inner.get_envs() {
+            match value {
+                Some(value) => outer.env(name, value),
+                None => outer.env_remove(name),
+            };
+        }
+        Server::spawn(&mut outer)
+    }
+
+    fn spawn(command: &mut Command) -> Server {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("start secretfence");
         let lines = Arc::new(Mutex::new(Vec::new()));
         let (kept, stderr) = (Arc::clone(&lines), child.stderr.take().unwrap());
         std::thread::spawn(move || {
