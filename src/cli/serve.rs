@@ -88,7 +88,7 @@ pub struct ServeArguments {
     #[arg(long, env = "SECRETFENCE_MAX_IN_FLIGHT", value_name = "BYTES", default_value = "64Mi", value_parser = bytes, help_heading = "Limits")]
     max_in_flight: usize,
 
-    /// The most connections at a time; a new one takes the place of one that rests
+    /// The most connections at a time, as far as the limit of open files allows; a new one takes the place of one that rests
     #[arg(
         long,
         env = "SECRETFENCE_MAX_CONNECTIONS",
@@ -98,7 +98,7 @@ pub struct ServeArguments {
     )]
     max_connections: usize,
 
-    /// For the head of a request, a TLS handshake, and from there to the first request
+    /// For the head of a request, and for a TLS handshake
     #[arg(long, env = "SECRETFENCE_HEADER_TIMEOUT", value_name = "DURATION", default_value = "5s", value_parser = duration, help_heading = "Limits")]
     header_timeout: Duration,
 
@@ -106,7 +106,7 @@ pub struct ServeArguments {
     #[arg(long, env = "SECRETFENCE_BODY_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = duration, help_heading = "Limits")]
     body_timeout: Duration,
 
-    /// For a connection between two requests; longer than the API server's own 90s
+    /// For a connection before its first request and between two; longer than the API server's own 90s
     #[arg(long, env = "SECRETFENCE_IDLE_TIMEOUT", value_name = "DURATION", default_value = "130s", value_parser = duration, help_heading = "Limits")]
     idle_timeout: Duration,
 

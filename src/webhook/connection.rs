@@ -195,7 +195,9 @@ impl<'a> Clock<'a> {
         self.pulse.begin(now);
         self.look = None;
         let limit = match self.pulse.phase() {
-            Phase::Handshake | Phase::Fresh | Phase::Head => Some(self.limits.header_timeout),
+            Phase::Handshake | Phase::Head => Some(self.limits.header_timeout),
+            // Dialled ahead, perhaps: a request may come to it as to any that rests.
+            Phase::Fresh => Some(self.limits.idle_timeout),
             Phase::Idle => {
                 self.look = self.limits.idle_timeout.checked_sub(self.limits.header_timeout);
                 Some(self.limits.idle_timeout.min(self.limits.header_timeout))
@@ -254,7 +256,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        if buffer.filled().len() > before && self.pulse.phase() == Phase::Idle {
+        if buffer.filled().len() > before && matches!(self.pulse.phase(), Phase::Fresh | Phase::Idle) {
             self.pulse.enter(Phase::Head);
         }
         Poll::Ready(Ok(()))

@@ -78,12 +78,12 @@ pub struct Limits {
     pub max_in_flight: usize,
     /// The most connections at a time. A new one takes the place of one without a request under way, or waits.
     pub max_connections: usize,
-    /// From the first byte of a request's head to its last, for a TLS handshake, and from there to the first request.
+    /// From the first byte of a request's head to its last, and for a TLS handshake.
     pub header_timeout: Duration,
     /// For a request's body, and for an answer to be taken.
     pub body_timeout: Duration,
-    /// For a connection between two requests. Above the API server's 90 s, so that it closes first: a request that meets
-    /// a closing connection is lost.
+    /// For a connection before its first request and between two. Above the API server's 90 s, so that it closes first:
+    /// a request that meets a closing connection is lost, also on one that it dialled ahead and did not need so far.
     pub idle_timeout: Duration,
     /// For everything under way to end, once told to.
     pub shutdown_grace: Duration,
