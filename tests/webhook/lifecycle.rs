@@ -1,8 +1,9 @@
 //! Start, health and end.
 
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::client::{Connection, REVIEW, head};
+use crate::client::{Connection, REVIEW, head, review_of};
 use crate::process::{Server, eventually, fails};
 
 #[test]
@@ -134,11 +135,14 @@ fn a_signal_ends_it_in_order() {
 
 #[test]
 fn what_is_under_way_at_the_end_is_answered_and_what_comes_is_told_to_come_again() {
-    let mut server = Server::self_signed(&["--shutdown-delay", "2s"]);
+    let mut server = Server::self_signed(&["--shutdown-delay", "4s", "--body-timeout", "1m"]);
     let mut under_way = server.connect();
     let mut idle = server.connect();
     let client = server.client();
-    under_way.send(head("/validate", REVIEW.len()) + &REVIEW[..50]).unwrap();
+    // All but the end of a long body: what has come gives it time for the rest.
+    let review = review_of(1 << 20);
+    let (most, rest) = review.split_at(review.len() - 1);
+    under_way.send(head("/validate?timeout=30s", review.len()) + most).unwrap();
     assert!(eventually(|| server.metric("secretfence_in_flight_bytes").filter(|bytes| *bytes > 0.0)).is_some());
     server.signal("TERM");
     assert!(eventually(|| (server.admin_get("/readyz").0 == 503).then_some(())).is_some());
@@ -151,8 +155,8 @@ fn what_is_under_way_at_the_end_is_answered_and_what_comes_is_told_to_come_again
     let answer = Connection::open(server.address, client).unwrap().post("/mutate", REVIEW);
     assert_eq!((answer.status, answer.header("connection")), (503, Some("close")));
 
-    std::thread::sleep(Duration::from_millis(1500));
-    under_way.send(&REVIEW[50..]).unwrap();
+    assert!(eventually(|| TcpStream::connect(server.address).err()).is_some(), "the delay ends, and with it the port");
+    under_way.send(rest).unwrap();
     let answer = under_way.answer().unwrap();
     assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
     assert_eq!(server.wait().code(), Some(0));
