@@ -44,52 +44,52 @@ fn at_most(instructions: u64) -> LibraryBenchmarkConfig {
 }
 
 #[library_benchmark]
-#[bench::small(args = (ten(support::SMALL)), config = at_most(52_371))]
-#[bench::typical(args = (ten(support::TYPICAL)), config = at_most(190_596))]
-#[bench::big(args = (ten(support::BIG)), config = at_most(3_341_023))]
+#[bench::small(args = (ten(support::SMALL)), config = at_most(52_370))]
+#[bench::typical(args = (ten(support::TYPICAL)), config = at_most(190_595))]
+#[bench::big(args = (ten(support::BIG)), config = at_most(3_341_022))]
 fn ignored_any(case: Case) -> (bool, Case) {
     (black_box(serde_json::from_slice::<IgnoredAny>(black_box(&case.0)).is_ok()), case)
 }
 
 #[library_benchmark]
-#[bench::small(args = (ten(support::SMALL)), config = at_most(77_870))]
-#[bench::typical(args = (ten(support::TYPICAL)), config = at_most(241_550))]
-#[bench::big(args = (ten(support::BIG)), config = at_most(4_348_232))]
-#[bench::escaped(args = (ten(&support::escaped())), config = at_most(259_717))]
+#[bench::small(args = (ten(support::SMALL)), config = at_most(78_621))]
+#[bench::typical(args = (ten(support::TYPICAL)), config = at_most(245_609))]
+#[bench::big(args = (ten(support::BIG)), config = at_most(4_386_796))]
+#[bench::escaped(args = (ten(&support::escaped())), config = at_most(263_351))]
 fn borrowed_parse(case: Case) -> (bool, Case) {
     (black_box(Request::read(black_box(&case.0), &case.1).is_ok()), case)
 }
 
 #[library_benchmark]
-#[bench::small(args = (ten(support::SMALL)), config = at_most(121_288))]
-#[bench::typical(args = (ten(support::TYPICAL)), config = at_most(362_040))]
-#[bench::big(args = (ten(support::BIG)), config = at_most(6_593_814))]
-#[bench::escaped(args = (ten(&support::escaped())), config = at_most(380_317))]
-#[bench::small_of_1000(args = (thousand(support::SMALL)), config = at_most(121_538))]
-#[bench::typical_of_1000(args = (thousand(support::TYPICAL)), config = at_most(361_749))]
-#[bench::big_of_1000(args = (thousand(support::BIG)), config = at_most(6_569_457))]
+#[bench::small(args = (ten(support::SMALL)), config = at_most(123_165))]
+#[bench::typical(args = (ten(support::TYPICAL)), config = at_most(367_124))]
+#[bench::big(args = (ten(support::BIG)), config = at_most(6_655_570))]
+#[bench::escaped(args = (ten(&support::escaped())), config = at_most(384_886))]
+#[bench::small_of_1000(args = (thousand(support::SMALL)), config = at_most(123_861))]
+#[bench::typical_of_1000(args = (thousand(support::TYPICAL)), config = at_most(367_123))]
+#[bench::big_of_1000(args = (thousand(support::BIG)), config = at_most(6_708_636))]
 fn mutate(case: Case) -> Answered {
     (answer(black_box(&case.0), support::MUTATE, &case.1, &case.2), case)
 }
 
 #[library_benchmark]
-#[bench::small(args = (ten(support::SMALL)), config = at_most(124_179))]
-#[bench::typical(args = (ten(support::TYPICAL)), config = at_most(361_686))]
-#[bench::big(args = (ten(support::BIG)), config = at_most(6_280_439))]
-#[bench::escaped(args = (ten(&support::escaped())), config = at_most(379_826))]
-#[bench::small_of_1000(args = (thousand(support::SMALL)), config = at_most(124_752))]
+#[bench::small(args = (ten(support::SMALL)), config = at_most(125_710))]
+#[bench::typical(args = (ten(support::TYPICAL)), config = at_most(367_186))]
+#[bench::big(args = (ten(support::BIG)), config = at_most(6_344_108))]
+#[bench::escaped(args = (ten(&support::escaped())), config = at_most(385_079))]
+#[bench::small_of_1000(args = (thousand(support::SMALL)), config = at_most(126_866))]
 fn validate(case: Case) -> Answered {
     (answer(black_box(&case.0), support::VALIDATE, &case.1, &case.2), case)
 }
 
 #[library_benchmark]
-#[bench::yaml_alone(args = (support::MANIFESTS.as_bytes().to_vec(), support::ten(), support::facts()), config = at_most(811_524))]
+#[bench::yaml_alone(args = (support::MANIFESTS.as_bytes().to_vec(), support::ten(), support::facts()), config = at_most(811_303))]
 fn parse_manifests(bytes: Vec<u8>, policies: PolicySet, facts: Facts) -> (usize, Case) {
     (black_box(manifest::parse(black_box(&bytes)).documents.len()), (bytes, policies, facts))
 }
 
 #[library_benchmark]
-#[bench::judged(args = (support::MANIFESTS.as_bytes().to_vec(), support::ten(), support::facts()), config = at_most(1_101_927))]
+#[bench::judged(args = (support::MANIFESTS.as_bytes().to_vec(), support::ten(), support::facts()), config = at_most(1_102_042))]
 fn judge_manifests(bytes: Vec<u8>, policies: PolicySet, facts: Facts) -> (usize, Case) {
     let mut findings = 0;
     for object in manifest::parse(black_box(&bytes)).documents.iter().flat_map(|its| its.objects()).flatten() {
