@@ -393,7 +393,8 @@ mod tests {
         settings.listen = ([127, 0, 0, 1], 0).into();
         settings.admin_listen = ([127, 0, 0, 1], 0).into();
         let mut body =
-            br#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u-1"}}"#.to_vec();
+            br#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u-1","kind":{"kind":"Other"}}}"#
+                .to_vec();
         body.resize(INLINE_BYTES + 1, b' ');
         let endpoint = endpoint("/validate").unwrap();
         let review = Review {
