@@ -105,7 +105,7 @@ impl Server {
         let (certificates, certificate_seen) =
             Certificates::load(settings.certificate, settings.clients, settings.tls_min_version)?;
         metrics.certificate_serves(certificates.state().0);
-        let (policies, policies_seen) = Policies::load(settings.policies, &metrics)?;
+        let (policies, policies_seen) = Policies::load(settings.policies, settings.cluster, &metrics)?;
         let shared = Shared {
             limits,
             policies,

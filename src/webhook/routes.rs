@@ -17,7 +17,8 @@ use super::body::{self, BodyError, Contiguous, Inbound, Terms, Whole};
 use super::pulse::Pulse;
 use super::quantity;
 use super::room::Place;
-use crate::fence::answer::{self, Answer, Endpoint, Gate};
+use crate::fence::answer::{self, Answer, Endpoint, Gate, ReviewResult};
+use crate::fence::facts::Labels;
 use crate::telemetry::{Outcome, Webhook};
 
 /// A body over this is judged on a thread of its own, so that it does not hold up the connections of a worker.
@@ -30,6 +31,9 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// What is kept of the API server's timeout for the way and the judgement.
 const TIMEOUT_RESERVE: Duration = Duration::from_millis(200);
+
+/// How long a Namespace is asked for that the watch does not know, and at most half of what is left until the deadline.
+const LOOKUP_TIME: Duration = Duration::from_secs(1);
 
 /// Answers one request; never fails.
 pub(super) async fn handle(shared: &Arc<Shared>, pulse: &Pulse, request: Request<Incoming>) -> Response<Whole> {
@@ -99,11 +103,32 @@ async fn review(shared: &Arc<Shared>, asked: &Asked<'_>, inbound: &mut Inbound) 
         BodyError::NoRoom => Refusal::NoRoom,
         BodyError::Broken => Refusal::Broken,
     })?;
-    let review = Review { webhook: asked.webhook, endpoint: asked.endpoint, deadline: asked.deadline, bytes, place };
-    if review.bytes.len() <= INLINE_BYTES {
-        return without_panic(|| judge(shared, review));
+    let Asked { webhook, endpoint, deadline, .. } = *asked;
+    let mut review = Review { webhook, endpoint, deadline, bytes, place, namespace: None };
+    loop {
+        let step = if review.bytes.len() <= INLINE_BYTES {
+            without_panic(|| judge(shared, review))
+        } else {
+            judge_apart(shared, review).await
+        };
+        match step? {
+            Step::Done(judged) => return Ok(judged),
+            Step::Unknown(again, namespace) => {
+                let time = (deadline.saturating_duration_since(Instant::now()) / 2).min(LOOKUP_TIME);
+                let labels = tokio::time::timeout(time, shared.policies.namespace(&namespace));
+                let labels = labels.await.ok().flatten();
+                review = Review { namespace: Some((namespace, labels)), ..*again };
+            }
+        }
     }
-    judge_apart(shared, review).await
+}
+
+/// How far the judgement of a review has come.
+enum Step {
+    /// To its end.
+    Done(Judged),
+    /// To a Namespace that the watch does not know: it is asked for once, then the review is judged with what is known.
+    Unknown(Box<Review>, String),
 }
 
 /// A review that was read, with its room.
@@ -113,11 +138,13 @@ struct Review {
     deadline: Instant,
     bytes: Contiguous,
     place: Place,
+    /// The Namespace that was asked for, and its labels if that told them.
+    namespace: Option<(String, Option<Labels>)>,
 }
 
 /// Judges a big body on a thread of its own. As many at a time as there are cores: more would only make each other
 /// late, and take the threads that look at files.
-async fn judge_apart(shared: &Arc<Shared>, review: Review) -> Result<Judged, Refusal> {
+async fn judge_apart(shared: &Arc<Shared>, review: Review) -> Result<Step, Refusal> {
     let deadline = review.deadline;
     let judging = async {
         // The semaphore is never closed.
@@ -134,11 +161,28 @@ async fn judge_apart(shared: &Arc<Shared>, review: Review) -> Result<Judged, Ref
 }
 
 /// Judges a body, and tells metrics and log.
-fn judge(shared: &Shared, review: Review) -> Result<Judged, Refusal> {
-    let Review { webhook, endpoint, deadline, bytes, mut place } = review;
+fn judge(shared: &Shared, review: Review) -> Result<Step, Refusal> {
     let judgement = shared.policies.judgement();
-    let answered = answer::answer(&bytes, endpoint, &judgement.set, &judgement.facts);
+    if !judgement.is_ready {
+        return Err(Refusal::NotReady);
+    }
+    let with_namespace = review.namespace.as_ref().and_then(|(name, labels)| {
+        let mut facts = judgement.facts.clone();
+        Arc::make_mut(&mut facts.namespaces).insert(name.as_str().into(), labels.clone()?);
+        Some(facts)
+    });
+    let facts = with_namespace.as_ref().unwrap_or(&judgement.facts);
+    let answered = answer::answer(&review.bytes, review.endpoint, &judgement.set, facts);
     let Answer { body, record } = answered.map_err(|error| Refusal::Malformed(error.to_string()))?;
+    if judgement.needs.namespaces.is_some()
+        && review.namespace.is_none()
+        && record.result != ReviewResult::NotOurs
+        && !record.namespace.is_empty()
+        && !facts.namespaces.contains_key(&*record.namespace)
+    {
+        return Ok(Step::Unknown(Box::new(review), record.namespace));
+    }
+    let Review { webhook, deadline, bytes, mut place, .. } = review;
     if bytes.len() > INLINE_BYTES && Instant::now() >= deadline {
         // It was answered already that it is late: what was decided comes to nothing.
         return Err(Refusal::Late);
@@ -149,7 +193,7 @@ fn judge(shared: &Shared, review: Review) -> Result<Judged, Refusal> {
     shared.log.review(webhook, &record);
     let mut response = Response::new(Whole::new(Bytes::from_owner(Written { body, _place: place })));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok((record.operation, Outcome::Judged(record.result), response))
+    Ok(Step::Done((record.operation, Outcome::Judged(record.result), response)))
 }
 
 /// A panic is a defect of ours: it costs this answer and no other.
@@ -212,6 +256,7 @@ enum Refusal {
     NoRoom,
     Late,
     ShuttingDown,
+    NotReady,
     Panicked,
 }
 
@@ -225,7 +270,7 @@ impl Refusal {
             | Refusal::Malformed(_) => Outcome::Malformed,
             Refusal::TooLarge { .. } => Outcome::TooLarge,
             Refusal::TimedOut | Refusal::Broken => Outcome::Incomplete,
-            Refusal::NoRoom | Refusal::Late | Refusal::ShuttingDown => Outcome::Overloaded,
+            Refusal::NoRoom | Refusal::Late | Refusal::ShuttingDown | Refusal::NotReady => Outcome::Overloaded,
             Refusal::Panicked => Outcome::Panicked,
         }
     }
@@ -238,7 +283,9 @@ impl Refusal {
             Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::TimedOut => StatusCode::REQUEST_TIMEOUT,
             Refusal::Broken | Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
-            Refusal::NoRoom | Refusal::Late | Refusal::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::NoRoom | Refusal::Late | Refusal::ShuttingDown | Refusal::NotReady => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Refusal::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -263,6 +310,9 @@ impl Refusal {
             Refusal::NoRoom => "too much is being judged at the moment: come again\n",
             Refusal::Late => "the review could not be answered in the time that the request gives: come again\n",
             Refusal::ShuttingDown => "shutting down: come again\n",
+            Refusal::NotReady => {
+                "what the policies ask of the cluster is not known yet (/readyz says why): come again\n"
+            }
             Refusal::Panicked => "a defect of secretfence kept it from judging this review; its log says where\n",
         })
     }
@@ -280,7 +330,7 @@ impl Refusal {
                 headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
             }
             // On a connection of its own the next try may reach another replica.
-            Refusal::NoRoom | Refusal::Late | Refusal::ShuttingDown => {
+            Refusal::NoRoom | Refusal::Late | Refusal::ShuttingDown | Refusal::NotReady => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
