@@ -34,3 +34,5 @@ mod protocol;
 mod robust;
 #[path = "webhook/statuses.rs"]
 mod statuses;
+#[path = "webhook/watches.rs"]
+mod watches;

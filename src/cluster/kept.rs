@@ -67,7 +67,7 @@ impl Kept {
         match self {
             Kept::Namespaces { asked, labels } => {
                 if let Some((name, its)) = labels_of(json, asked) {
-                    Arc::make_mut(labels).insert(name.into(), its);
+                    Arc::make_mut(labels).insert(name, its);
                 }
             }
             Kept::Access { store, index } => {
@@ -174,11 +174,14 @@ impl Listed {
     }
 }
 
-/// The name of a Namespace and what is asked of its labels, the keys shared with all others.
-pub(super) fn labels_of(json: &[u8], asked: &BTreeSet<Arc<str>>) -> Option<(String, Labels)> {
+/// The name of a Namespace and what is asked of its labels. The keys are shared with all others, and the name with the label
+/// that repeats it.
+pub(super) fn labels_of(json: &[u8], asked: &BTreeSet<Arc<str>>) -> Option<(Arc<str>, Labels)> {
     let (name, labels) = known::namespace_labels(json, |key| asked.contains(key))?;
-    let labels = labels.iter().filter_map(|(key, value)| Some((Arc::clone(asked.get(key)?), Arc::from(value))));
-    Some((name, labels.collect()))
+    let name: Arc<str> = name.into();
+    let share = |value: &str| if value == &*name { Arc::clone(&name) } else { Arc::from(value) };
+    let labels = labels.iter().filter_map(|(key, value)| Some((Arc::clone(asked.get(key)?), share(value)))).collect();
+    Some((name, labels))
 }
 
 /// One that cannot be read gives no rights that we know of; the API server would not have taken it.
