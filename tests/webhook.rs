@@ -8,6 +8,8 @@
     clippy::unwrap_used
 )]
 
+#[path = "support/api_server.rs"]
+mod api_server;
 #[path = "webhook/certificates.rs"]
 mod certificates;
 #[path = "webhook/client.rs"]

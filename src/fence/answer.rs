@@ -252,6 +252,7 @@ impl<'c> Case<'c> {
     fn refuse_broken(&mut self, what: &str) {
         self.record.result = ReviewResult::Undecodable;
         let mut text = format!("secretfence cannot read the object: {what}");
+        self.record.findings.push(text.clone());
         if self.endpoint.gate == Gate::Validate && !self.endpoint.dry_run {
             self.deny(text);
         } else {

@@ -44,6 +44,8 @@ pub struct Judgement {
     pub namespace: String,
     /// Its name (`generateName` where it has none), safe to show.
     pub name: String,
+    /// Indices of the policies of the set that are about it.
+    pub matching: Vec<u32>,
     /// In stable order.
     pub findings: Vec<Finding>,
     /// How many references there are.
@@ -110,6 +112,7 @@ pub fn evaluate(
         Judgement { namespace: in_full(namespace), name: in_full(workload.name()), ..Judgement::default() };
     for (template, pod) in workload.pods() {
         let verdict = judge(pod, &place, policies, facts, true);
+        judgement.matching.extend(&verdict.matching);
         judgement.references += verdict.judged.len();
         let stands = |its: &&Judged<'_, '_>| its.enforced.as_ref().is_none_or(|by| by.outcome == Outcome::Allowed);
         judgement.allowed += verdict.judged.iter().filter(stands).count();

@@ -4,6 +4,7 @@
 //! server adds is skipped, except in the places that can name a Secret: there the unknown member's name is kept.
 //! The tests hold these types against the typed API, field by field.
 
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -496,9 +497,25 @@ struct LegacySource<'a> {
     secret_name: Option<Text<'a>>,
 }
 
-/// The most memory that one list takes: three bytes of `{},` are a whole container here, and whoever may create a pod may
-/// send a million of them. A list of what people write is far from it: 36,000 containers, 110,000 variables.
-const LIST_BYTES: usize = 16 << 20;
+/// The most memory that the lists of one object take together: three bytes of `{},` are a whole container here, and whoever
+/// may create a pod may send a million of them. What people write is far from it: 36,000 containers, 110,000 variables.
+const LISTS_BYTES: usize = 16 << 20;
+
+thread_local! {
+    /// What is left of [`LISTS_BYTES`] while this thread reads an object. What serde derives has no room for it.
+    static LISTS_LEFT: Cell<usize> = const { Cell::new(LISTS_BYTES) };
+}
+
+/// Begins an object: what lists took before is no longer counted.
+pub(super) fn begin_object() {
+    LISTS_LEFT.set(LISTS_BYTES);
+}
+
+/// Takes an item from what is left, if that much is.
+fn take_item<T>() -> bool {
+    let left = LISTS_LEFT.get().checked_sub(size_of::<T>());
+    left.inspect(|left| LISTS_LEFT.set(*left)).is_some()
+}
 
 /// A list that may be absent or null, and whose items may be null: all are what Go decodes them to.
 #[derive(Debug)]
@@ -532,9 +549,11 @@ impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for List<T> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
                 let mut items = Vec::new();
                 while let Some(item) = sequence.next_element::<Option<T>>()? {
-                    if items.len() == LIST_BYTES / size_of::<T>().max(1) {
-                        let most = items.len();
-                        return Err(A::Error::custom(format_args!("a longer list, expected at most {most} items")));
+                    if !take_item::<T>() {
+                        let most = LISTS_BYTES >> 20;
+                        return Err(A::Error::custom(format_args!(
+                            "more, expected at most what takes {most} MiB, lists of all sorts together"
+                        )));
                     }
                     items.push(item.unwrap_or_default());
                 }

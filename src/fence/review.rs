@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::json;
 use super::name::Text;
+use super::pod::begin_object;
 use super::policy::PolicySet;
 use super::workload::{ObjectError, Shape, Workload, WorkloadSeed, expectation};
 
@@ -32,6 +33,9 @@ pub enum ReviewError {
     /// An answer could not be matched to it.
     #[error("the AdmissionReview's request has no uid")]
     NoUid,
+    /// Nobody could say what its object is.
+    #[error("the AdmissionReview's request has no kind: expected group, version and kind of the object")]
+    NoKind,
 }
 
 /// The request of a review.
@@ -87,6 +91,7 @@ impl<'a> Request<'a> {
 }
 
 fn read<'a>(body: &'a str, policies: Option<&'a PolicySet>) -> Result<Review<'a>, serde_json::Error> {
+    begin_object();
     let mut deserializer = serde_json::Deserializer::from_str(body);
     let review = deserializer.deserialize_map(ReviewVisitor(policies))?;
     deserializer.end()?;
@@ -111,6 +116,9 @@ impl<'a> Review<'a> {
         let mut request = self.request.ok_or(ReviewError::NoRequest)?;
         if request.uid.as_str().is_empty() {
             return Err(ReviewError::NoUid);
+        }
+        if request.kind.kind.as_str().is_empty() {
+            return Err(ReviewError::NoKind);
         }
         if let (Object::Raw(raw), Some(shape)) = (&request.object, request.shape(policies)) {
             request.object = match Workload::parse(raw.get(), shape) {

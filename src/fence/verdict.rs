@@ -164,6 +164,8 @@ pub struct Judged<'t, 'p> {
 /// What is decided of a pod.
 #[derive(Debug, Default)]
 pub struct Verdict<'t, 'p> {
+    /// Indices of the policies that are about the pod.
+    pub matching: SmallVec<[u32; 16]>,
     /// One for each reference, in stable order; empty where no policy matches.
     pub judged: Vec<Judged<'t, 'p>>,
     /// What the enforcing policies swap.
@@ -198,11 +200,7 @@ pub fn judge<'t, 'p: 't>(
     let first_policy = first_policy(&matching, place, policies);
     let mut bench = Bench { pod, place, policies, facts, active, first_policy, container: None };
     let mut references = inventory(pod.spec, policies.secret_drivers());
-    let wanted = if all {
-        KindSet::ON_DEMAND
-    } else {
-        bench.active.iter().fold(KindSet::NONE, |all, its| all.union(its.rule.1.on))
-    };
+    let wanted = bench.active.iter().fold(KindSet::NONE, |all, its| all.union(its.rule.1.on));
     if wanted.intersects(KindSet::ON_DEMAND) {
         across::references(pod, place.namespace, wanted, facts, &mut references);
     }
@@ -213,7 +211,7 @@ pub fn judge<'t, 'p: 't>(
             Judged { reference, enforced, dry_run }
         })
         .collect();
-    let mut verdict = Verdict::default();
+    let mut verdict = Verdict { matching, ..Verdict::default() };
     let (candidates, plan) = bench.swap(&mut judged, Mode::Enforce);
     (verdict.candidates, verdict.plan) = (candidates, plan);
     if judged.iter().any(|its| its.dry_run.as_ref().is_some_and(|decision| decision.mounts().is_some())) {

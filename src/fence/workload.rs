@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::name::{ShownPointer, Text};
-use super::pod::{Metadata, PodSpec, PodTemplate};
+use super::pod::{Metadata, PodSpec, PodTemplate, begin_object};
 use super::policy::PolicySet;
 use super::policy::error::escape;
 use super::policy::template_path::{Step, TemplatePath};
@@ -83,6 +83,7 @@ impl<'a> Workload<'a> {
     /// # Errors
     /// Where the JSON is broken, or a field that the fence reads has another type than the API gives it.
     pub fn parse(object: &'a str, shape: Shape<'_>) -> Result<Workload<'a>, ObjectError> {
+        begin_object();
         let mut deserializer = serde_json::Deserializer::from_str(object);
         let read = WorkloadSeed(shape).deserialize(&mut deserializer).and_then(|workload| {
             deserializer.end()?;
@@ -100,6 +101,7 @@ impl ObjectError {
 
     /// Reads the object once more, slowly, to say where it is broken.
     fn locate(object: &str, shape: Shape<'_>, first: &serde_json::Error) -> ObjectError {
+        begin_object();
         let mut deserializer = serde_json::Deserializer::from_str(object);
         let mut track = serde_path_to_error::Track::new();
         let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);

@@ -74,3 +74,22 @@ fn labels_come_from_standard_input_too() {
     let shown = folder.piped(&["check", "-p", "policy.yaml", "-"], &input);
     assert!(shown.starts_with("exit: 0\n"), "{shown}");
 }
+
+/// A misspelt glob would look like a clean bill for ever.
+#[test]
+fn a_policy_that_is_about_nothing_is_said() {
+    let policy = |name: &str, spec: &str| {
+        format!(
+            "apiVersion: secretfence.dev/v1alpha1\nkind: SecretPolicy\nmetadata: {{name: {name}}}\nspec:\n  {spec}\n  rules: [{{name: no, on: [env], action: deny}}]\n"
+        )
+    };
+    let folder = Folder::with(POD)
+        .file("idle.yaml", policy("idle", "match: {namespaces: [prdo]}"))
+        .file("off.yaml", policy("off", "mode: off"));
+    let said = folder.run(&["check", "-p", "idle.yaml", "pod.yaml"]);
+    assert!(said.contains("policy \"idle\" is not about the workload"), "{said}");
+    let said = folder.run(&["check", "-p", "off.yaml", "pod.yaml"]);
+    assert!(said.contains("no policy is in force"), "{said}");
+    let said = folder.run(&["check", "pod.yaml"]);
+    assert!(!said.contains("is not about"), "{said}");
+}

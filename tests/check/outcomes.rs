@@ -383,6 +383,13 @@ spec:
        |
        = warned: volume "store" takes secrets from CSI driver "secrets-store.csi.k8s.io" (/spec/volumes/2/csi): this policy does not let the pod have this volume [test/all]
 
+    pod.yaml:18:9: Pod default/web
+       |
+    18 | …
+       | ^
+       |
+       = warned: volume "store" reads an external store at a path that is not known (/spec/volumes/2/csi): this policy does not let the pod read this path of the store [test/all]
+
     pod.yaml:21:45: Pod default/web
        |
     21 |       … secretName: azure}
@@ -390,6 +397,6 @@ spec:
        |
        = warned: volume "share" hands Secret "azure" to azureFile (/spec/volumes/3/azureFile/secretName): this policy does not let the pod have this volume [test/all]
 
-    1 file, 1 workload: 0 denied, 5 warned, 0 swapped, 0 allowed
+    1 file, 1 workload: 0 denied, 6 warned, 0 swapped, 0 allowed
     "#);
 }

@@ -35,8 +35,8 @@ fn every_mistake_is_told_with_its_place() {
     assert_snapshot!(folder.run(&["policy", "check", "."]), @r#"
     exit: 2
     --- stderr
-    ./other.yaml:4:8: spec.mod: unknown field (did you mean "mode"?); known here: description, mode, warnings, match, exclude, templates, rules, readers, secretDrivers
-    ./policy.yaml:5:27: spec.rules[0].on[0]: "envs" is not known here (did you mean "env"?); expected one of secretKeyRef, envFrom, fileKeyRef, unknownSource, volume, csi, legacyVolume, imagePull, env, file, any
+    ./other.yaml:4:8: spec.mod: unknown field (did you mean "mode"?); known here: description, mode, warnings, match, exclude, templates, rules, readers, secretDrivers, copyMarks
+    ./policy.yaml:5:27: spec.rules[0].on[0]: "envs" is not known here (did you mean "env"?); expected one of secretKeyRef, envFrom, fileKeyRef, unknownSource, volume, csi, legacyVolume, imagePull, externalEnv, injected, nodeAccess, storePath, sharedSecret, reach, copied, env, file, crossNamespace, any
     error: 2 mistakes in the policies: correct them, and check again
     "#);
 }

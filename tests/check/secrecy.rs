@@ -34,7 +34,7 @@ spec:
       envFrom:
         - {hunter2: hunter2, secretRef: {name: all}, prefix: P_}
   volumes:
-    - {name: v, hostPath: {path: hunter2}, secret: {secretName: tls, items: [{key: k, path: hunter2}]}}
+    - {name: v, hostPath: {path: /srv}, secret: {secretName: tls, items: [{key: k, path: hunter2}]}}
     - {name: c, csi: {driver: secrets-store.csi.k8s.io, volumeAttributes: {password: hunter2}, nodePublishSecretRef: {name: node}}}
 ---
 apiVersion: v1
@@ -136,7 +136,14 @@ fn no_value_beside_a_reference_is_shown_in_any_form() {
        |
        = denied: container "api" takes env from "hunter2", a source unknown to this version (/spec/containers/0/envFrom/0): cannot be swapped safely: unknownSource has no swap; a newer secretfence may know it; until then a rule on unknownSource decides [test/all]
 
-    pod.yaml:30:52: Pod default/web
+    pod.yaml:30:27: Pod default/web
+       |
+    30 | …
+       | ^
+       |
+       = denied: volume "v" shows the node's path "/srv" (/spec/volumes/0/hostPath): cannot be swapped safely: nodeAccess has no swap; other pods' Secrets lie there: do without, or ask who runs the cluster for an exception [test/all]
+
+    pod.yaml:30:49: Pod default/web
        |
     30 |     … secret: {secretName: tls, …
        |                ^^^^^^^^^^^^^^^
@@ -150,7 +157,7 @@ fn no_value_beside_a_reference_is_shown_in_any_form() {
        |
        = denied: volume "c" hands Secret "node" to CSI driver "secrets-store.csi.k8s.io" (/spec/volumes/1/csi/nodePublishSecretRef): cannot be swapped safely: csi has no swap; this policy does not let the pod have this volume [test/all]
 
-    1 file, 1 workload: 12 denied, 0 warned, 0 swapped, 0 allowed
+    1 file, 1 workload: 13 denied, 0 warned, 0 swapped, 0 allowed
     "#);
 }
 

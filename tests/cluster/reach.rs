@@ -8,6 +8,7 @@ mod truth;
 use std::collections::BTreeMap;
 
 use secretfence::fence::access::{Access, ROWS};
+use serde_json::json;
 
 use crate::binaries::skipped;
 use crate::control_plane::ControlPlane;
@@ -57,7 +58,7 @@ fn judge(truth: &Truth, sets: &[Set], answers: &mut Answers) {
         let reach = access.reach(namespace, account);
         let row = &ROWS[question.row];
         let ours = reach.allows(row, question.namespace, question.name);
-        assert_eq!(ours, said.is_some(), "{row}: {question:?}\n{said:?}\n{:#?}", question.set.objects);
+        assert_eq!(ours, said.is_some(), "{row}: {question:?}\n{said:?}\n{:#}", json!(question.set.objects));
         answers.count(question, said.as_deref());
         by_question.insert((question.account, question.row, question.namespace, question.name), said.is_some());
     }

@@ -578,22 +578,26 @@ fn under_overload_memory_is_bounded_and_everybody_is_answered() {
     server.assert_serves();
 }
 
-/// The smallest item for the most of memory: what is parsed is far larger than its two bytes, and whoever may create a
-/// pod may send it.
+/// The smallest items for the most of memory: what is parsed is far larger than its two bytes, and whoever may create a
+/// pod may send it. In one list, and in many.
 #[test]
-fn pods_of_a_million_empty_containers_are_refused_in_bounded_memory() {
+fn pods_of_a_million_empty_items_are_refused_in_bounded_memory() {
     let server = Server::self_signed(&[]);
     let containers = vec!["{}"; 966_000].join(",");
-    let review = REVIEW.replace(r#"{"name":"web","image":"nginx"}"#, &containers);
-    assert!(review.len() > 2_890_000 && review.len() < 3 * MIB);
-    beside_another_client(&server, Duration::from_secs(120), 128 * KIB, || {
-        let mut connection = server.connect();
-        for _ in 0..8 {
-            let answer = connection.post("/validate?timeout=30s", &review);
-            let response = &answer.json()["response"];
-            assert_eq!((answer.status, &response["uid"]), (200, &"u-1".into()));
-            let message = response["status"]["message"].as_str().unwrap();
-            assert!(message.contains("/spec/containers") && message.contains("expected at most"), "{message}");
-        }
-    });
+    let env = format!(r#"{{"name":"web","image":"nginx","env":[{}]}}"#, vec!["{}"; 26_000].join(","));
+    let in_many = vec![env.as_str(); 100].join(",");
+    for items in [containers, in_many] {
+        let review = REVIEW.replace(r#"{"name":"web","image":"nginx"}"#, &items);
+        assert!(review.len() > 2_890_000 && review.len() < 8 * MIB);
+        beside_another_client(&server, Duration::from_secs(120), 128 * KIB, || {
+            let mut connection = server.connect();
+            for _ in 0..8 {
+                let answer = connection.post("/validate?timeout=30s", &review);
+                let response = &answer.json()["response"];
+                assert_eq!((answer.status, &response["uid"]), (200, &"u-1".into()));
+                let message = response["status"]["message"].as_str().unwrap();
+                assert!(message.contains("/spec/containers") && message.contains("expected at most"), "{message}");
+            }
+        });
+    }
 }

@@ -1,135 +1,17 @@
 //! Watches, of an API server that is as slow, forgetful and strict as a test needs.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::api_server::{ApiServer, State};
 use crate::client::DENIED;
 use crate::process::{Server, eventually};
 
 const POLICY: &str = "apiVersion: secretfence.dev/v1alpha1\nkind: SecretPolicy\nmetadata: {name: tier}\nspec:\n  \
     match: {namespaceSelector: {matchLabels: {tier: prod}}}\n  rules: [{name: env, on: [env], action: deny}]\n";
-
-/// What the API server says, and what it was asked.
-#[derive(Default)]
-struct State {
-    /// Paths and queries.
-    asked: Vec<String>,
-    /// Without rights.
-    forbids: bool,
-    /// In pages of two.
-    listed: Vec<Value>,
-    /// Known to who asks by name, and not in the list.
-    unlisted: BTreeMap<String, Value>,
-    /// Never answers who asks by name.
-    hangs: bool,
-    /// Of the watch.
-    lines: Vec<String>,
-    /// Watches of an older age end.
-    age: usize,
-}
-
-#[derive(Clone)]
-struct Api {
-    port: u16,
-    state: Arc<Mutex<State>>,
-}
-
-impl Api {
-    fn start(state: State) -> Api {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let api = Api { port: listener.local_addr().unwrap().port(), state: Arc::new(Mutex::new(state)) };
-        let its = api.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let its = its.clone();
-                // A client that goes away is nothing to fail for.
-                std::thread::spawn(move || drop(its.serve(stream)));
-            }
-        });
-        api
-    }
-
-    fn serve(&self, mut stream: TcpStream) -> std::io::Result<()> {
-        let mut reader = BufReader::new(stream.try_clone()?);
-        let (mut request, mut line) = (String::new(), String::new());
-        reader.read_line(&mut request)?;
-        while reader.read_line(&mut line)? > 2 {
-            line.clear();
-        }
-        let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
-        let value = |name: &str| {
-            let pairs = path.split_once('?').map_or("", |(_, query)| query).split('&');
-            pairs.filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
-        };
-        let (answer, hangs) = {
-            let mut state = self.state.lock().unwrap();
-            state.asked.push(path.clone());
-            (state.answer(value("fieldSelector"), value("continue")), state.hangs)
-        };
-        if value("watch").is_some() && answer.0 == 200 {
-            return self.watch(&mut stream);
-        }
-        if hangs && value("fieldSelector").is_some() {
-            std::thread::sleep(Duration::from_secs(60));
-        }
-        let (status, body) = (answer.0, answer.1.to_string());
-        let head = format!("HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {}", body.len());
-        write!(stream, "{head}\r\nconnection: close\r\n\r\n{body}")
-    }
-
-    /// Writes the lines that are there and those that come, until this age is over.
-    fn watch(&self, stream: &mut TcpStream) -> std::io::Result<()> {
-        write!(stream, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n")?;
-        let age = self.state.lock().unwrap().age;
-        loop {
-            let lines = {
-                let mut state = self.state.lock().unwrap();
-                if state.age != age {
-                    return Ok(());
-                }
-                std::mem::take(&mut state.lines)
-            };
-            for line in lines {
-                writeln!(stream, "{line}")?;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.state.lock().unwrap());
-    }
-
-    fn asked(&self, part: &str) -> usize {
-        self.state.lock().unwrap().asked.iter().filter(|path| path.contains(part)).count()
-    }
-}
-
-impl State {
-    fn answer(&self, field: Option<&str>, from: Option<&str>) -> (u16, Value) {
-        if self.forbids {
-            return (403, json!({"kind": "Status", "status": "Failure", "code": 403, "reason": "Forbidden"}));
-        }
-        let list = |items: &[Value], more: String| {
-            let metadata = json!({"resourceVersion": "7", "continue": more});
-            (200, json!({"kind": "PartialObjectMetadataList", "metadata": metadata, "items": items}))
-        };
-        if let Some(field) = field {
-            let name = field.rsplit("%3D").next().unwrap();
-            return list(self.unlisted.get(name).map(std::slice::from_ref).unwrap_or_default(), String::new());
-        }
-        let from: usize = from.map_or(0, |from| from.parse().unwrap());
-        let end = (from + 2).min(self.listed.len());
-        list(&self.listed[from..end], if end < self.listed.len() { end.to_string() } else { String::new() })
-    }
-}
 
 fn namespace(name: &str, tier: &str) -> Value {
     json!({"metadata": {"name": name, "resourceVersion": "8", "labels": {"tier": tier}}})
@@ -139,16 +21,10 @@ fn event(sort: &str, object: &Value) -> String {
     json!({"type": sort, "object": object}).to_string()
 }
 
-fn serve(api: &Api) -> (Server, TempDir) {
+fn serve(api: &ApiServer) -> (Server, TempDir) {
     let directory = TempDir::new().unwrap();
     let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
-    let kubeconfig = format!(
-        "apiVersion: v1\nkind: Config\ncurrent-context: t\nusers: [{{name: t, user: {{}}}}]\n\
-         clusters: [{{name: t, cluster: {{server: \"http://127.0.0.1:{}\"}}}}]\n\
-         contexts: [{{name: t, context: {{cluster: t, user: t}}}}]\n",
-        api.port
-    );
-    fs::write(path("kubeconfig"), kubeconfig).unwrap();
+    fs::write(path("kubeconfig"), api.kubeconfig()).unwrap();
     fs::write(path("policy.yaml"), POLICY).unwrap();
     (Server::self_signed(&["-p", &path("policy.yaml"), "--kubeconfig", &path("kubeconfig")]), directory)
 }
@@ -169,7 +45,7 @@ fn is_allowed(server: &Server, namespace: &str) -> bool {
 
 #[test]
 fn nothing_is_judged_before_the_watches_have_synced() {
-    let api = Api::start(State { forbids: true, listed: vec![namespace("shop", "test")], ..State::default() });
+    let api = ApiServer::start(State { forbids: true, listed: vec![namespace("shop", "test")], ..State::default() });
     let (server, _directory) = serve(&api);
     let missing = "[-]watch namespaces may not list namespaces, which rules on namespaceSelector need: bind the \
                    ClusterRole that `secretfence manifests -p POLICIES` prints\n";
@@ -186,7 +62,7 @@ fn nothing_is_judged_before_the_watches_have_synced() {
 #[test]
 fn a_list_comes_in_pages_and_a_watch_goes_on_from_it() {
     let listed = (0..5).map(|number| namespace(&format!("n{number}"), "test")).collect();
-    let api = Api::start(State { listed, ..State::default() });
+    let api = ApiServer::start(State { listed, ..State::default() });
     let (server, _directory) = serve(&api);
     wait_until_ready(&server);
     assert_eq!(api.asked("continue="), 2);
@@ -213,7 +89,7 @@ fn a_list_comes_in_pages_and_a_watch_goes_on_from_it() {
 
 #[test]
 fn a_watch_that_breaks_serves_what_it_knew() {
-    let api = Api::start(State { listed: vec![namespace("shop", "test")], ..State::default() });
+    let api = ApiServer::start(State { listed: vec![namespace("shop", "test")], ..State::default() });
     let (server, _directory) = serve(&api);
     wait_until_ready(&server);
     api.change(|state| {
@@ -236,7 +112,7 @@ fn a_watch_that_breaks_serves_what_it_knew() {
 fn a_namespace_that_the_watch_does_not_know_is_asked_for_once() {
     let unlisted = [("new", "test"), ("new-prod", "prod")];
     let unlisted = unlisted.map(|(name, tier)| (name.to_owned(), namespace(name, tier))).into();
-    let api = Api::start(State { unlisted, ..State::default() });
+    let api = ApiServer::start(State { unlisted, ..State::default() });
     let (server, _directory) = serve(&api);
     wait_until_ready(&server);
     assert!(is_allowed(&server, "new"));

@@ -1,6 +1,7 @@
 //! One file: its documents, their objects, and what the policies say of each.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::fence::name::Shown;
@@ -33,6 +34,8 @@ pub struct JudgedFile {
     pub faults: Vec<Fault>,
     /// The file and what is in it.
     pub counts: Counts,
+    /// Indices of the policies that were about something in it.
+    pub matching: BTreeSet<u32>,
 }
 
 impl Judge<'_> {
@@ -83,6 +86,8 @@ impl Reading<'_> {
         let counts = &mut self.file.counts;
         counts.workloads += 1;
         counts.allowed += judgement.allowed;
+        self.file.matching.extend(&judgement.matching);
+        let counts = &mut self.file.counts;
         judgement.findings.iter().for_each(|finding| counts.take(finding));
         if judgement.findings.is_empty() {
             return;

@@ -10,6 +10,7 @@ pub mod facts;
 pub mod files;
 pub mod judge;
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -131,7 +132,9 @@ pub fn check(settings: &Settings) -> Report {
     let judged: Vec<judge::JudgedFile> = inputs.par_iter().map(|input| judge_input(&judge, input)).collect();
     let mut counts = Counts::default();
     let mut findings = Vec::new();
+    let mut matching = BTreeSet::new();
     for file in judged {
+        matching.extend(file.matching);
         counts += file.counts;
         findings.extend(file.findings);
         faults.extend(file.faults);
@@ -140,7 +143,7 @@ pub fn check(settings: &Settings) -> Report {
     faults.sort_by(|a, b| a.file.cmp(&b.file));
     Report {
         policies: Policies::of(&settings.policies),
-        not_judged: not_judged(&counts, &settings.policies, &facts),
+        not_judged: not_judged(&counts, &matching, &settings.policies, &facts),
         counts,
         findings,
         exceptions: ExceptionLine::of(&settings.policies, settings.today),
@@ -155,7 +158,7 @@ fn judge_input(judge: &Judge<'_>, input: &Input) -> judge::JudgedFile {
     }
 }
 
-fn not_judged(counts: &Counts, policies: &PolicySet, facts: &Facts) -> Vec<String> {
+fn not_judged(counts: &Counts, matching: &BTreeSet<u32>, policies: &PolicySet, facts: &Facts) -> Vec<String> {
     let objects = match counts.owned {
         0 => None,
         1 => Some("1 object that another workload made".to_owned()),
@@ -167,7 +170,34 @@ fn not_judged(counts: &Counts, policies: &PolicySet, facts: &Facts) -> Vec<Strin
     let reach = (policies.kinds().contains(Kind::Reach) && facts.access.is_none()).then(|| {
         "reach: no role or binding is in the input, so nobody can say what a ServiceAccount may do".to_owned()
     });
-    owned.into_iter().chain(reach).collect()
+    let idle = (counts.workloads > 0).then(|| matched_nothing(counts.workloads, matching, policies)).flatten();
+    owned.into_iter().chain(reach).chain(idle).collect()
+}
+
+/// How many policies are named that match nothing.
+const NAMED_POLICIES: usize = 3;
+
+/// A misspelt glob would else look like a clean bill for ever.
+fn matched_nothing(workloads: usize, matching: &BTreeSet<u32>, policies: &PolicySet) -> Option<String> {
+    if policies.policies().is_empty() {
+        return Some("no policy is in force: every policy of the set is off".to_owned());
+    }
+    let idle = policies.policies().iter().zip(0..).filter(|(_, index)| !matching.contains(index));
+    let names: Vec<String> = idle.map(|(policy, _)| format!("\"{}\"", policy.name)).collect();
+    let of_them = if workloads == 1 { "the workload".to_owned() } else { format!("any of the {workloads} workloads") };
+    let look = "look at match, exclude and templates, and at --namespace";
+    match &names[..] {
+        [] => None,
+        [name] => Some(format!("policy {name} is not about {of_them}: {look}")),
+        names if names.len() <= NAMED_POLICIES => {
+            Some(format!("policies {} are not about {of_them}: {look}", names.join(", ")))
+        }
+        names => Some(format!(
+            "{} policies are not about {of_them}, {} among them: {look}",
+            names.len(),
+            names[..NAMED_POLICIES].join(", "),
+        )),
+    }
 }
 
 fn load(paths: &[PathBuf]) -> anyhow::Result<PolicySet> {

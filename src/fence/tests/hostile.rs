@@ -364,7 +364,7 @@ fn many_templates_below_a_long_member_are_judged_in_time() {
     });
     let documents = [table, policy].map(|value| PolicyDocument { source: 0, value });
     let policies = PolicySet::compile(&documents).unwrap();
-    let workers = repeated(40_000, |_| {
+    let workers = repeated(20_000, |_| {
         r#"{"template":{"spec":{"containers":[{"envFrom":[{"secretRef":{"name":"db"}}]}]}}}"#.to_owned()
     });
     let object =

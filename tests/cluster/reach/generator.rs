@@ -106,14 +106,14 @@ impl Set {
                     let any = if row.naming() == Naming::Always && has_named { OTHER_NAME } else { "" };
                     let all = !is_own && allows(account, index, asked, any);
                     assert_eq!(
-                        reaches(&reach, row, place, None),
+                        reaches(&reach, account.0, row, place, None),
                         all,
-                        "{account:?} {row} in {place:?}: {:#?}",
-                        self.objects
+                        "{account:?} {row} in {place:?}: {:#}",
+                        json!(self.objects)
                     );
                     for name in names.iter().copied().filter(|name| !name.is_empty()) {
                         let by_name = row.naming() != Naming::Never && allows(account, index, asked, name);
-                        let is_reached = reaches(&reach, row, place, Some(name));
+                        let is_reached = reaches(&reach, account.0, row, place, Some(name));
                         assert_eq!(
                             is_reached,
                             all || (by_name && !is_own),
@@ -299,16 +299,18 @@ impl Set {
     }
 }
 
-/// Whether this is reached in this place: with none, cluster-wide; of this name or, without one, of every name.
-fn reaches(reach: &Reach<'_>, row: &Row, place: Option<&str>, name: Option<&str>) -> bool {
+/// Whether an account of this namespace reaches this in this place: with none, cluster-wide; of this name or, without one, of
+/// every name. What is cluster-wide is every namespace but its own.
+fn reaches(reach: &Reach<'_>, own: &str, row: &Row, place: Option<&str>, name: Option<&str>) -> bool {
     reach.iter().filter(|reached| reached.row == row).any(|reached| {
-        let is_here = reached.namespaces == Scope::Cluster
-            || place.is_some_and(|place| reached.namespaces == Scope::Namespace(place));
+        let is_here = match reached.namespaces {
+            Scope::Cluster => place != Some(own),
+            Scope::Namespace(namespace) => place == Some(namespace),
+        };
         let is_named = match reached.names {
             Names::All => true,
             Names::Only(names) => name.is_some_and(|name| names.iter().any(|own| **own == *name)),
         };
-        // Cluster-wide is every namespace but the own one, whose own rights nobody counts.
         is_here && is_named
     })
 }
