@@ -5,7 +5,6 @@
 
 mod support;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use secretfence::fence::access::{Access, Object};
@@ -110,8 +109,8 @@ fn known() -> Facts {
     let named = |name: &str| (NAMESPACE.to_owned(), name.to_owned());
     Facts {
         access: Some(Arc::new(Access::of(objects))),
-        secrets: Arc::new(HashMap::from([(named("copy"), copy), (named("own"), None)])),
-        provider_classes: Arc::new(HashMap::from([(named("db"), class)])),
+        secrets: Arc::new([(named("copy"), copy), (named("own"), None)].into_iter().collect()),
+        provider_classes: Arc::new([(named("db"), class)].into_iter().collect()),
         ..facts()
     }
 }

@@ -41,5 +41,7 @@ mod served_templates;
 mod templates;
 #[path = "cluster/updates.rs"]
 mod updates;
+#[path = "cluster/watches.rs"]
+mod watches;
 #[path = "cluster/webhook.rs"]
 mod webhook;

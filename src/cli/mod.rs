@@ -1,6 +1,8 @@
 //! The command line: arguments as typed, resolved to settings, run.
 
 pub mod check;
+#[cfg(feature = "cluster")]
+pub mod manifests;
 pub mod policy;
 #[cfg(feature = "webhook")]
 pub mod serve;
@@ -32,6 +34,8 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Check(check::CheckArguments),
+    #[cfg(feature = "cluster")]
+    Manifests(manifests::ManifestsArguments),
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
     #[cfg(feature = "webhook")]
@@ -54,6 +58,8 @@ pub enum Colour {
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Check(arguments) => check::run(arguments),
+        #[cfg(feature = "cluster")]
+        Command::Manifests(arguments) => manifests::run(arguments),
         Command::Policy(command) => policy::run(command),
         #[cfg(feature = "webhook")]
         Command::Serve(arguments) => serve::run(*arguments),

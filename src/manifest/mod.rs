@@ -8,6 +8,7 @@
 mod builder;
 mod error;
 mod json;
+pub mod known;
 mod locate;
 mod object;
 mod provider_class;

@@ -19,6 +19,9 @@ use crate::webhook::Webhook;
 /// Namespaces of this beginning are not under the shipped policy.
 pub const OWN_POLICY: &str = "own-policy-";
 
+/// The webhook's own way to the API server, below the control plane's directory. Not there before a test writes it.
+pub const KUBECONFIG: &str = "secretfence.kubeconfig";
+
 /// For namespaces by their names: templates are enforced, a vendor is excepted, all that can be is swapped.
 pub const OWN_POLICIES: &str = r#"
 apiVersion: secretfence.dev/v1alpha1
@@ -87,6 +90,8 @@ impl Cluster {
         let shipped = shipped_policy();
         let policies = [&[("secrets-as-files.yaml", shipped.as_str())], more_policies].concat();
         let client = [
+            // Nothing is read of it before some policy asks something of the cluster.
+            format!("--kubeconfig={}", control_plane.path(KUBECONFIG)),
             format!("--client-ca={}", control_plane.path("authority.pem")),
             format!("--client-name={API_SERVER_NAME}"),
         ];

@@ -159,11 +159,16 @@ impl ControlPlane {
     }
 
     fn kubeconfig(&self) -> String {
+        self.kubeconfig_of(ADMIN)
+    }
+
+    /// The way to the API server with this token.
+    pub fn kubeconfig_of(&self, token: &str) -> String {
         let (port, authority) = (self.port, self.path("authority.pem"));
         format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
              clusters: [{{name: test, cluster: {{server: \"https://127.0.0.1:{port}\", certificate-authority: \"{authority}\"}}}}]\n\
-             users: [{{name: admin, user: {{token: {ADMIN}}}}}]\n\
+             users: [{{name: admin, user: {{token: \"{token}\"}}}}]\n\
              contexts: [{{name: test, context: {{cluster: test, user: admin}}}}]\n"
         )
     }

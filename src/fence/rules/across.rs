@@ -110,7 +110,7 @@ impl<'t> Seek<'_, 't> {
             }
             SECRETS_STORE_DRIVER if self.wants(Kind::StorePath) => {
                 let Some(name) = attribute("secretProviderClass") else { return };
-                let class = self.facts.provider_classes.get(&(self.namespace.to_owned(), name.to_owned()));
+                let class = self.facts.provider_classes.get(self.namespace, name);
                 let reference = Reference { detail: name, ..bare(Kind::StorePath, VolumePart::Field("csi")) };
                 match class {
                     Some(class) => self.each_path(&reference, &class.paths, class.unknown),
@@ -175,7 +175,7 @@ impl<'t> Seek<'_, 't> {
         else {
             return;
         };
-        let across = match self.facts.secrets.get(&(self.namespace.to_owned(), (*secret).to_owned())) {
+        let across = match self.facts.secrets.get(self.namespace, secret) {
             // Known, and no copy.
             Some(None) => return,
             Some(Some(copy)) => {
