@@ -74,6 +74,20 @@ impl WatchError {
         }
     }
 
+    /// Whether the same request may well be answered a moment later.
+    pub(super) fn passes(&self) -> bool {
+        match self {
+            WatchError::Silent(_) | WatchError::Unreachable(_) => true,
+            WatchError::Refused { code, .. } => *code == 429 || *code >= 500,
+            _ => false,
+        }
+    }
+
+    /// Whether a client that is made anew may help.
+    pub(super) fn may_be_the_client(&self) -> bool {
+        matches!(self, WatchError::Silent(_) | WatchError::Unreachable(_) | WatchError::Refused { code: 401, .. })
+    }
+
     /// Of JSON. The text of serde's own error can hold values.
     pub(super) fn malformed(error: &serde_json::Error) -> WatchError {
         WatchError::Malformed { line: error.line(), column: error.column() }

@@ -62,60 +62,67 @@ impl Kept {
         }
     }
 
-    /// Takes in an object.
-    pub(super) fn put(&mut self, resource: Resource, json: &[u8]) {
+    /// Takes in an object; one that cannot be read takes the place of what was known of it, too. Whether anything else is
+    /// known now: most changes of a Secret or a Namespace are none of a mark or a label.
+    pub(super) fn put(&mut self, resource: Resource, json: &[u8]) -> bool {
         match self {
             Kept::Namespaces { asked, labels } => {
-                if let Some((name, its)) = labels_of(json, asked) {
+                let Some((name, its)) = labels_of(json, asked) else { return self.remove(resource, json) };
+                let is_other = labels.get(&*name) != Some(&its);
+                if is_other {
                     Arc::make_mut(labels).insert(name, its);
                 }
+                is_other
             }
             Kept::Access { store, index } => {
-                if let Some(object) = access_object(resource, json) {
-                    store.put(object);
-                    *index = None;
-                }
+                let Some(object) = access_object(resource, json) else { return self.remove(resource, json) };
+                store.put(object);
+                *index = None;
+                true
             }
             Kept::Secrets { marks, origins } => {
-                if let Some(secret) = known::secret(json, "", marks) {
+                let Some(secret) = known::secret(json, "", marks) else { return self.remove(resource, json) };
+                let is_other = origins.get(&secret.namespace, &secret.name) != Some(&secret.origin);
+                if is_other {
                     Arc::make_mut(origins).insert(&secret.namespace, &secret.name, secret.origin);
                 }
+                is_other
             }
             Kept::ProviderClasses(classes) => {
-                if let Some((namespace, name)) = known::namespace_and_name(json) {
-                    Arc::make_mut(classes).insert(&namespace, &name, provider_class(json));
+                let Some((namespace, name)) = known::namespace_and_name(json) else { return false };
+                let class = provider_class(json);
+                let is_other = classes.get(&namespace, &name) != Some(&class);
+                if is_other {
+                    Arc::make_mut(classes).insert(&namespace, &name, class);
                 }
+                is_other
             }
             Kept::SharedSecrets(origins) => {
-                if let Some((name, from)) = known::shared_secret(json) {
+                let Some((name, from)) = known::shared_secret(json) else { return self.remove(resource, json) };
+                let is_other = origins.get(&name) != Some(&from);
+                if is_other {
                     Arc::make_mut(origins).insert(name, from);
                 }
+                is_other
             }
         }
     }
 
-    /// Forgets an object.
-    pub(super) fn remove(&mut self, resource: Resource, json: &[u8]) {
-        let Some((namespace, name)) = known::namespace_and_name(json) else { return };
+    /// Forgets an object. Whether anything else is known now.
+    pub(super) fn remove(&mut self, resource: Resource, json: &[u8]) -> bool {
+        let Some((namespace, name)) = known::namespace_and_name(json) else { return false };
         match self {
-            Kept::Namespaces { labels, .. } => {
-                Arc::make_mut(labels).remove(&*name);
-            }
+            Kept::Namespaces { labels, .. } => Arc::make_mut(labels).remove(&*name).is_some(),
             Kept::Access { store, index } => {
-                if let Some(kind) = resource.access_kind() {
-                    store.remove(kind, &namespace, &name);
+                let is_gone = resource.access_kind().is_some_and(|kind| store.remove(kind, &namespace, &name));
+                if is_gone {
                     *index = None;
                 }
+                is_gone
             }
-            Kept::Secrets { origins, .. } => {
-                Arc::make_mut(origins).remove(&namespace, &name);
-            }
-            Kept::ProviderClasses(classes) => {
-                Arc::make_mut(classes).remove(&namespace, &name);
-            }
-            Kept::SharedSecrets(origins) => {
-                Arc::make_mut(origins).remove(&name);
-            }
+            Kept::Secrets { origins, .. } => Arc::make_mut(origins).remove(&namespace, &name),
+            Kept::ProviderClasses(classes) => Arc::make_mut(classes).remove(&namespace, &name),
+            Kept::SharedSecrets(origins) => Arc::make_mut(origins).remove(&name).is_some(),
         }
     }
 
@@ -169,7 +176,9 @@ impl Listed {
     pub(super) fn put(&mut self, resource: Resource, json: &[u8]) {
         match self.kept {
             Kept::Access { .. } => self.objects.extend(access_object(resource, json)),
-            _ => self.kept.put(resource, json),
+            _ => {
+                self.kept.put(resource, json);
+            }
         }
     }
 }
@@ -253,6 +262,40 @@ mod tests {
         assert_eq!(from, Some("billing"));
         assert_eq!(secrets.get("shop", "own"), Some(&None));
         assert!(!format!("{kept:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_change_of_what_nobody_asks_for_is_no_news() {
+        let put = |kept: &mut Kept, resource, object: Value| kept.put(resource, &bytes(&object));
+        let mut kept = Kept::nothing(&Topic::Secrets(Vec::new()));
+        let secret = |version: &str, annotations: Value| {
+            let metadata =
+                json!({"namespace": "a", "name": "b", "resourceVersion": version, "annotations": annotations});
+            json!({"metadata": metadata})
+        };
+        assert!(put(&mut kept, Resource::Secrets, secret("1", json!({}))));
+        assert!(!put(&mut kept, Resource::Secrets, secret("2", json!({"rotated": "today"}))));
+        let mark = json!({"reflector.v1.k8s.emberstack.com/reflects": "billing/db"});
+        assert!(put(&mut kept, Resource::Secrets, secret("3", mark)));
+        assert!(kept.remove(Resource::Secrets, &bytes(&secret("3", json!({})))));
+        assert!(!kept.remove(Resource::Secrets, &bytes(&secret("3", json!({})))));
+        let mut kept = Kept::nothing(&Topic::Namespaces(["tier".to_owned()].into()));
+        let namespace =
+            |tier: &str, owner: &str| json!({"metadata": {"name": "a", "labels": {"tier": tier, "owner": owner}}});
+        assert!(put(&mut kept, Resource::Namespaces, namespace("prod", "x")));
+        assert!(!put(&mut kept, Resource::Namespaces, namespace("prod", "y")));
+        assert!(put(&mut kept, Resource::Namespaces, namespace("test", "y")));
+    }
+
+    #[test]
+    fn what_cannot_be_read_any_more_is_forgotten() {
+        let mut kept = Kept::nothing(&Topic::SharedSecrets);
+        let metadata = json!({"name": "db"});
+        let from = json!({"secretRef": {"name": "db", "namespace": "billing"}});
+        kept.put(Resource::SharedSecrets, &bytes(&json!({"metadata": metadata, "spec": from})));
+        assert_eq!(facts(&mut kept).shared_secrets.len(), 1);
+        assert!(kept.put(Resource::SharedSecrets, &bytes(&json!({"metadata": metadata, "spec": {}}))));
+        assert!(facts(&mut kept).shared_secrets.is_empty());
     }
 
     #[test]

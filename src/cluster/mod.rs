@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  PolicySet ──► Needs ──► Watches ──► one task per resource: list in pages, watch, start anew ──► Kept
-//!                  │          │                                                                     │ a moment later
+//!                  │          │                                                                     │ News: a moment later
 //!                  ▼          ▼ state: synced? what is missing?                                     ▼
 //!             ClusterRole   /readyz, metrics                                                 Known ──► Facts
 //! ```
@@ -14,6 +14,7 @@ mod client;
 mod error;
 mod kept;
 mod needs;
+mod news;
 mod role;
 mod unit;
 mod watch;

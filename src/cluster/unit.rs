@@ -49,12 +49,14 @@ impl Unit {
         lock(&self.kept).tell(known);
     }
 
-    pub(super) fn put(&self, resource: Resource, json: &[u8]) {
-        lock(&self.kept).put(resource, json);
+    /// Takes in an object. Whether anything else is known now.
+    pub(super) fn put(&self, resource: Resource, json: &[u8]) -> bool {
+        lock(&self.kept).put(resource, json)
     }
 
-    pub(super) fn remove(&self, resource: Resource, json: &[u8]) {
-        lock(&self.kept).remove(resource, json);
+    /// Forgets an object. Whether anything else is known now.
+    pub(super) fn remove(&self, resource: Resource, json: &[u8]) -> bool {
+        lock(&self.kept).remove(resource, json)
     }
 
     pub(super) fn replace(&self, resource: Resource, listed: Listed) {

@@ -8,13 +8,14 @@ use futures_util::{AsyncBufReadExt, AsyncReadExt};
 use kube_client::Client;
 use kube_client::core::Request;
 use kube_client::core::params::{ListParams, WatchParams};
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::client::Connection;
 use super::error::WatchError;
 use super::kept::{Listed, labels_of};
 use super::needs::{Resource, Topic};
+use super::news::News;
 use super::unit::Unit;
 use super::watches::Observer;
 use super::wire::{Event, Page};
@@ -22,21 +23,31 @@ use crate::fence::facts::Labels;
 
 /// Objects in a page: of Secrets' metadata half a megabyte.
 const PAGE: u32 = 500;
-/// For a page to arrive.
-const PAGE_TIME: Duration = Duration::from_secs(60);
+/// Of a page, in bytes. A tenant may hang 256 KiB of annotations on each of 500 Secrets: they are asked for a few at a time.
+const MOST: u64 = 4 << 20;
+/// For a page to arrive: after a minute the API server gives it up.
+const PAGE_TIME: Duration = Duration::from_secs(30);
+/// How often a page is asked for again before all begins anew.
+const TRIES: u32 = 5;
 /// For a watch to be opened.
 const OPEN_TIME: Duration = Duration::from_secs(15);
 /// After this many seconds the API server ends a watch in order.
 const WATCH_SECONDS: u32 = 290;
-/// A bookmark comes every minute, and one is skipped.
-const SILENCE: Duration = Duration::from_secs(150);
+/// A bookmark comes every minute, but from older API servers not where nothing ever changes.
+const SILENCE: Duration = Duration::from_secs(75);
+/// A watch that lasted so long was no failure: the next one is tried at once.
+const STEADY: Duration = Duration::from_secs(10);
+/// Of the buffer for events, between two.
+const LINE: usize = 64 << 10;
+/// A client that is younger is no cause of a failure.
+const CLIENT_AGE: Duration = Duration::from_secs(5);
 /// How often it is looked for a resource that is not installed.
 const NOT_INSTALLED: Duration = Duration::from_secs(30);
 
 /// The client of all watches, made when the first one asks.
 pub(super) struct Link {
     connection: Connection,
-    client: OnceCell<Client>,
+    client: Mutex<Option<(Client, Instant)>>,
 }
 
 /// A watch of one resource.
@@ -46,16 +57,37 @@ pub(super) struct Watch {
     pub(super) unit: Arc<Unit>,
     pub(super) observer: Arc<dyn Observer>,
     /// Something is known that was not.
-    pub(super) news: Arc<Notify>,
+    pub(super) news: Arc<News>,
+}
+
+/// What came of asking for a page.
+enum Fetched {
+    Whole(Vec<u8>),
+    TooBig,
 }
 
 impl Link {
     pub(super) fn new(connection: Connection) -> Link {
-        Link { connection, client: OnceCell::new() }
+        Link { connection, client: Mutex::default() }
     }
 
-    async fn client(&self) -> Result<&Client, WatchError> {
-        Ok(self.client.get_or_try_init(|| self.connection.client()).await?)
+    async fn client(&self) -> Result<Client, WatchError> {
+        let mut client = self.client.lock().await;
+        if let Some((client, _)) = &*client {
+            return Ok(client.clone());
+        }
+        let made = self.connection.client().await?;
+        *client = Some((made.clone(), Instant::now()));
+        Ok(made)
+    }
+
+    /// What a client was made of may be what fails: an authority that is another now, a token, an address. And its
+    /// connections may lead nowhere.
+    async fn renew(&self) {
+        let mut client = self.client.lock().await;
+        if client.as_ref().is_some_and(|(_, made)| made.elapsed() >= CLIENT_AGE) {
+            *client = None;
+        }
     }
 
     /// What is asked of the labels of one Namespace, asked for now. None where that fails, or there is none.
@@ -67,12 +99,12 @@ impl Link {
         }
         // By a list, which takes no right beside the watch's own.
         let params = ListParams::default().fields(&format!("metadata.name={name}"));
-        let body = self.page(Resource::Namespaces, &params).await.ok()?;
+        let Fetched::Whole(body) = self.page(Resource::Namespaces, &params).await.ok()? else { return None };
         let asked = asked.iter().map(|label| label.as_str().into()).collect();
         labels_of(Page::read(&body).ok()?.items.first()?, &asked).map(|(_, labels)| labels)
     }
 
-    async fn page(&self, resource: Resource, params: &ListParams) -> Result<Vec<u8>, WatchError> {
+    async fn page(&self, resource: Resource, params: &ListParams) -> Result<Fetched, WatchError> {
         let request = Request::new(path(resource));
         let request = if resource.is_metadata() { request.list_metadata(params) } else { request.list(params) };
         let request = request.map_err(|error| WatchError::Unreachable(error.to_string()))?;
@@ -80,10 +112,12 @@ impl Link {
         let read = async {
             let stream = client.request_stream(request).await;
             let stream = stream.map_err(|error| WatchError::of(&error, "list", resource))?;
+            // One object comes, however big it is.
+            let most = if params.limit == Some(1) { u64::MAX } else { MOST };
             let mut body = Vec::new();
-            let read = std::pin::pin!(stream).read_to_end(&mut body).await;
+            let read = std::pin::pin!(stream.take(most)).read_to_end(&mut body).await;
             read.map_err(|error| WatchError::Unreachable(error.to_string()))?;
-            Ok(body)
+            Ok(if body.len() as u64 == most { Fetched::TooBig } else { Fetched::Whole(body) })
         };
         timeout(PAGE_TIME, read).await.unwrap_or(Err(WatchError::Silent(PAGE_TIME.as_secs())))
     }
@@ -94,14 +128,14 @@ impl Watch {
     pub(super) async fn run(&self) {
         let mut backoff = Backoff::default();
         loop {
-            let error = match self.list().await {
+            let error = match self.list(&mut backoff).await {
                 Ok(version) => self.follow(version, &mut backoff).await,
                 Err(error) => error,
             };
             if matches!(error, WatchError::NotInstalled(_)) && self.resource.is_optional() {
                 self.unit.replace(self.resource, Listed::nothing(&self.unit.topic));
-                self.hear(&mut backoff);
-                self.news.notify_one();
+                self.hear();
+                self.news.tell();
                 tokio::time::sleep(NOT_INSTALLED).await;
             } else {
                 self.rest(&error, &mut backoff).await;
@@ -110,21 +144,38 @@ impl Watch {
     }
 
     /// Lists everything, and tells the version to watch from.
-    async fn list(&self) -> Result<String, WatchError> {
+    async fn list(&self, backoff: &mut Backoff) -> Result<String, WatchError> {
         let mut listed = Listed::nothing(&self.unit.topic);
-        let mut params = ListParams::default().limit(PAGE);
+        let mut more: Option<String> = None;
+        let (mut size, mut tries) = (PAGE, 0);
         loop {
-            let body = self.link.page(self.resource, &params).await?;
+            let params = ListParams { continue_token: more.clone(), ..ListParams::default().limit(size) };
+            let body = match self.link.page(self.resource, &params).await {
+                Ok(Fetched::Whole(body)) => body,
+                Ok(Fetched::TooBig) => {
+                    size = fewer(size);
+                    continue;
+                }
+                // What has come need not come again.
+                Err(error) if error.passes() && tries < TRIES => {
+                    tries += 1;
+                    if matches!(error, WatchError::Silent(_)) {
+                        size = fewer(size);
+                    }
+                    self.rest(&error, backoff).await;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let page = Page::read(&body)?;
             page.items.iter().for_each(|item| listed.put(self.resource, item));
-            match page.more {
-                Some(more) => params = ListParams::default().limit(PAGE).continue_token(&more),
-                None => {
-                    self.unit.replace(self.resource, listed);
-                    self.news.notify_one();
-                    return Ok(page.version);
-                }
+            (size, tries) = ((size * 2).min(PAGE), 0);
+            if page.more.is_none() {
+                self.unit.replace(self.resource, listed);
+                self.news.tell();
+                return Ok(page.version);
             }
+            more = page.more;
         }
     }
 
@@ -132,7 +183,11 @@ impl Watch {
     async fn follow(&self, mut version: String, backoff: &mut Backoff) -> WatchError {
         loop {
             let start = Instant::now();
-            match self.events(&mut version, backoff).await {
+            let ended = self.events(&mut version).await;
+            if start.elapsed() >= STEADY {
+                *backoff = Backoff::default();
+            }
+            match ended {
                 // One that ends at once shall not be opened again at once.
                 Ok(()) if start.elapsed() < Duration::from_secs(1) => tokio::time::sleep(Duration::from_secs(1)).await,
                 Ok(()) => {}
@@ -145,7 +200,7 @@ impl Watch {
     }
 
     /// One watch, until it ends in order.
-    async fn events(&self, version: &mut String, backoff: &mut Backoff) -> Result<(), WatchError> {
+    async fn events(&self, version: &mut String) -> Result<(), WatchError> {
         let resource = self.resource;
         let params = WatchParams::default().timeout(WATCH_SECONDS);
         let request = Request::new(path(resource));
@@ -158,60 +213,72 @@ impl Watch {
         let opened = timeout(OPEN_TIME, self.link.client().await?.request_stream(request)).await;
         let opened = opened.map_err(|_| WatchError::Silent(OPEN_TIME.as_secs()))?;
         let mut stream = std::pin::pin!(opened.map_err(|error| WatchError::of(&error, "watch", resource))?);
-        self.hear(backoff);
+        self.hear();
         let mut line = Vec::new();
         loop {
             line.clear();
-            let read = timeout(SILENCE, stream.read_until(b'\n', &mut line)).await;
-            let read = read.map_err(|_| WatchError::Silent(SILENCE.as_secs()))?;
+            line.shrink_to(LINE);
+            // Whether the API server has nothing to say or the connection is dead, a new watch shows.
+            let Ok(read) = timeout(SILENCE, stream.read_until(b'\n', &mut line)).await else { return Ok(()) };
             let read = read.map_err(|error| WatchError::Unreachable(error.to_string()))?;
             if read == 0 || line.last() != Some(&b'\n') {
                 return Ok(());
             }
+            let arrived = Instant::now();
             let (event, next) = Event::read(&line, resource)?;
-            match event {
+            let is_news = match event {
                 Event::Put(json) => self.unit.put(resource, json),
                 Event::Removed(json) => self.unit.remove(resource, json),
-                Event::Bookmark | Event::Unknown => {}
+                Event::Bookmark | Event::Unknown => false,
                 Event::Error(error) => return Err(error),
-            }
+            };
             if !next.is_empty() {
                 *version = next;
             }
             self.observer.heard(resource);
-            if matches!(event, Event::Put(_) | Event::Removed(_)) {
-                self.news.notify_one();
+            if is_news {
+                self.news.event(resource, arrived);
             }
         }
     }
 
     /// The API server answers: what is known is all there is.
-    fn hear(&self, backoff: &mut Backoff) {
-        *backoff = Backoff::default();
+    fn hear(&self) {
         self.observer.heard(self.resource);
         let (failure, is_first) = self.unit.goes_on(self.resource);
         if is_first || failure.is_some() {
             tracing::info!(resource = self.resource.name(), "watching");
-            self.news.notify_one();
+            self.news.tell();
         }
     }
 
     /// Says why nothing comes, and waits a while.
     async fn rest(&self, error: &WatchError, backoff: &mut Backoff) {
-        // A version that is too old is nothing that anybody could do anything about.
-        if !matches!(error, WatchError::Gone) && self.unit.stands(self.resource, error) {
+        // A version that is too old is nothing that anybody could do anything about, unless every one is.
+        if matches!(error, WatchError::Gone) && backoff.is_fresh() {
+            tracing::info!(resource = self.resource.name(), "all is listed anew: the watch was away for too long");
+        } else if self.unit.stands(self.resource, error) {
             let error = error.to_string();
             tracing::error!(resource = self.resource.name(), error = &*error, "the watch stands; it is tried again");
-            self.news.notify_one();
+            self.news.tell();
         }
         tokio::time::sleep(backoff.next()).await;
+        if error.may_be_the_client() {
+            self.link.renew().await;
+        }
     }
 }
 
 /// From a quarter of a second to a quarter of a minute, twice as long each time, and never quite the same.
 struct Backoff(Duration);
 
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+
 impl Backoff {
+    fn is_fresh(&self) -> bool {
+        self.0 == FIRST_WAIT
+    }
+
     fn next(&mut self) -> Duration {
         let most = self.0;
         self.0 = (most * 2).min(Duration::from_secs(15));
@@ -222,8 +289,13 @@ impl Backoff {
 
 impl Default for Backoff {
     fn default() -> Backoff {
-        Backoff(Duration::from_millis(250))
+        Backoff(FIRST_WAIT)
     }
+}
+
+/// Objects in a page where so many were too much, or too slow.
+fn fewer(size: u32) -> u32 {
+    (size / 4).max(1)
 }
 
 fn path(resource: Resource) -> String {

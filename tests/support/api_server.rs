@@ -15,7 +15,13 @@ pub struct State {
     pub asked: Vec<String>,
     /// Without rights.
     pub forbids: bool,
-    /// In pages of two.
+    /// Knows nobody.
+    pub unauthorized: bool,
+    /// So many pages break off.
+    pub breaks: usize,
+    /// Whatever is watched from is too old.
+    pub expires: bool,
+    /// In pages of two, or of one where no more is asked for.
     pub listed: Vec<Value>,
     /// Known to who asks by name, and not in the list.
     pub unlisted: BTreeMap<String, Value>,
@@ -71,10 +77,13 @@ impl ApiServer {
             let pairs = path.split_once('?').map_or("", |(_, query)| query).split('&');
             pairs.filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
         };
-        let (answer, hangs) = {
+        let (answer, hangs, breaks) = {
             let mut state = self.state.lock().unwrap();
             state.asked.push(path.clone());
-            (state.answer(value("fieldSelector"), value("continue")), state.hangs)
+            let breaks = value("continue").is_some() && state.breaks > 0;
+            state.breaks -= usize::from(breaks);
+            let limit = value("limit").map_or(2, |limit| limit.parse().unwrap());
+            (state.answer(value("fieldSelector"), value("continue"), limit), state.hangs, breaks)
         };
         if value("watch").is_some() && answer.0 == 200 {
             return self.watch(&mut stream);
@@ -83,7 +92,8 @@ impl ApiServer {
             std::thread::sleep(Duration::from_secs(60));
         }
         let (status, body) = (answer.0, answer.1.to_string());
-        let head = format!("HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {}", body.len());
+        let length = body.len() + usize::from(breaks);
+        let head = format!("HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {length}");
         write!(stream, "{head}\r\nconnection: close\r\n\r\n{body}")
     }
 
@@ -96,6 +106,10 @@ impl ApiServer {
                 let mut state = self.state.lock().unwrap();
                 if state.age != age {
                     return Ok(());
+                }
+                if state.expires {
+                    let status = json!({"kind": "Status", "code": 410, "reason": "Expired"});
+                    return writeln!(stream, "{}", json!({"type": "ERROR", "object": status}));
                 }
                 std::mem::take(&mut state.lines)
             };
@@ -117,7 +131,10 @@ impl ApiServer {
 }
 
 impl State {
-    fn answer(&self, field: Option<&str>, from: Option<&str>) -> (u16, Value) {
+    fn answer(&self, field: Option<&str>, from: Option<&str>, limit: usize) -> (u16, Value) {
+        if self.unauthorized {
+            return (401, json!({"kind": "Status", "status": "Failure", "code": 401, "reason": "Unauthorized"}));
+        }
         if self.forbids {
             return (403, json!({"kind": "Status", "status": "Failure", "code": 403, "reason": "Forbidden"}));
         }
@@ -130,7 +147,7 @@ impl State {
             return list(self.unlisted.get(name).map(std::slice::from_ref).unwrap_or_default(), String::new());
         }
         let from: usize = from.map_or(0, |from| from.parse().unwrap());
-        let end = (from + 2).min(self.listed.len());
+        let end = (from + limit.min(2)).min(self.listed.len());
         list(&self.listed[from..end], if end < self.listed.len() { end.to_string() } else { String::new() })
     }
 }
