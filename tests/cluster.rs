@@ -17,8 +17,12 @@ mod connections;
 mod control_plane;
 #[path = "support/corpus.rs"]
 mod corpus;
+#[path = "cluster/crowd.rs"]
+mod crowd;
 #[path = "cluster/denials.rs"]
 mod denials;
+#[path = "cluster/figures.rs"]
+mod figures;
 #[path = "cluster/guarded.rs"]
 mod guarded;
 #[path = "cluster/guide.rs"]
@@ -33,6 +37,8 @@ mod objects;
 mod other_webhooks;
 #[path = "cluster/outages.rs"]
 mod outages;
+#[path = "cluster/proxy.rs"]
+mod proxy;
 #[path = "cluster/served_corpus.rs"]
 mod served_corpus;
 #[path = "cluster/served_templates.rs"]
@@ -41,6 +47,10 @@ mod served_templates;
 mod templates;
 #[path = "cluster/updates.rs"]
 mod updates;
+#[path = "cluster/watch_faults.rs"]
+mod watch_faults;
+#[path = "cluster/watch_scale.rs"]
+mod watch_scale;
 #[path = "cluster/watches.rs"]
 mod watches;
 #[path = "cluster/webhook.rs"]

@@ -255,7 +255,9 @@ impl Watch {
     /// Says why nothing comes, and waits a while.
     async fn rest(&self, error: &WatchError, backoff: &mut Backoff) {
         // A version that is too old is nothing that anybody could do anything about, unless every one is.
-        if matches!(error, WatchError::Gone) && backoff.is_fresh() {
+        if matches!(error, WatchError::Gone) && !backoff.was_gone {
+            // It answers, however long it did not.
+            *backoff = Backoff { was_gone: true, ..Backoff::default() };
             tracing::info!(resource = self.resource.name(), "all is listed anew: the watch was away for too long");
         } else if self.unit.stands(self.resource, error) {
             let error = error.to_string();
@@ -270,18 +272,16 @@ impl Watch {
 }
 
 /// From a quarter of a second to a quarter of a minute, twice as long each time, and never quite the same.
-struct Backoff(Duration);
-
-const FIRST_WAIT: Duration = Duration::from_millis(250);
+struct Backoff {
+    most: Duration,
+    /// Whether what was seen last was too old already.
+    was_gone: bool,
+}
 
 impl Backoff {
-    fn is_fresh(&self) -> bool {
-        self.0 == FIRST_WAIT
-    }
-
     fn next(&mut self) -> Duration {
-        let most = self.0;
-        self.0 = (most * 2).min(Duration::from_secs(15));
+        let most = self.most;
+        self.most = (most * 2).min(Duration::from_secs(15));
         let random = u32::try_from(RandomState::new().build_hasher().finish() % 256).unwrap_or(0);
         most / 2 + most / 512 * random
     }
@@ -289,7 +289,7 @@ impl Backoff {
 
 impl Default for Backoff {
     fn default() -> Backoff {
-        Backoff(FIRST_WAIT)
+        Backoff { most: Duration::from_millis(250), was_gone: false }
     }
 }
 
