@@ -42,6 +42,12 @@ pub struct Question<'a> {
 /// With the reason why it is allowed, or none.
 pub type Answered<'a> = (Question<'a>, Option<String>);
 
+impl Question<'_> {
+    pub fn but_for_the_name(&self) -> (usize, (&str, &str), Option<&str>) {
+        (self.row, self.account, self.namespace)
+    }
+}
+
 impl std::fmt::Debug for Question<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:?} {} in {:?} named {:?}", self.account, ROWS[self.row], self.namespace, self.name)

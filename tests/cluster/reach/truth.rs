@@ -152,6 +152,10 @@ pub struct Answers {
     all: [usize; 2],
     rows: BTreeMap<usize, [usize; 2]>,
     subjects: BTreeMap<&'static str, [usize; 2]>,
+    /// How many were given by an aggregated ClusterRole.
+    aggregated: usize,
+    /// Of how many questions the answer depends on the name.
+    named: usize,
 }
 
 /// A kind of subject; what of the reason tells it, and whether a subject of a binding is of that kind.
@@ -181,7 +185,13 @@ impl Answers {
         let bindings = set.objects.iter().filter_map(|object| object["subjects"].as_array());
         let subjects: Vec<&Value> = bindings.flatten().collect();
         let has = SUBJECTS.map(|(_, is_it, _)| subjects.iter().any(|subject| is_it(subject)));
+        let same = answered.chunk_by(|(a, _), (b, _)| a.but_for_the_name() == b.but_for_the_name());
+        self.named += same.filter(|same| same.iter().any(|(_, said)| said.is_some() != same[0].1.is_some())).count();
+        let aggregated: Vec<_> =
+            set.aggregated.iter().map(|(name, _)| format!(" of ClusterRole \"{name}\" ")).collect();
         for (question, reason) in answered {
+            let is_aggregated = |reason: &String| aggregated.iter().any(|shown| reason.contains(shown));
+            self.aggregated += usize::from(reason.as_ref().is_some_and(is_aggregated));
             let yes = usize::from(reason.is_some());
             self.all[yes] += 1;
             self.rows.entry(question.row).or_default()[yes] += 1;
@@ -200,6 +210,8 @@ impl Answers {
         for (kind, [no, yes]) in &self.subjects {
             println!("{kind}: {yes} yes, {no} no");
         }
+        println!("by aggregated ClusterRoles: {} yes; dependent on the name: {}", self.aggregated, self.named);
+        assert!(self.aggregated > 0 && self.named > 0, "{} {}", self.aggregated, self.named);
         assert!(10 * yes >= no + yes, "{yes} of {} answers are yes", no + yes);
         for (index, row) in ROWS.iter().enumerate() {
             let [no, yes] = self.rows.get(&index).copied().unwrap_or_default();
