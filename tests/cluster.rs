@@ -39,6 +39,8 @@ mod other_webhooks;
 mod outages;
 #[path = "cluster/proxy.rs"]
 mod proxy;
+#[path = "cluster/reach.rs"]
+mod reach;
 #[path = "cluster/served_corpus.rs"]
 mod served_corpus;
 #[path = "cluster/served_templates.rs"]

@@ -33,7 +33,7 @@ pub struct Row {
 /// Which sort of way to Secrets a right is, the most direct first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {
-    /// The API answers with the Secret.
+    /// The API answers with the Secret, or puts another in its place.
     Read,
     /// A program of the account's choice runs with any Secret of the namespace.
     Run,
@@ -181,9 +181,9 @@ pub static ROWS: [Row; 73] = [
     row(SECRETS, "list", Way::Read, LIST),
     row(SECRETS, "watch", Way::Read, LIST),
     row(SECRETS, "patch", Way::Read, ANSWERED),
-    row(SECRETS, "update", Way::Read, REPLACE),
     row(SECRETS, "delete", Way::Read, ANSWERED_DELETE),
     row(SECRETS, "deletecollection", Way::Read, ANSWERED_COLLECTION),
+    row(SECRETS, "update", Way::Read, REPLACE),
     row(PODS, "create", Way::Run, RUN),
     row(PODS, "update", Way::Run, OTHER_IMAGE),
     row(PODS, "patch", Way::Run, OTHER_IMAGE),
