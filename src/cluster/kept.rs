@@ -126,6 +126,21 @@ impl Kept {
         }
     }
 
+    /// Takes an object into a list, of which nothing is known before its end.
+    pub(super) fn list(&mut self, listed: &mut Listed, resource: Resource, json: &[u8]) {
+        match self {
+            Kept::Access { store, .. } => {
+                if let Some(mut object) = access_object(resource, json) {
+                    store.share(&mut object);
+                    listed.objects.push(object);
+                }
+            }
+            _ => {
+                listed.kept.put(resource, json);
+            }
+        }
+    }
+
     /// What was known of the resource is no more; this is.
     pub(super) fn replace(&mut self, resource: Resource, mut listed: Listed) {
         match (self, resource.access_kind()) {
@@ -170,16 +185,6 @@ impl Listed {
     /// A list begins.
     pub(super) fn nothing(topic: &Topic) -> Listed {
         Listed { kept: Kept::nothing(topic), objects: Vec::new() }
-    }
-
-    /// Takes in an object.
-    pub(super) fn put(&mut self, resource: Resource, json: &[u8]) {
-        match self.kept {
-            Kept::Access { .. } => self.objects.extend(access_object(resource, json)),
-            _ => {
-                self.kept.put(resource, json);
-            }
-        }
     }
 }
 
@@ -313,7 +318,8 @@ mod tests {
         let reaches = |kept: &mut Kept| !facts(kept).access.unwrap().reach("shop", "web").is_empty();
         assert!(reaches(&mut kept));
         let mut listed = Listed::nothing(&Topic::Access);
-        listed.put(Resource::ClusterRoles, &bytes(&role));
+        kept.list(&mut listed, Resource::ClusterRoles, &bytes(&role));
+        assert!(reaches(&mut kept), "nothing is known of a list before its end");
         kept.replace(Resource::ClusterRoles, listed);
         assert!(reaches(&mut kept), "the binding is still there");
         kept.replace(Resource::RoleBindings, Listed::nothing(&Topic::Access));

@@ -59,6 +59,12 @@ impl Unit {
         lock(&self.kept).remove(resource, json)
     }
 
+    /// Takes a page into a list.
+    pub(super) fn list(&self, listed: &mut Listed, resource: Resource, items: &[&[u8]]) {
+        let mut kept = lock(&self.kept);
+        items.iter().for_each(|item| kept.list(listed, resource, item));
+    }
+
     pub(super) fn replace(&self, resource: Resource, listed: Listed) {
         lock(&self.kept).replace(resource, listed);
     }

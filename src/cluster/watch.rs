@@ -81,6 +81,11 @@ impl Link {
         Ok(made)
     }
 
+    /// A connection that has carried a list keeps buffers of its size, for as long as the watch that comes next.
+    async fn forget(&self) {
+        *self.client.lock().await = None;
+    }
+
     /// What a client was made of may be what fails: an authority that is another now, a token, an address. And its
     /// connections may lead nowhere.
     async fn renew(&self) {
@@ -168,11 +173,12 @@ impl Watch {
                 Err(error) => return Err(error),
             };
             let page = Page::read(&body)?;
-            page.items.iter().for_each(|item| listed.put(self.resource, item));
+            self.unit.list(&mut listed, self.resource, &page.items);
             (size, tries) = ((size * 2).min(PAGE), 0);
             if page.more.is_none() {
                 self.unit.replace(self.resource, listed);
                 self.news.tell();
+                self.link.forget().await;
                 return Ok(page.version);
             }
             more = page.more;

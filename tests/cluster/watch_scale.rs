@@ -27,7 +27,8 @@ impl Watched {
     fn resident_with(&self, policies: &str) -> u64 {
         self.write_policies(policies);
         self.0.webhook.restart();
-        std::thread::sleep(Duration::from_secs(2));
+        // What lists leave behind goes two seconds after the last news.
+        std::thread::sleep(Duration::from_secs(4));
         let figures = Figures::of(&self.0.webhook);
         println!("{} KiB resident, {} KiB at most", figures.resident() >> 10, figures.most_resident() >> 10);
         figures.resident()
