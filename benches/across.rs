@@ -31,7 +31,7 @@ fn object(kind: ObjectKind, value: &Value) -> Object {
 
 fn binding(number: usize) -> Object {
     let account = (number + 1 + 37 * (number / ACCOUNTS)) % ACCOUNTS;
-    let role = ["view", "edit", "admin"][number % 3];
+    let role = ["edit", "admin", "view"][number % 3];
     let name = format!("worker-binding-{number:05}");
     let subject =
         json!({"kind": "ServiceAccount", "namespace": namespace(account), "name": format!("worker-{account:04}")});
