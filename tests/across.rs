@@ -333,7 +333,7 @@ fn the_finding_names_the_chain() {
     );
     assert_eq!(
         finding.message,
-        "the pod's ServiceAccount can read the Secret in namespace \"payments\", by ServiceAccount \"robot\", RoleBinding \
+        "the pod's ServiceAccount can read Secrets in namespace \"payments\", by ServiceAccount \"robot\", RoleBinding \
          \"payments/robot\", ClusterRole \"reader\", rule 0 (/spec/serviceAccountName): give it a ServiceAccount with fewer \
          rights, or automountServiceAccountToken: false [files-only/rule]"
     );
