@@ -22,6 +22,9 @@ pub enum WatchError {
         /// Of what.
         resource: Resource,
     },
+    /// It does not know who asks.
+    #[error("the API server does not take these credentials (401): renew them")]
+    Unauthorized,
     /// The API server does not know this resource.
     #[error("the API server has no {} of {}", .0.name(), .0.api_version())]
     NotInstalled(Resource),
@@ -64,6 +67,7 @@ impl WatchError {
     /// Of a status, which a watch can send in the midst of events, too.
     pub(super) fn of_status(code: u16, reason: &str, verb: &'static str, resource: Resource) -> WatchError {
         match code {
+            401 => WatchError::Unauthorized,
             403 => WatchError::Forbidden { verb, resource },
             404 => WatchError::NotInstalled(resource),
             410 => WatchError::Gone,
