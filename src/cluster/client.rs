@@ -8,6 +8,8 @@ use std::time::Duration;
 use kube_client::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube_client::{Client, Config};
 
+use super::error::words;
+
 /// What the kubelet sets in every container.
 const IN_CLUSTER: &str = "KUBERNETES_SERVICE_HOST";
 /// What kubectl reads, too: paths of kubeconfigs.
@@ -53,16 +55,16 @@ pub enum Access {
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The file of `--kubeconfig`.
-    #[error("--kubeconfig {}: {source}", path.display())]
+    #[error("--kubeconfig {}: {problem}", path.display())]
     Given {
         /// As given.
         path: PathBuf,
         /// What is wrong with it.
-        source: KubeconfigError,
+        problem: String,
     },
     /// No file was named, and there is no cluster around.
     #[error("not in a cluster, and no kubeconfig can be used ({0}): give --kubeconfig FILE")]
-    Found(#[source] KubeconfigError),
+    Found(String),
     /// The context that was asked for.
     #[error(
         "no context {context:?} in the kubeconfig {file}: it has {}",
@@ -81,14 +83,14 @@ pub enum ConnectError {
     InCluster(#[from] InClusterError),
     /// The client cannot be made of it.
     #[error("cannot make a client for the API server: {0}")]
-    Client(#[source] kube_client::Error),
+    Client(String),
 }
 
 impl Connection {
     /// A client, which has asked nothing yet.
     pub(super) async fn client(&self) -> Result<Client, ConnectError> {
         let (config, _) = self.resolve().await?;
-        Client::try_from(config).map_err(ConnectError::Client)
+        client_of(config)
     }
 
     /// Where the API server is, and by which access it is asked.
@@ -99,14 +101,15 @@ impl Connection {
             && (self.caller == Caller::Pod || named.is_none());
         let (mut config, access) = match &self.kubeconfig {
             Some(path) => {
-                let given = |source| ConnectError::Given { path: path.clone(), source };
+                let given = |error: KubeconfigError| ConnectError::Given { path: path.clone(), problem: words(&error) };
                 let kubeconfig = Kubeconfig::read_from(path).map_err(given)?;
                 self.by(kubeconfig, path.display().to_string(), given).await?
             }
             None if is_pod => (Config::incluster()?, Access::Pod),
             None => {
-                let kubeconfig = Kubeconfig::read().map_err(ConnectError::Found)?;
-                self.by(kubeconfig, named.map_or_else(default_file, in_words), ConnectError::Found).await?
+                let found = |error: KubeconfigError| ConnectError::Found(words(&error));
+                let kubeconfig = Kubeconfig::read().map_err(found)?;
+                self.by(kubeconfig, named.map_or_else(default_file, in_words), found).await?
             }
         };
         config.connect_timeout = Some(Duration::from_secs(5));
@@ -137,10 +140,16 @@ impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Access::Pod => f.write_str("the pod's own access"),
-            Access::Kubeconfig { file, context: None } => write!(f, "kubeconfig {file}"),
-            Access::Kubeconfig { file, context: Some(context) } => write!(f, "kubeconfig {file}, context {context:?}"),
+            Access::Kubeconfig { file, context: None } => write!(f, "the kubeconfig {file}"),
+            Access::Kubeconfig { file, context: Some(context) } => {
+                write!(f, "the kubeconfig {file}, context {context:?}")
+            }
         }
     }
+}
+
+pub(super) fn client_of(config: Config) -> Result<Client, ConnectError> {
+    Client::try_from(config).map_err(|error| ConnectError::Client(words(&error)))
 }
 
 fn in_words(paths: OsString) -> String {

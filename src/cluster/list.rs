@@ -11,7 +11,7 @@ use kube_client::{Client, Config};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-use super::client::{ConnectError, Connection};
+use super::client::{ConnectError, Connection, client_of};
 use super::error::WatchError;
 use super::kept::{Listed, labels_of};
 use super::needs::{Resource, Topic};
@@ -54,7 +54,7 @@ impl Link {
     pub(super) fn once(mut config: Config, connection: Connection, page_time: Duration) -> Result<Link, ConnectError> {
         // The client's own tries go on for minutes without a word.
         config.default_retry = false;
-        let client = Client::try_from(config).map_err(ConnectError::Client)?;
+        let client = client_of(config)?;
         Ok(Link { connection, client: OnceCell::new_with(Some(client)), page_time, tries: TRIES })
     }
 

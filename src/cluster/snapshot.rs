@@ -33,7 +33,7 @@ pub enum ReadError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// It was asked.
-    #[error("by the {access}:\n{}", lines(errors))]
+    #[error("by {access}:\n{}", lines(errors))]
     Refused {
         /// By this access.
         access: Access,

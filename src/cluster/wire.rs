@@ -105,8 +105,10 @@ fn status(json: &[u8], resource: Resource) -> WatchError {
 /// What an answer that is no success says. It need not be the API server's own: proxies answer in words of theirs, which
 /// are not shown.
 pub(super) fn refusal(code: u16, body: &[u8], verb: &'static str, resource: Resource) -> WatchError {
-    let reason = serde_json::from_slice::<Status>(body).map(|status| status.reason).unwrap_or_default();
-    WatchError::of_status(code, &reason, verb, resource)
+    let said = serde_json::from_slice::<Status>(body).map(|status| status.reason).unwrap_or_default();
+    let usual = || http::StatusCode::from_u16(code).ok().and_then(|status| status.canonical_reason());
+    let reason = if said.is_empty() { usual().unwrap_or_default() } else { &said };
+    WatchError::of_status(code, reason, verb, resource)
 }
 
 #[derive(Deserialize)]
