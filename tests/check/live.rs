@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
+use secretfence::cluster::{Connection, Needs, Snapshot};
 use serde_json::{Value, json};
 
 use crate::api_server::{ApiServer, State};
@@ -213,6 +214,22 @@ fn a_cluster_that_is_not_there_is_named() {
     error: what the policies ask of the cluster cannot be read, so nothing was judged: by the kubeconfig kubeconfig, context "t":
     the API server cannot be reached: ServiceError: client error (Connect): tcp connect error: Connection refused (os error 111)
     "#);
+}
+
+#[test]
+fn a_cluster_that_says_nothing_is_not_waited_for_for_ever() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let text = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: t\nusers: []\n\
+         clusters: [{{name: t, cluster: {{server: \"http://127.0.0.1:{port}\"}}}}]\n\
+         contexts: [{{name: t, context: {{cluster: t, user: t}}}}]\n"
+    );
+    let folder = Folder::new().file("kubeconfig", text);
+    let connection = Connection { kubeconfig: Some(folder.path().join("kubeconfig")), ..Connection::default() };
+    let needs = Needs { namespaces: Some(["tier".to_owned()].into()), ..Needs::default() };
+    let error = Snapshot::read(&connection, &needs, Duration::from_secs(1)).unwrap_err();
+    assert!(error.to_string().ends_with("context \"t\":\nthe API server said nothing for 1 s"), "{error}");
 }
 
 #[test]

@@ -188,6 +188,7 @@ fn check_judges_by_a_live_cluster_as_by_its_objects() {
     write_objects(cluster, &file("objects.json"));
     let output = run(folder.path(), &["check", "-p", "policies.yaml", "--format", "json", "objects.json", "pods.json"]);
     assert_eq!(json(&output)["findings"], report["findings"]);
+    assert_ne!(json(&output)["findings"], json!([]));
 
     // Without them, less is known.
     let output = run(folder.path(), &["check", "-p", "policies.yaml", "--format", "json", "pods.json"]);
