@@ -37,9 +37,9 @@ pub enum Caller {
     Person,
 }
 
-/// Which access is used, for messages.
+/// Whose credentials are used, for messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Access {
+pub enum Credentials {
     /// The pod's own.
     Pod,
     /// A kubeconfig's.
@@ -93,19 +93,19 @@ impl Connection {
         client_of(config)
     }
 
-    /// Where the API server is, and by which access it is asked.
-    pub(super) async fn resolve(&self) -> Result<(Config, Access), ConnectError> {
+    /// Where the API server is, and by whose credentials it is asked.
+    pub(super) async fn resolve(&self) -> Result<(Config, Credentials), ConnectError> {
         let named = std::env::var_os(KUBECONFIG).filter(|paths| !paths.is_empty());
         let is_pod = std::env::var_os(IN_CLUSTER).is_some()
             && self.context.is_none()
             && (self.caller == Caller::Pod || named.is_none());
-        let (mut config, access) = match &self.kubeconfig {
+        let (mut config, credentials) = match &self.kubeconfig {
             Some(path) => {
                 let given = |error: KubeconfigError| ConnectError::Given { path: path.clone(), problem: words(&error) };
                 let kubeconfig = Kubeconfig::read_from(path).map_err(given)?;
                 self.by(kubeconfig, path.display().to_string(), given).await?
             }
-            None if is_pod => (Config::incluster()?, Access::Pod),
+            None if is_pod => (Config::incluster()?, Credentials::Pod),
             None => {
                 let found = |error: KubeconfigError| ConnectError::Found(words(&error));
                 let kubeconfig = Kubeconfig::read().map_err(found)?;
@@ -115,7 +115,7 @@ impl Connection {
         config.connect_timeout = Some(Duration::from_secs(5));
         // Each request has its own time.
         config.read_timeout = None;
-        Ok((config, access))
+        Ok((config, credentials))
     }
 
     async fn by(
@@ -123,7 +123,7 @@ impl Connection {
         kubeconfig: Kubeconfig,
         file: String,
         failed: impl Fn(KubeconfigError) -> ConnectError,
-    ) -> Result<(Config, Access), ConnectError> {
+    ) -> Result<(Config, Credentials), ConnectError> {
         let context = self.context.clone().or_else(|| kubeconfig.current_context.clone());
         let names = || kubeconfig.contexts.iter().map(|context| &*context.name);
         if let Some(context) = self.context.clone().filter(|context| !names().any(|name| name == context)) {
@@ -132,16 +132,16 @@ impl Connection {
         }
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(failed)?;
-        Ok((config, Access::Kubeconfig { file, context }))
+        Ok((config, Credentials::Kubeconfig { file, context }))
     }
 }
 
-impl fmt::Display for Access {
+impl fmt::Display for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Access::Pod => f.write_str("the pod's own access"),
-            Access::Kubeconfig { file, context: None } => write!(f, "the kubeconfig {file}"),
-            Access::Kubeconfig { file, context: Some(context) } => {
+            Credentials::Pod => f.write_str("the pod's own access"),
+            Credentials::Kubeconfig { file, context: None } => write!(f, "the kubeconfig {file}"),
+            Credentials::Kubeconfig { file, context: Some(context) } => {
                 write!(f, "the kubeconfig {file}, context {context:?}")
             }
         }

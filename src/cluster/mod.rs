@@ -22,7 +22,7 @@ mod watch;
 mod watches;
 mod wire;
 
-pub use client::{Access, Caller, ConnectError, Connection};
+pub use client::{Caller, ConnectError, Connection, Credentials};
 pub use error::WatchError;
 pub use kept::Known;
 pub use needs::{Needs, Resource, Topic};

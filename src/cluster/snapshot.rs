@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::client::{Access, ConnectError, Connection};
+use super::client::{ConnectError, Connection, Credentials};
 use super::error::WatchError;
 use super::kept::{Kept, Known, Listed};
 use super::list::Link;
@@ -33,10 +33,10 @@ pub enum ReadError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// It was asked.
-    #[error("by {access}:\n{}", lines(errors))]
+    #[error("by {credentials}:\n{}", lines(errors))]
     Refused {
-        /// By this access.
-        access: Access,
+        /// By these.
+        credentials: Credentials,
         /// At least one, each once.
         errors: Vec<WatchError>,
     },
@@ -61,7 +61,7 @@ impl Snapshot {
 }
 
 async fn read(connection: &Connection, needs: &Needs, patience: Duration) -> Result<Snapshot, ReadError> {
-    let (config, access) = connection.resolve().await?;
+    let (config, credentials) = connection.resolve().await?;
     let link = Link::once(config, connection.clone(), patience)?;
     let topics = needs.topics();
     let lists = topics.iter().flat_map(|topic| topic.resources().iter().map(move |resource| (topic, *resource)));
@@ -83,7 +83,7 @@ async fn read(connection: &Connection, needs: &Needs, patience: Duration) -> Res
             mut kept => kept.tell(&mut snapshot.known),
         }
     }
-    if errors.is_empty() { Ok(snapshot) } else { Err(ReadError::Refused { access, errors }) }
+    if errors.is_empty() { Ok(snapshot) } else { Err(ReadError::Refused { credentials, errors }) }
 }
 
 async fn list(link: &Link, topic: &Topic, resource: Resource) -> Result<Listed, WatchError> {

@@ -71,7 +71,7 @@ pub struct CheckArguments {
 
 fn examples() -> String {
     let cluster = if cfg!(feature = "cluster") {
-        "  secretfence check --cluster -p policies/ deploy.yaml  ask the cluster for what the input does not tell\n"
+        "  secretfence check --cluster -p mine/ deploy.yaml     ask a cluster for what the input lacks\n"
     } else {
         ""
     };
