@@ -5,6 +5,8 @@
 // Clippy's leave for tests ends at their helper functions.
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 
+#[path = "cluster/across.rs"]
+mod across;
 #[path = "cluster/api.rs"]
 mod api;
 #[path = "cluster/binaries.rs"]
@@ -35,6 +37,8 @@ mod objects;
 mod other_webhooks;
 #[path = "cluster/outages.rs"]
 mod outages;
+#[path = "cluster/reach.rs"]
+mod reach;
 #[path = "cluster/served_corpus.rs"]
 mod served_corpus;
 #[path = "cluster/served_templates.rs"]

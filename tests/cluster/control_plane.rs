@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd,
 };
+use rustls::pki_types::CertificateDer;
 
 use crate::api::Api;
 use crate::binaries::Program;
@@ -64,7 +65,7 @@ pub struct ControlPlane {
     programs: Programs,
     /// To a webhook at this port the API server shows a certificate that has expired.
     pub expired_port: u16,
-    port: u16,
+    pub port: u16,
     etcd_port: u16,
 }
 
@@ -288,6 +289,10 @@ impl Authority {
 
     pub fn pem(&self) -> String {
         self.issuer.pem()
+    }
+
+    pub fn der(&self) -> CertificateDer<'static> {
+        self.issuer.der().clone()
     }
 
     /// Certificate and key in PEM of a server.

@@ -39,10 +39,10 @@ spec:
 const ROLE: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles/secretfence";
 
 /// A cluster whose webhook has a ServiceAccount of its own, without rights.
-struct Watched(Cluster);
+pub struct Watched(pub Cluster);
 
 impl Watched {
-    fn start() -> Option<Watched> {
+    pub fn start() -> Option<Watched> {
         let cluster = Cluster::own("opt-in")?;
         let account = "/api/v1/namespaces/secretfence/serviceaccounts/secretfence/token";
         let request = json!({
@@ -73,20 +73,20 @@ impl Watched {
     }
 
     /// What `secretfence manifests` prints for the policies: the role and its binding.
-    fn printed(&self) -> Vec<Value> {
+    pub fn printed(&self) -> Vec<Value> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_secretfence"));
         let output = command.arg("manifests").arg("-p").arg(self.0.webhook.policies()).output().unwrap();
         assert!(output.status.success(), "{}", shown(&output));
         from_yaml(&String::from_utf8(output.stdout).unwrap())
     }
 
-    fn write_policies(&self, text: &str) {
+    pub fn write_policies(&self, text: &str) {
         fs::write(self.0.webhook.policies().join("watch.yaml"), text).unwrap();
     }
 
     /// What `/readyz` says, once this holds of it.
     #[track_caller]
-    fn ready(&self, is_it: impl Fn(u16, &str) -> bool) -> String {
+    pub fn ready(&self, is_it: impl Fn(u16, &str) -> bool) -> String {
         let mut last = String::new();
         let found = eventually(|| {
             let (status, text) = self.0.webhook.admin("/readyz")?;
