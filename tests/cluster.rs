@@ -5,6 +5,8 @@
 // Clippy's leave for tests ends at their helper functions.
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 
+#[path = "cluster/across.rs"]
+mod across;
 #[path = "cluster/api.rs"]
 mod api;
 #[path = "cluster/binaries.rs"]
@@ -29,6 +31,8 @@ mod guarded;
 mod guide;
 #[path = "cluster/kubectl.rs"]
 mod kubectl;
+#[path = "cluster/live_check.rs"]
+mod live_check;
 #[path = "cluster/modes.rs"]
 mod modes;
 #[path = "cluster/objects.rs"]

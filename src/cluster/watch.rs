@@ -4,29 +4,20 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::{AsyncBufReadExt, AsyncReadExt};
-use kube_client::Client;
+use futures_util::AsyncBufReadExt;
 use kube_client::core::Request;
 use kube_client::core::params::{ListParams, WatchParams};
-use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::client::Connection;
 use super::error::WatchError;
-use super::kept::{Listed, labels_of};
-use super::needs::{Resource, Topic};
+use super::kept::Listed;
+use super::list::{Fetched, Link, PAGE, fewer, path};
+use super::needs::Resource;
 use super::news::News;
 use super::unit::Unit;
 use super::watches::Observer;
 use super::wire::{Event, Page};
-use crate::fence::facts::Labels;
 
-/// Objects in a page: of Secrets' metadata half a megabyte.
-const PAGE: u32 = 500;
-/// Of a page, in bytes. A tenant may hang 256 KiB of annotations on each of 500 Secrets: they are asked for a few at a time.
-const MOST: u64 = 4 << 20;
-/// For a page to arrive: after a minute the API server gives it up.
-const PAGE_TIME: Duration = Duration::from_secs(30);
 /// How often a page is asked for again before all begins anew.
 const TRIES: u32 = 5;
 /// For a watch to be opened.
@@ -39,16 +30,8 @@ const SILENCE: Duration = Duration::from_secs(75);
 const STEADY: Duration = Duration::from_secs(10);
 /// Of the buffer for events, between two.
 const LINE: usize = 64 << 10;
-/// A client that is younger is no cause of a failure.
-const CLIENT_AGE: Duration = Duration::from_secs(5);
 /// How often it is looked for a resource that is not installed.
 const NOT_INSTALLED: Duration = Duration::from_secs(30);
-
-/// The client of all watches, made when the first one asks.
-pub(super) struct Link {
-    connection: Connection,
-    client: Mutex<Option<(Client, Instant)>>,
-}
 
 /// A watch of one resource.
 pub(super) struct Watch {
@@ -58,74 +41,6 @@ pub(super) struct Watch {
     pub(super) observer: Arc<dyn Observer>,
     /// Something is known that was not.
     pub(super) news: Arc<News>,
-}
-
-/// What came of asking for a page.
-enum Fetched {
-    Whole(Vec<u8>),
-    TooBig,
-}
-
-impl Link {
-    pub(super) fn new(connection: Connection) -> Link {
-        Link { connection, client: Mutex::default() }
-    }
-
-    async fn client(&self) -> Result<Client, WatchError> {
-        let mut client = self.client.lock().await;
-        if let Some((client, _)) = &*client {
-            return Ok(client.clone());
-        }
-        let made = self.connection.client().await?;
-        *client = Some((made.clone(), Instant::now()));
-        Ok(made)
-    }
-
-    /// A connection that has carried a list keeps buffers of its size, for as long as the watch that comes next.
-    async fn forget(&self) {
-        *self.client.lock().await = None;
-    }
-
-    /// What a client was made of may be what fails: an authority that is another now, a token, an address. And its
-    /// connections may lead nowhere.
-    async fn renew(&self) {
-        let mut client = self.client.lock().await;
-        if client.as_ref().is_some_and(|(_, made)| made.elapsed() >= CLIENT_AGE) {
-            *client = None;
-        }
-    }
-
-    /// What is asked of the labels of one Namespace, asked for now. None where that fails, or there is none.
-    pub(super) async fn namespace(&self, name: &str, topic: &Topic) -> Option<Labels> {
-        let Topic::Namespaces(asked) = topic else { return None };
-        let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if name.is_empty() || name.len() > 63 || !name.bytes().all(is_name) {
-            return None;
-        }
-        // By a list, which takes no right beside the watch's own.
-        let params = ListParams::default().fields(&format!("metadata.name={name}"));
-        let Fetched::Whole(body) = self.page(Resource::Namespaces, &params).await.ok()? else { return None };
-        let asked = asked.iter().map(|label| label.as_str().into()).collect();
-        labels_of(Page::read(&body).ok()?.items.first()?, &asked).map(|(_, labels)| labels)
-    }
-
-    async fn page(&self, resource: Resource, params: &ListParams) -> Result<Fetched, WatchError> {
-        let request = Request::new(path(resource));
-        let request = if resource.is_metadata() { request.list_metadata(params) } else { request.list(params) };
-        let request = request.map_err(|error| WatchError::Unreachable(error.to_string()))?;
-        let client = self.client().await?;
-        let read = async {
-            let stream = client.request_stream(request).await;
-            let stream = stream.map_err(|error| WatchError::of(&error, "list", resource))?;
-            // One object comes, however big it is.
-            let most = if params.limit == Some(1) { u64::MAX } else { MOST };
-            let mut body = Vec::new();
-            let read = std::pin::pin!(stream.take(most)).read_to_end(&mut body).await;
-            read.map_err(|error| WatchError::Unreachable(error.to_string()))?;
-            Ok(if body.len() as u64 == most { Fetched::TooBig } else { Fetched::Whole(body) })
-        };
-        timeout(PAGE_TIME, read).await.unwrap_or(Err(WatchError::Silent(PAGE_TIME.as_secs())))
-    }
 }
 
 impl Watch {
@@ -155,7 +70,7 @@ impl Watch {
         let (mut size, mut tries) = (PAGE, 0);
         loop {
             let params = ListParams { continue_token: more.clone(), ..ListParams::default().limit(size) };
-            let body = match self.link.page(self.resource, &params).await {
+            let body = match self.link.page_at_last(self.resource, &params).await {
                 Ok(Fetched::Whole(body)) => body,
                 Ok(Fetched::TooBig) => {
                     size = fewer(size);
@@ -278,14 +193,14 @@ impl Watch {
 }
 
 /// From a quarter of a second to a quarter of a minute, twice as long each time, and never quite the same.
-struct Backoff {
+pub(super) struct Backoff {
     most: Duration,
     /// Whether what was seen last was too old already.
     was_gone: bool,
 }
 
 impl Backoff {
-    fn next(&mut self) -> Duration {
+    pub(super) fn next(&mut self) -> Duration {
         let most = self.most;
         self.most = (most * 2).min(Duration::from_secs(15));
         let random = u32::try_from(RandomState::new().build_hasher().finish() % 256).unwrap_or(0);
@@ -299,25 +214,9 @@ impl Default for Backoff {
     }
 }
 
-/// Objects in a page where so many were too much, or too slow.
-fn fewer(size: u32) -> u32 {
-    (size / 4).max(1)
-}
-
-fn path(resource: Resource) -> String {
-    let root = if resource.group().is_empty() { "/api" } else { "/apis" };
-    format!("{root}/{}/{}", resource.api_version(), resource.name())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn resources_are_asked_for_in_the_whole_cluster() {
-        assert_eq!(path(Resource::Secrets), "/api/v1/secrets");
-        assert_eq!(path(Resource::Roles), "/apis/rbac.authorization.k8s.io/v1/roles");
-    }
 
     #[test]
     fn waits_grow_up_to_a_quarter_of_a_minute() {

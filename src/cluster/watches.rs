@@ -9,10 +9,11 @@ use tokio::task::JoinSet;
 
 use super::client::Connection;
 use super::kept::Known;
+use super::list::Link;
 use super::needs::{Needs, Resource, Topic};
 use super::news::News;
 use super::unit::{Progress, Unit};
-use super::watch::{Link, Watch};
+use super::watch::Watch;
 use crate::fence::facts::Labels;
 
 /// After a defect of ours.
