@@ -61,6 +61,16 @@ pub enum WatchError {
 }
 
 impl WatchError {
+    /// Whether a watch cannot go on from where it was: as client-go's reflector, after anything but a way that is cut, a right that
+    /// is missing and an API server that has too much to do.
+    pub(super) fn needs_a_list(&self) -> bool {
+        match self {
+            WatchError::Gone | WatchError::NotInstalled(_) | WatchError::Malformed { .. } => true,
+            WatchError::Refused { code, .. } => *code != 429,
+            _ => false,
+        }
+    }
+
     /// Of a request.
     pub(super) fn of(error: &kube_client::Error, verb: &'static str, resource: Resource) -> WatchError {
         match error {

@@ -112,9 +112,7 @@ impl Watch {
                 // One that ends at once shall not be opened again at once.
                 Ok(()) if start.elapsed() < Duration::from_secs(1) => tokio::time::sleep(Duration::from_secs(1)).await,
                 Ok(()) => {}
-                Err(error @ (WatchError::Gone | WatchError::NotInstalled(_) | WatchError::Malformed { .. })) => {
-                    return error;
-                }
+                Err(error) if error.needs_a_list() => return error,
                 Err(error) => self.rest(&error, backoff).await,
             }
         }

@@ -20,8 +20,8 @@ pub struct State {
     pub unauthorized: bool,
     /// So many pages break off.
     pub breaks: usize,
-    /// Whatever is watched from is too old.
-    pub expires: bool,
+    /// Each watch ends at once, with this status: 410 is that whatever is watched from is too old.
+    pub ends: Option<u16>,
     /// In pages of two, or of one where no more is asked for.
     pub listed: Vec<Value>,
     /// By the plural name of the resource, in the place of `listed`.
@@ -118,8 +118,9 @@ impl ApiServer {
                 if state.age != age {
                     return Ok(());
                 }
-                if state.expires {
-                    let status = json!({"kind": "Status", "code": 410, "reason": "Expired"});
+                if let Some(code) = state.ends {
+                    let reason = if code == 410 { "Expired" } else { "InternalError" };
+                    let status = json!({"kind": "Status", "code": code, "reason": reason});
                     return writeln!(stream, "{}", json!({"type": "ERROR", "object": status}));
                 }
                 std::mem::take(&mut state.lines)

@@ -139,7 +139,7 @@ fn pages_are_smaller_where_objects_are_big() {
 
 #[test]
 fn an_api_server_to_which_all_is_too_old_is_asked_less_and_less() {
-    let api = ApiServer::start(State { listed: vec![namespace("shop", "prod")], expires: true, ..State::default() });
+    let api = ApiServer::start(State { listed: vec![namespace("shop", "prod")], ends: Some(410), ..State::default() });
     let (server, _directory) = serve(&api);
     wait_until_ready(&server);
     std::thread::sleep(Duration::from_secs(4));
@@ -150,6 +150,25 @@ fn an_api_server_to_which_all_is_too_old_is_asked_less_and_less() {
     assert!(eventually(|| server.lines().iter().any(|line| line.contains(why)).then_some(())).is_some());
     assert!(!is_allowed(&server, "shop"));
     assert_eq!(server.admin_get("/readyz").0, 200);
+}
+
+#[test]
+fn a_watch_that_ends_with_an_error_begins_with_a_list_and_less_and_less_often() {
+    let api = ApiServer::start(State { listed: vec![namespace("shop", "test")], ..State::default() });
+    let (server, _directory) = serve(&api);
+    wait_until_ready(&server);
+    // Told by no event.
+    api.change(|state| {
+        state.listed = vec![namespace("shop", "prod")];
+        state.ends = Some(500);
+    });
+    assert!(eventually(|| (!is_allowed(&server, "shop")).then_some(())).is_some());
+    std::thread::sleep(Duration::from_secs(3));
+    let (lists, watches) = (api.asked("limit=500"), api.asked("watch="));
+    assert!(lists.abs_diff(watches) <= 1 && (3..=12).contains(&lists), "{lists} lists, {watches} watches");
+    assert_eq!(server.admin_get("/readyz").0, 200);
+    api.change(|state| state.ends = None);
+    assert!(eventually(|| server.admin_get("/readyz").1.contains("[+]watch namespaces ok").then_some(())).is_some());
 }
 
 #[test]
