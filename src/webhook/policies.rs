@@ -211,9 +211,10 @@ impl Policies {
         }
         tracing::info!(revision = set.revision(), policies = set.policies().len(), "policies reloaded");
         let judgement = Judgement::by(Arc::clone(set), Arc::clone(needs), today());
+        // First, so that nobody reads of the new set that it does not serve.
+        self.set_failure(None);
         self.serving.change(|_| Some(judgement.with_news(&self.watches)));
         self.watches.require(&[needs]);
-        self.set_failure(None);
         metrics.policies_serve(set);
         metrics.policies_reloaded(true);
         *waiting = None;
