@@ -1,6 +1,7 @@
 //! The command line: arguments as typed, resolved to settings, run.
 
 pub mod check;
+pub mod fix;
 pub mod policy;
 #[cfg(feature = "webhook")]
 pub mod serve;
@@ -32,6 +33,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Check(check::CheckArguments),
+    Fix(fix::FixArguments),
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
     #[cfg(feature = "webhook")]
@@ -54,6 +56,7 @@ pub enum Colour {
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Check(arguments) => check::run(arguments),
+        Command::Fix(arguments) => fix::run(arguments),
         Command::Policy(command) => policy::run(command),
         #[cfg(feature = "webhook")]
         Command::Serve(arguments) => serve::run(*arguments),

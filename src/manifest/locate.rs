@@ -9,11 +9,11 @@ use super::{Document, Position};
 
 /// Where a pointer leads.
 #[derive(Clone, Copy)]
-struct Place {
+pub(super) struct Place {
     /// The node as written: perhaps an alias.
-    value: NodeId,
+    pub(super) value: NodeId,
     /// Its key, in a mapping.
-    key: Option<NodeId>,
+    pub(super) key: Option<NodeId>,
 }
 
 /// A node of the source that a pointer leads to.
@@ -72,7 +72,35 @@ impl Document<'_> {
         Some(self.tree.file_range(node.start, node.end))
     }
 
-    fn walk(&self, pointer: &str) -> Found {
+    /// The bytes of all keys of the document, and of the scalars that `shows` says yes to: by the key that they are the
+    /// value of, if of any, and by their bytes. In order; none of a scalar over several lines.
+    pub fn tokens(&self, shows: impl Fn(Option<&str>, &Range<usize>) -> bool) -> Vec<Range<usize>> {
+        let tree = &self.tree;
+        let mut key_of = vec![None; tree.len()];
+        let mut is_key = vec![false; tree.len()];
+        for id in (0..).take(tree.len()).filter(|id| tree.node(*id).is_some_and(|node| node.style.is_mapping())) {
+            for (key, value) in tree.entries(id) {
+                is_key[key as usize] = true;
+                key_of[value as usize] = Some(key);
+            }
+        }
+        let mut tokens = Vec::new();
+        for (id, node) in tree.nodes.iter().enumerate() {
+            let scalar = matches!(
+                node.style,
+                Style::Plain | Style::SingleQuoted | Style::DoubleQuoted | Style::JsonToken
+            );
+            let range = tree.file_range(node.start, node.end);
+            let key = key_of[id].and_then(|key| tree.node(key)).map(|key| tree.text(key));
+            let on_one_line = node.end > node.start && !tree.source[node.start as usize..node.end as usize].contains('\n');
+            if scalar && on_one_line && (is_key[id] || shows(key, &range)) {
+                tokens.push(range);
+            }
+        }
+        tokens
+    }
+
+    pub(super) fn walk(&self, pointer: &str) -> Found {
         let mut found = Found { place: Place { value: 0, key: None }, complete: false, shared: false };
         let mut budget = Budget::new();
         let Some(rest) = pointer.strip_prefix('/') else {
@@ -124,8 +152,9 @@ impl Document<'_> {
     }
 }
 
-struct Found {
-    place: Place,
-    complete: bool,
-    shared: bool,
+/// How far a pointer leads.
+pub(super) struct Found {
+    pub(super) place: Place,
+    pub(super) complete: bool,
+    pub(super) shared: bool,
 }

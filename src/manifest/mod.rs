@@ -6,6 +6,7 @@
 //! not: duplicate keys, of which it would take one, are an error.
 
 mod builder;
+pub mod edit;
 mod error;
 mod json;
 mod locate;
