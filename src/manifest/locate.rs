@@ -86,13 +86,12 @@ impl Document<'_> {
         }
         let mut tokens = Vec::new();
         for (id, node) in tree.nodes.iter().enumerate() {
-            let scalar = matches!(
-                node.style,
-                Style::Plain | Style::SingleQuoted | Style::DoubleQuoted | Style::JsonToken
-            );
+            let scalar =
+                matches!(node.style, Style::Plain | Style::SingleQuoted | Style::DoubleQuoted | Style::JsonToken);
             let range = tree.file_range(node.start, node.end);
             let key = key_of[id].and_then(|key| tree.node(key)).map(|key| tree.text(key));
-            let on_one_line = node.end > node.start && !tree.source[node.start as usize..node.end as usize].contains('\n');
+            let on_one_line =
+                node.end > node.start && !tree.source[node.start as usize..node.end as usize].contains('\n');
             if scalar && on_one_line && (is_key[id] || shows(key, &range)) {
                 tokens.push(range);
             }

@@ -14,6 +14,7 @@ mod object;
 mod provider_class;
 mod render;
 mod scalar;
+mod secret_keys;
 mod template;
 mod tree;
 mod yaml;
@@ -24,6 +25,7 @@ pub use error::{MAX_DEPTH, MAX_DOCUMENT_BYTES, ManifestError, Problem};
 pub use locate::Span;
 pub use object::Object;
 pub use provider_class::{ProviderClassError, provider_class};
+pub use secret_keys::{SecretKeys, secret_keys};
 pub use tree::Style;
 
 /// A file, as far as it could be read.

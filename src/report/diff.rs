@@ -18,8 +18,20 @@ const CONTEXT: usize = 3;
 
 /// Fields that hold names and other harmless things, wherever they stand.
 const NAMES: [&str; 14] = [
-    "apiVersion", "claimName", "defaultMode", "image", "key", "kind", "mountPath", "name", "namespace", "optional",
-    "path", "prefix", "readOnly", "secretName",
+    "apiVersion",
+    "claimName",
+    "defaultMode",
+    "image",
+    "key",
+    "kind",
+    "mountPath",
+    "name",
+    "namespace",
+    "optional",
+    "path",
+    "prefix",
+    "readOnly",
+    "secretName",
 ];
 
 /// Writes the hunks of a file under its name.
@@ -49,10 +61,8 @@ fn write_hunk(hunk: &[DiffOp], old: &Side<'_>, new: &Side<'_>, out: &mut dyn Wri
         let start = range.start + usize::from(!range.is_empty());
         if range.len() == 1 { start.to_string() } else { format!("{start},{}", range.len()) }
     };
-    let (was, is) = (
-        header(first.old_range().start..last.old_range().end),
-        header(first.new_range().start..last.new_range().end),
-    );
+    let (was, is) =
+        (header(first.old_range().start..last.old_range().end), header(first.new_range().start..last.new_range().end));
     writeln!(out, "{CYAN}@@ -{was} +{is} @@{RESET}")?;
     for part in hunk {
         if part.tag() == DiffTag::Equal {
@@ -88,9 +98,8 @@ impl<'s> Side<'s> {
             inserted.get(after).is_some_and(|new| new.start <= range.start)
         };
         let documents = parse(bytes).documents;
-        let shows = |key: Option<&str>, range: &Range<usize>| {
-            key.is_some_and(|key| NAMES.contains(&key)) || is_new(range)
-        };
+        let shows =
+            |key: Option<&str>, range: &Range<usize>| key.is_some_and(|key| NAMES.contains(&key)) || is_new(range);
         let tokens = documents.iter().flat_map(|document| document.tokens(shows)).collect();
         Side { bytes, lines, tokens }
     }

@@ -14,20 +14,21 @@ use crate::fence::name::Text;
 use crate::fence::rules::copies::{Owner, SecretMetadata};
 use crate::fence::rules::provider_class::ProviderClass;
 use crate::fence::{Facts, PolicySet};
-use crate::manifest::{self, Object};
+use crate::manifest::{self, Object, SecretKeys};
 
 type Labels = BTreeMap<String, String>;
 
 /// Adds to the facts what the policies ask for and the input tells. Only where they ask is everything read once before.
 pub fn add(facts: &mut Facts, inputs: &[Input], policies: &PolicySet, namespace: &str) {
     let seek = Seek { policies, namespace, wants: Wants::of(policies) };
-    if seek.wants.words.is_empty() {
+    if seek.wants.words.is_empty() && !seek.wants.keys() {
         return;
     }
     let found: Vec<Vec<Fact>> = inputs.par_iter().map(|input| seek.file(input)).collect();
     let mut labels: HashMap<String, Option<Labels>> = HashMap::new();
     let (mut secrets, mut classes, mut shared) = (HashMap::new(), HashMap::new(), HashMap::new());
     let mut objects = Vec::new();
+    let mut keys: HashMap<(String, String), Option<Vec<String>>> = HashMap::new();
     for fact in found.into_iter().flatten() {
         match fact {
             Fact::Namespace(name, its) => {
@@ -38,6 +39,14 @@ pub fn add(facts: &mut Facts, inputs: &[Input], policies: &PolicySet, namespace:
                 }
             }
             Fact::Access(object) => objects.push(object),
+            Fact::Keys(secret) => {
+                let own = secret.namespace.unwrap_or_else(|| namespace.to_owned());
+                let known = keys.entry((own, secret.name)).or_insert_with(|| secret.keys.clone());
+                // As with Namespaces: two that differ tell nothing.
+                if *known != secret.keys {
+                    *known = None;
+                }
+            }
             Fact::Secret(secret) => {
                 secrets.insert((secret.namespace.into(), secret.name.into()), secret.origin);
             }
@@ -51,6 +60,7 @@ pub fn add(facts: &mut Facts, inputs: &[Input], policies: &PolicySet, namespace:
         }
     }
     facts.namespaces = labels.into_iter().filter_map(|(name, labels)| Some((name, labels?))).collect();
+    facts.secret_keys = keys.into_iter().filter_map(|(name, keys)| Some((name, keys?))).collect();
     facts.secrets = Arc::new(secrets);
     facts.provider_classes = Arc::new(classes);
     facts.shared_secrets = Arc::new(shared);
@@ -88,11 +98,29 @@ impl Wants {
         }
         Wants { kinds, words }
     }
+
+    /// Of an `envFrom` only its Secret tells which variables it makes.
+    fn keys(&self) -> bool {
+        self.kinds.contains(Kind::EnvFrom)
+    }
+
+    fn wants(&self, file: &[u8]) -> bool {
+        self.words.iter().any(|word| memchr::memmem::find(file, word).is_some()) || self.keys() && names_a_secret(file)
+    }
+}
+
+/// Whether a word of the file ends with `Secret`, as the kinds do that are Secrets or become some: most files that name
+/// Secrets have only such as `imagePullSecrets`.
+fn names_a_secret(file: &[u8]) -> bool {
+    const WORD: &[u8] = b"Secret";
+    memchr::memmem::find_iter(file, WORD)
+        .any(|at| file.get(at + WORD.len()).is_none_or(|next| !next.is_ascii_alphanumeric()))
 }
 
 enum Fact {
     Namespace(String, Labels),
     Access(access::Object),
+    Keys(SecretKeys),
     Secret(SecretMetadata),
     ProviderClass(ProviderClass),
     SharedSecret(String, String),
@@ -108,12 +136,16 @@ impl Seek<'_> {
     /// A file that cannot be read has nothing to tell; that is said when it is judged.
     fn file(&self, input: &Input) -> Vec<Fact> {
         let Ok(bytes) = input.read() else { return Vec::new() };
-        if !self.wants.words.iter().any(|word| memchr::memmem::find(&bytes, word).is_some()) {
+        if !self.wants.wants(&bytes) {
             return Vec::new();
         }
         let documents = manifest::parse(&bytes).documents;
         let objects = documents.iter().flat_map(|document| document.objects().unwrap_or_default());
-        objects.filter_map(|object| self.object(&object)).collect()
+        objects.flat_map(|object| self.object(&object).into_iter().chain(self.keys(&object))).collect()
+    }
+
+    fn keys(&self, object: &Object) -> Option<Fact> {
+        self.wants.keys().then(|| manifest::secret_keys(object)).flatten().map(Fact::Keys)
     }
 
     fn object(&self, object: &Object) -> Option<Fact> {

@@ -88,7 +88,14 @@ impl Fixer<'_> {
                 };
             }
         };
-        let mut work = Work { fixer: self, input, patches: Vec::new(), declined: None, faults: Vec::new(), tally: Tally::default() };
+        let mut work = Work {
+            fixer: self,
+            input,
+            patches: Vec::new(),
+            declined: None,
+            faults: Vec::new(),
+            tally: Tally::default(),
+        };
         work.tally.files = 1;
         work.read(&bytes);
         let Work { patches, mut declined, faults, mut tally, .. } = work;
@@ -162,7 +169,10 @@ impl Work<'_> {
             if is_part && self.declined.is_none() {
                 let position = document.locate_nearest(&format!("{}{}", object.pointer, finding.pointer));
                 let place = Some((position.line, position.column));
-                let message = format!("no whole {} but a part that is laid over one: {without_image}; fix that one, or what is built of both", Shown(&object.kind));
+                let message = format!(
+                    "no whole {} but a part that is laid over one: {without_image}; fix that one, or what is built of both",
+                    Shown(&object.kind)
+                );
                 self.declined = Some(fault(self.input, Some(object.address.clone()), place, message));
             }
         }

@@ -101,7 +101,7 @@ pub fn run(arguments: FixArguments) -> anyhow::Result<ExitCode> {
     let fixed: Vec<Fixed> = inputs.par_iter().map(|input| fixer.input(input, target == Target::Output)).collect();
     let mut tally = Tally::default();
     let mut declined = Vec::new();
-    let mut sink = Sink { target, color, out: io::BufWriter::new(color.stream(io::stdout().lock())), begun: false };
+    let mut sink = Sink { target, out: io::BufWriter::new(color.stream(io::stdout().lock())), begun: false };
     for (input, file) in inputs.iter().zip(fixed) {
         let mut own = file.tally;
         match (&file.fate, sink.take(input, &file)) {
@@ -134,7 +134,6 @@ enum Unwritten {
 
 struct Sink {
     target: Target,
-    color: Colour,
     out: io::BufWriter<anstream::AutoStream<io::StdoutLock<'static>>>,
     begun: bool,
 }

@@ -206,8 +206,7 @@ impl Editor<'_, '_> {
             return self.append_to_flow(list, last, last, &texts);
         }
         let quotes = self.quotes_in(last);
-        let mut indents = self.layout.indents(last);
-        indents.dash = self.layout.dash_of(list).unwrap_or(indents.dash);
+        let indents = self.layout.indents(list);
         let column = self.layout.column(list);
         let flow = self.layout.style(last) == Some(Style::FlowMapping) && values.iter().all(New::is_flat);
         let mut lines = Vec::new();
@@ -274,13 +273,13 @@ impl Editor<'_, '_> {
             return Err(self.decline(mapping, Reason::Layout));
         }
         let quotes = if new.is_scalar() { self.quotes_in(mapping) } else { Quotes::Plain };
-        let lines = written::member(name, new, self.layout.indents(mapping), quotes);
+        let (key, value) = self.place(entries, name, mapping);
+        let lines = written::member(name, new, self.layout.indents(value), quotes);
         if FIRST.contains(&name) && own_line {
             let text = self.joined(start, &lines, column) + self.layout.line_break(start);
             self.splices.insert(self.layout.line_start(start), text);
             return Ok(());
         }
-        let (key, value) = self.place(entries, name, mapping);
         let end = self.layout.line_end(self.layout.end(value));
         let is_last = entries.last() == Some(&(key, value));
         let end = if is_last {
@@ -343,20 +342,16 @@ impl Editor<'_, '_> {
         Ok(())
     }
 
-    /// Lines go; the comments on them stay, as lines of their own.
+    /// Lines go; the comments on them stay, as lines of their own. The line break before them goes, too, and not the one
+    /// after them: something may come in there.
     fn remove_lines(&mut self, lines: Range<usize>, first: NodeId, column: usize) {
         let notes = self.lines_of(&self.layout.comments(lines.clone(), first));
-        let whole = lines.start..self.layout.next_line(lines.end);
-        if !notes.is_empty() {
-            let text = self.joined(lines.start, &notes, column);
-            self.splices.replace(lines, text);
-        } else if whole.end == lines.end {
-            // The last line of a file that ends without a line break.
-            let before = self.layout.slice(0..lines.start);
-            let before = before.strip_suffix('\n').map_or(before, |before| before.strip_suffix('\r').unwrap_or(before));
-            self.splices.replace(before.len()..lines.end, "");
-        } else {
-            self.splices.replace(whole, "");
+        let text = self.joined(lines.start, &notes, column);
+        let before = self.layout.slice(0..lines.start);
+        let whole = before.strip_suffix('\n').map(|before| before.strip_suffix('\r').unwrap_or(before).len());
+        match whole.filter(|_| notes.is_empty()) {
+            Some(start) => self.splices.replace(start..lines.end, ""),
+            None => self.splices.replace(lines, text),
         }
     }
 
@@ -384,20 +379,23 @@ impl Editor<'_, '_> {
     fn blank_between(&self, list: NodeId) -> Option<String> {
         let lines = self.layout.item_lines(list).filter(|lines| lines.len() > 1)?;
         let mut pairs = lines.iter().zip(lines.iter().skip(1));
-        let blank = pairs.all(|(one, other)| self.layout.slice(one.end..other.start).trim_ascii().is_empty()
-            && self.layout.slice(one.end..other.start).bytes().filter(|byte| *byte == b'\n').count() > 1);
+        let blank = pairs.all(|(one, other)| {
+            self.layout.slice(one.end..other.start).trim_ascii().is_empty()
+                && self.layout.slice(one.end..other.start).bytes().filter(|byte| *byte == b'\n').count() > 1
+        });
         blank.then(String::new)
     }
 
     /// Lines come in after the line that ends at `end`.
     fn insert_lines(&mut self, end: usize, lines: &[String], column: usize) {
         let text = self.layout.line_break(end).to_owned() + &self.joined(end, lines, column);
-        self.splices.insert(end, text);
+        self.splices.insert_lines(end, column, text);
     }
 
     /// Lines at a column, with the line breaks of their surroundings.
     fn joined(&self, at: usize, lines: &[String], column: usize) -> String {
-        let lines = lines.iter().map(|line| if line.is_empty() { String::new() } else { format!("{:column$}{line}", "") });
+        let lines =
+            lines.iter().map(|line| if line.is_empty() { String::new() } else { format!("{:column$}{line}", "") });
         lines.collect::<Vec<String>>().join(self.layout.line_break(at))
     }
 

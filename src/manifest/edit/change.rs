@@ -83,10 +83,8 @@ impl Changes {
             for Operation { op, path, value } in operations {
                 let pointer = format!("{}{path}", patch.pointer);
                 let found = changes.operation(document, &op, &pointer, value, &mut appended);
-                found.ok_or_else(|| Declined {
-                    line: document.locate_nearest(&pointer).line,
-                    reason: Reason::Unfit,
-                })?;
+                found
+                    .ok_or_else(|| Declined { line: document.locate_nearest(&pointer).line, reason: Reason::Unfit })?;
             }
         }
         for (list, groups) in appended {

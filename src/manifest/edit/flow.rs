@@ -25,7 +25,8 @@ impl Editor<'_, '_> {
                     known = true;
                     let own_line = line > node.line;
                     style.lines = own_line.then(|| {
-                        let (outer, inner) = (layout.indent_at(node.start as usize), layout.indent_at(layout.start(first)));
+                        let (outer, inner) =
+                            (layout.indent_at(node.start as usize), layout.indent_at(layout.start(first)));
                         inner.checked_sub(outer).filter(|step| *step > 0).unwrap_or(2)
                     });
                     style.padded = !own_line && layout.slice(node.start as usize + 1..layout.start(first)) == " ";
@@ -41,17 +42,20 @@ impl Editor<'_, '_> {
                     // What is cuddled has its members on lines of their own, one level down.
                     let inner = layout.tree.children(first).next().filter(|inner| layout.node(*inner).line > line);
                     if let Some(inner) = inner.filter(|_| style.lines.is_none()) {
-                        let step = layout.indent_at(layout.start(inner)).checked_sub(layout.indent_at(node.start as usize));
+                        let step =
+                            layout.indent_at(layout.start(inner)).checked_sub(layout.indent_at(node.start as usize));
                         style.lines = step.filter(|step| *step > 0);
                     }
                 }
-                if let Some((key, value)) = layout.tree.entries(at).next().filter(|_| node.style == Style::FlowMapping) {
+                if let Some((key, value)) = layout.tree.entries(at).next().filter(|_| node.style == Style::FlowMapping)
+                {
                     if let (None, Some(colon)) = (spaced, layout.after_colon(key)) {
                         spaced = Some(!layout.slice(colon..layout.start(value).max(colon)).is_empty());
                         style.keys = layout.style(key).map_or(Quotes::Plain, Quotes::from);
                     }
                     let strings = layout.tree.entries(at).map(|(_, value)| layout.node(value).style);
-                    let mut strings = strings.filter(|style| matches!(style, Style::SingleQuoted | Style::DoubleQuoted));
+                    let mut strings =
+                        strings.filter(|style| matches!(style, Style::SingleQuoted | Style::DoubleQuoted));
                     quotes = quotes.or_else(|| strings.next().map(Quotes::from));
                 }
             }

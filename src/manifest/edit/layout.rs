@@ -1,5 +1,7 @@
 //! Lines, columns and comments of a document, and where its nodes end.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::manifest::tree::{Node, NodeId, Style, Tree};
@@ -10,6 +12,7 @@ pub struct Layout<'e> {
     pub tree: &'e Tree<'e>,
     /// By node: what holds it.
     parents: Vec<NodeId>,
+    usual: Indents,
 }
 
 /// How block collections are indented somewhere.
@@ -31,6 +34,23 @@ pub struct Comment {
     pub trailing: bool,
 }
 
+/// How often each number stands somewhere.
+#[derive(Default)]
+struct Often(BTreeMap<usize, usize>);
+
+impl Often {
+    fn extend(&mut self, number: Option<usize>) {
+        if let Some(number) = number {
+            *self.0.entry(number).or_default() += 1;
+        }
+    }
+
+    /// The smallest of those that stand there most often.
+    fn most(&self) -> Option<usize> {
+        self.0.iter().max_by_key(|(number, count)| (**count, Reverse(**number))).map(|(number, _)| *number)
+    }
+}
+
 impl<'e> Layout<'e> {
     pub fn new(text: &'e str, tree: &'e Tree<'e>) -> Layout<'e> {
         let mut parents = vec![0; tree.len()];
@@ -46,7 +66,9 @@ impl<'e> Layout<'e> {
                 open.push(id);
             }
         }
-        Layout { text, tree, parents }
+        let usual = Indents { step: 2, list: 0, dash: 2 };
+        let layout = Layout { text, tree, parents, usual };
+        Layout { usual: layout.usual_indents(), ..layout }
     }
 
     pub fn parent(&self, id: NodeId) -> NodeId {
@@ -167,31 +189,39 @@ impl<'e> Layout<'e> {
         rest.get(blank..)?.starts_with(':').then_some(end + blank + 1)
     }
 
-    /// The indents around a node: those of the nearest collections that have any.
-    pub fn indents(&self, id: NodeId) -> Indents {
-        let (mut step, mut list, mut dash) = (None, None, None);
-        let mut at = id;
-        loop {
-            for (key, value) in self.tree.entries(at).filter(|_| self.style(at) == Some(Style::BlockMapping)) {
-                let beyond = self.column(value).checked_sub(self.column(key));
-                match self.style(value) {
-                    Some(Style::BlockMapping) => step = step.or(beyond.filter(|beyond| *beyond > 0)),
-                    Some(Style::BlockSequence) => {
-                        list = list.or(beyond);
-                        dash = dash.or(self.dash_of(value));
-                    }
-                    _ => {}
-                }
-            }
-            if self.style(at) == Some(Style::BlockSequence) {
-                dash = dash.or(self.dash_of(at));
-            }
-            if at == 0 || (step.is_some() && list.is_some() && dash.is_some()) {
-                break;
-            }
-            at = self.parent(at);
+    /// The indents of what is written beside a node: its own if it is a list, else those that the document has most often.
+    pub fn indents(&self, beside: NodeId) -> Indents {
+        if self.style(beside) != Some(Style::BlockSequence) {
+            return self.usual;
         }
-        Indents { step: step.unwrap_or(2), list: list.unwrap_or(0), dash: dash.unwrap_or(2) }
+        let key = self.key_of(beside);
+        let list = key.and_then(|key| self.column(beside).checked_sub(self.column(key)));
+        Indents {
+            list: list.unwrap_or(self.usual.list),
+            dash: self.dash_of(beside).unwrap_or(self.usual.dash),
+            ..self.usual
+        }
+    }
+
+    fn usual_indents(&self) -> Indents {
+        let (mut steps, mut lists, mut dashes) = (Often::default(), Often::default(), Often::default());
+        for id in (0..).take(self.tree.len()) {
+            match self.style(id) {
+                Some(Style::BlockMapping) => {
+                    for (key, value) in self.tree.entries(id) {
+                        let beyond = self.column(value).checked_sub(self.column(key));
+                        match self.style(value) {
+                            Some(Style::BlockMapping) => steps.extend(beyond.filter(|beyond| *beyond > 0)),
+                            Some(Style::BlockSequence) => lists.extend(beyond),
+                            _ => {}
+                        }
+                    }
+                }
+                Some(Style::BlockSequence) => dashes.extend(self.dash_of(id)),
+                _ => {}
+            }
+        }
+        Indents { step: steps.most().unwrap_or(2), list: lists.most().unwrap_or(0), dash: dashes.most().unwrap_or(2) }
     }
 
     /// From the dashes of a list to the keys of its items.
