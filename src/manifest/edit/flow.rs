@@ -90,14 +90,12 @@ impl Editor<'_, '_> {
     ) -> Result<(), Declined> {
         let style = self.flow_style(collection);
         let end = self.flow_end(last);
-        let close = self.layout.node(collection).end as usize - 1;
         let begin = self.layout.start(first);
         let indent = self.layout.indent_at(begin);
         let own_line = self.layout.is_first_on_line(begin) && style.lines.is_some();
         let texts = texts(&style, indent);
-        let after = self.layout.slice(end..close);
-        let blank = after.len() - after.trim_ascii_start().len();
-        let comma = after.get(blank..).filter(|rest| rest.starts_with(',')).map(|_| end + blank);
+        // The comma before the last one that goes, goes with it.
+        let comma = self.comma_after(end).filter(|_| !self.is_last_to_stay(collection, last));
         if !own_line {
             let text = texts.iter().map(|text| format!("{}{text}", style.comma())).collect::<String>();
             let text = self.with_line_breaks(begin, &text);
@@ -141,7 +139,13 @@ impl Editor<'_, '_> {
         let start = self.layout.start(first);
         let range = match (children.get(to + 1), from.checked_sub(1).and_then(|before| children.get(before))) {
             (Some(next), _) => start..self.layout.start(*next),
-            (None, Some(before)) => self.flow_end(*before)..self.flow_end(last),
+            (None, Some(before)) => {
+                let (before, end) = (self.flow_end(*before), self.flow_end(last));
+                match (self.comma_after(before), self.comma_after(end)) {
+                    (Some(before), Some(end)) => before + 1..end + 1,
+                    _ => before..end,
+                }
+            }
             (None, None) => start..self.flow_end(last),
         };
         if !self.layout.comments(range.clone(), first).is_empty() {
@@ -153,6 +157,27 @@ impl Editor<'_, '_> {
         }
         self.splices.replace(range, "");
         Ok(())
+    }
+
+    fn comma_after(&self, end: usize) -> Option<usize> {
+        let rest = self.layout.slice(end..self.layout.text.len());
+        let blank = rest.len() - rest.trim_ascii_start().len();
+        rest.get(blank..)?.starts_with(',').then_some(end + blank)
+    }
+
+    /// Whether there is something behind a member or an item, and all of it goes.
+    fn is_last_to_stay(&self, collection: NodeId, last: NodeId) -> bool {
+        let tree = self.layout.tree;
+        let behind: Vec<bool> = if self.layout.style(collection) == Some(Style::FlowMapping) {
+            let removed = self.changes.removed_members.get(&collection);
+            let entries = tree.entries(collection).skip_while(|(_, value)| *value != last).skip(1);
+            entries.map(|(key, _)| removed.is_some_and(|removed| removed.contains(&key))).collect()
+        } else {
+            let removed = self.changes.removed_items.get(&collection);
+            let items = tree.children(collection).enumerate().skip_while(|(_, item)| *item != last).skip(1);
+            items.map(|(index, _)| removed.is_some_and(|removed| removed.contains(&index))).collect()
+        };
+        !behind.is_empty() && behind.iter().all(|goes| *goes)
     }
 
     /// The text with the line breaks of the lines around `at`.
