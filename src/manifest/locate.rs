@@ -72,27 +72,34 @@ impl Document<'_> {
         Some(self.tree.file_range(node.start, node.end))
     }
 
-    /// The bytes of all keys of the document, and of the scalars that `shows` says yes to: by the key that they are the
-    /// value of, if of any, and by their bytes. In order; none of a scalar over several lines.
-    pub fn tokens(&self, shows: impl Fn(Option<&str>, &Range<usize>) -> bool) -> Vec<Range<usize>> {
+    /// The bytes of all keys of the document, and of the scalars that `shows` says yes to: by the key of what holds them, by
+    /// their own, and by their bytes. Lists lend their key to their items. In order; none of a scalar over several lines.
+    pub fn tokens(&self, shows: impl Fn(&str, &str, &Range<usize>) -> bool) -> Vec<Range<usize>> {
         let tree = &self.tree;
-        let mut key_of = vec![None; tree.len()];
-        let mut is_key = vec![false; tree.len()];
-        for id in (0..).take(tree.len()).filter(|id| tree.node(*id).is_some_and(|node| node.style.is_mapping())) {
-            for (key, value) in tree.entries(id) {
-                is_key[key as usize] = true;
-                key_of[value as usize] = Some(key);
-            }
-        }
+        // By node: whether it is a key, its own key, and that of its mapping.
+        let mut places: Vec<(bool, Option<NodeId>, Option<NodeId>)> = vec![Default::default(); tree.len()];
         let mut tokens = Vec::new();
-        for (id, node) in tree.nodes.iter().enumerate() {
-            let scalar =
-                matches!(node.style, Style::Plain | Style::SingleQuoted | Style::DoubleQuoted | Style::JsonToken);
+        for (id, node) in (0..).zip(tree.nodes.iter()) {
+            let (is_key, own, holder) = places.get(id as usize).copied().unwrap_or_default();
+            if node.style.is_mapping() {
+                for (key, value) in tree.entries(id) {
+                    places.get_mut(key as usize).into_iter().for_each(|place| place.0 = true);
+                    places.get_mut(value as usize).into_iter().for_each(|place| *place = (false, Some(key), own));
+                }
+            } else if node.style.is_sequence() {
+                for item in tree.children(id) {
+                    places.get_mut(item as usize).into_iter().for_each(|place| *place = (false, own, holder));
+                }
+            }
+            let text = |key: Option<NodeId>| key.and_then(|key| tree.node(key)).map_or("", |key| tree.text(key));
             let range = tree.file_range(node.start, node.end);
-            let key = key_of[id].and_then(|key| tree.node(key)).map(|key| tree.text(key));
-            let on_one_line =
-                node.end > node.start && !tree.source[node.start as usize..node.end as usize].contains('\n');
-            if scalar && on_one_line && (is_key[id] || shows(key, &range)) {
+            let styles = [Style::Plain, Style::SingleQuoted, Style::DoubleQuoted, Style::JsonToken];
+            let written = tree.source.get(node.start as usize..node.end as usize).unwrap_or_default();
+            if styles.contains(&node.style)
+                && !written.is_empty()
+                && !written.contains('\n')
+                && (is_key || shows(text(holder), text(own), &range))
+            {
                 tokens.push(range);
             }
         }

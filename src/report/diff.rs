@@ -16,22 +16,14 @@ use crate::manifest::parse;
 /// Lines around a change.
 const CONTEXT: usize = 3;
 
-/// Fields that hold names and other harmless things, wherever they stand.
-const NAMES: [&str; 14] = [
-    "apiVersion",
-    "claimName",
-    "defaultMode",
-    "image",
-    "key",
-    "kind",
-    "mountPath",
-    "name",
-    "namespace",
-    "optional",
-    "path",
-    "prefix",
-    "readOnly",
-    "secretName",
+/// Fields that hold names and other harmless things, by what holds them: a Secret's data may have a `key` and a `name`, too.
+const NAMES: [(&[&str], &[&str]); 6] = [
+    (&["", "items"], &["apiVersion", "kind"]),
+    (&["metadata"], &["name", "namespace"]),
+    (&["containers", "initContainers", "ephemeralContainers"], &["name", "image"]),
+    (&["secretKeyRef", "configMapKeyRef", "secretRef", "configMapRef"], &["name", "key", "optional"]),
+    (&["env", "volumes", "volumeMounts"], &["name", "mountPath", "readOnly"]),
+    (&["secret"], &["secretName", "name"]),
 ];
 
 /// Writes the hunks of a file under its name.
@@ -98,8 +90,9 @@ impl<'s> Side<'s> {
             inserted.get(after).is_some_and(|new| new.start <= range.start)
         };
         let documents = parse(bytes).documents;
-        let shows =
-            |key: Option<&str>, range: &Range<usize>| key.is_some_and(|key| NAMES.contains(&key)) || is_new(range);
+        let shows = |holder: &str, key: &str, range: &Range<usize>| {
+            NAMES.iter().any(|(holders, keys)| holders.contains(&holder) && keys.contains(&key)) || is_new(range)
+        };
         let tokens = documents.iter().flat_map(|document| document.tokens(shows)).collect();
         Side { bytes, lines, tokens }
     }

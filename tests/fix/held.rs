@@ -39,11 +39,7 @@ pub fn patches(source: &[u8], policies: &PolicySet, facts: &Facts) -> (Vec<Objec
             };
             swapped += judgement.findings.iter().filter(|finding| finding.outcome == Outcome::Swapped).count();
             if !judgement.patch.is_empty() {
-                patches.push(ObjectPatch {
-                    document: document.index,
-                    pointer: object.pointer,
-                    patch: judgement.patch,
-                });
+                patches.push(ObjectPatch { document: document.index, pointer: object.pointer, patch: judgement.patch });
             }
         }
     }

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use crate::{Folder, POD};
 
 const RUNS: u32 = 200;
-const FILES: usize = 24;
+const FILES: usize = 16;
 
 #[test]
 fn a_file_is_old_or_new_whenever_the_process_is_killed() {
     let mut folder = Folder::new();
     // Long enough that a file which is written in its place would be seen half written.
-    let padding: String = (0..4000).map(|line| format!("# line {line} of what nobody touches\n")).collect();
+    let padding: String = (0..1000).map(|line| format!("# line {line} of what nobody touches\n")).collect();
     for index in 0..FILES {
         folder = folder.file(&format!("manifests/{index}.yaml"), format!("{POD}{padding}"));
     }

@@ -24,7 +24,42 @@ fn with(secret: &str) -> String {
 #[test]
 fn an_env_from_is_swapped_where_the_secret_is_in_the_same_stream() {
     let secret = "{apiVersion: v1, kind: Secret, metadata: {name: db, namespace: shop}, stringData: {USER: me, PASSWORD: hunter2}}";
-    assert_snapshot!(Folder::new().piped(&["fix", "-p", "policy.yaml", "-"], &with(secret)), @"");
+    assert_snapshot!(Folder::new().piped(&["fix", "-p", "policy.yaml", "-"], &with(secret)), @r#"
+    exit: 0
+    --- stdout
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web, namespace: shop, annotations: {secretfence.dev/swapped: "api: PASSWORD -> /run/secretfence/db/PASSWORD USER -> /run/secretfence/db/USER [all/files]"}}
+    spec:
+      containers:
+        - name: api
+          image: api
+          env:
+            - name: PASSWORD_FILE
+              value: /run/secretfence/db/PASSWORD
+            - name: USER_FILE
+              value: /run/secretfence/db/USER
+          volumeMounts:
+            - name: secretfence-34a7ec215557f4c8
+              mountPath: /run/secretfence
+              readOnly: true
+      volumes:
+        - name: secretfence-34a7ec215557f4c8
+          projected:
+            defaultMode: 0444
+            sources:
+              - secret:
+                  name: db
+                  items:
+                    - key: PASSWORD
+                      path: db/PASSWORD
+                    - key: USER
+                      path: db/USER
+    ---
+    {apiVersion: v1, kind: Secret, metadata: {name: db, namespace: shop}, stringData: {USER: me, PASSWORD: hunter2}}
+    --- stderr
+    1 file: 1 fixed; 1 reference swapped, 1 of which the program must be told to read
+    "#);
 }
 
 #[test]
@@ -56,7 +91,9 @@ fn a_secret_of_another_namespace_tells_nothing() {
 
 #[test]
 fn two_secrets_that_differ_tell_nothing() {
-    let secret = |key: &str| format!("{{apiVersion: v1, kind: Secret, metadata: {{name: db, namespace: shop}}, data: {{{key}: eA==}}}}");
+    let secret = |key: &str| {
+        format!("{{apiVersion: v1, kind: Secret, metadata: {{name: db, namespace: shop}}, data: {{{key}: eA==}}}}")
+    };
     let both = format!("{}\n---\n{}", secret("A"), secret("B"));
     let text = Folder::new().piped(&["fix", "-p", "policy.yaml", "-"], &with(&both));
     assert!(text.contains("0 fixed"), "{text}");

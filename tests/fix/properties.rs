@@ -6,7 +6,7 @@ use secretfence::manifest::edit::Reason;
 use crate::{ALL, held};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_layout_is_kept(choices in prop::collection::vec(any::<u8>(), 0..400)) {
@@ -31,7 +31,7 @@ fn few_layouts_are_declined() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let strategy = prop::collection::vec(any::<u8>(), 0..400);
     let (mut fixed, mut declined) = (0, std::collections::BTreeMap::<String, usize>::new());
-    for _ in 0..1000 {
+    for _ in 0..500 {
         let source = Writer::file(&strategy.new_tree(&mut runner).unwrap().current());
         match held::fix(source.as_bytes(), &held::policies(ALL), &facts()) {
             Ok(Some(_)) => fixed += 1,
@@ -40,7 +40,7 @@ fn few_layouts_are_declined() {
         }
     }
     println!("{fixed} fixed, declined: {declined:#?}");
-    assert!(fixed > 600, "{fixed}");
+    assert!(fixed > 300, "{fixed}");
     assert!(declined.values().sum::<usize>() * 5 < fixed, "{declined:#?}");
 }
 
@@ -89,8 +89,7 @@ impl Line {
 
 impl Writer<'_> {
     fn file(choices: &[u8]) -> String {
-        let mut writer =
-            Writer { choices: choices.iter(), comments: 0, anchors: 0, after_text: false, aliases: false };
+        let mut writer = Writer { choices: choices.iter(), comments: 0, anchors: 0, after_text: false, aliases: false };
         let mut text = String::new();
         let documents = 1 + writer.pick(3);
         for index in 0..documents {
@@ -138,7 +137,10 @@ impl Writer<'_> {
         let name = self.word("web");
         let mut metadata = vec![("name", name)];
         if self.one_in(3) {
-            metadata.push(("annotations", if self.one_in(2) { Tree::Null } else { Tree::Map(vec![("a", Tree::Word("b".into()))]) }));
+            metadata.push((
+                "annotations",
+                if self.one_in(2) { Tree::Null } else { Tree::Map(vec![("a", Tree::Word("b".into()))]) },
+            ));
         }
         if self.one_in(4) {
             metadata.push(("labels", Tree::Map(vec![("app", Tree::Word("web".into()))])));
@@ -151,7 +153,10 @@ impl Writer<'_> {
                 let template = if self.one_in(2) {
                     Tree::Map(vec![("spec", spec)])
                 } else {
-                    Tree::Map(vec![("metadata", Tree::Map(vec![("labels", Tree::Map(vec![("app", Tree::Word("web".into()))]))])), ("spec", spec)])
+                    Tree::Map(vec![
+                        ("metadata", Tree::Map(vec![("labels", Tree::Map(vec![("app", Tree::Word("web".into()))]))])),
+                        ("spec", spec),
+                    ])
                 };
                 Tree::Map(vec![
                     ("apiVersion", kind("apps/v1")),
@@ -161,14 +166,20 @@ impl Writer<'_> {
                 ])
             }
             2 => {
-                let pod = vec![("apiVersion", kind("v1")), ("kind", kind("Pod")), ("spec", spec), ("metadata", metadata)];
+                let pod =
+                    vec![("apiVersion", kind("v1")), ("kind", kind("Pod")), ("spec", spec), ("metadata", metadata)];
                 Tree::Map(vec![
                     ("apiVersion", kind("v1")),
                     ("kind", kind("List")),
                     ("items", Tree::List(vec![Tree::Map(pod)])),
                 ])
             }
-            _ => Tree::Map(vec![("apiVersion", kind("v1")), ("kind", kind("Pod")), ("metadata", metadata), ("spec", spec)]),
+            _ => Tree::Map(vec![
+                ("apiVersion", kind("v1")),
+                ("kind", kind("Pod")),
+                ("metadata", metadata),
+                ("spec", spec),
+            ]),
         }
     }
 
@@ -196,7 +207,8 @@ impl Writer<'_> {
     }
 
     fn container(&mut self, index: usize, env_name: &mut Option<String>) -> Tree {
-        let mut members = vec![("name", Tree::Word(["one", "two", "three"][index].into())), ("image", self.word("api:1"))];
+        let mut members =
+            vec![("name", Tree::Word(["one", "two", "three"][index].into())), ("image", self.word("api:1"))];
         if self.one_in(4) {
             members.push(("args", Tree::List(vec![Tree::Text, Tree::Word("x".into())])));
         }
@@ -453,7 +465,8 @@ impl Writer<'_> {
 
     fn text_lines(&mut self) -> Vec<Line> {
         self.after_text = true;
-        let mut lines: Vec<Line> = ["  first", "    deeper # no comment", "  - name: x"].map(|line| Line::new(line.to_owned())).into();
+        let mut lines: Vec<Line> =
+            ["  first", "    deeper # no comment", "  - name: x"].map(|line| Line::new(line.to_owned())).into();
         if self.one_in(4) {
             lines.push(Line::new(String::new()));
         }

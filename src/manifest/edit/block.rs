@@ -216,7 +216,9 @@ impl Editor<'_, '_> {
             } else {
                 written::block(value, indents, quotes)
             };
-            lines.extend(self.blank_between(list));
+            // After a block scalar an empty line could become part of it.
+            let blank = self.blank_between(list).filter(|_| !self.layout.ends_with_block_scalar(last));
+            lines.extend(blank);
             lines.extend(written::dashed(written, indents.dash));
         }
         let end = self.layout.past_comments(self.layout.line_end(self.layout.end(last)), column + 1);

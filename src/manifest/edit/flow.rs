@@ -33,19 +33,12 @@ impl Editor<'_, '_> {
                     let last = layout.tree.children(at).last().unwrap_or(first);
                     style.last_comma = layout.slice(self.flow_end(last)..node.end as usize).contains(',');
                 }
-                if node.style == Style::FlowSequence
-                    && layout.style(first) == Some(Style::FlowMapping)
-                    && line == node.line
-                    && layout.slice(node.start as usize..node.end as usize).contains('\n')
-                {
-                    style.cuddled = true;
+                if node.style == Style::FlowSequence && layout.cuddled && style.lines.is_none() {
                     // What is cuddled has its members on lines of their own, one level down.
                     let inner = layout.tree.children(first).next().filter(|inner| layout.node(*inner).line > line);
-                    if let Some(inner) = inner.filter(|_| style.lines.is_none()) {
-                        let step =
-                            layout.indent_at(layout.start(inner)).checked_sub(layout.indent_at(node.start as usize));
-                        style.lines = step.filter(|step| *step > 0);
-                    }
+                    let outer = layout.indent_at(node.start as usize);
+                    let step = inner.and_then(|inner| layout.indent_at(layout.start(inner)).checked_sub(outer));
+                    style.lines = step.filter(|step| *step > 0);
                 }
                 if let Some((key, value)) = layout.tree.entries(at).next().filter(|_| node.style == Style::FlowMapping)
                 {
@@ -64,6 +57,7 @@ impl Editor<'_, '_> {
             }
             at = layout.parent(at);
         }
+        style.cuddled = layout.cuddled;
         style.tight = spaced == Some(false);
         // In JSON every string has quotes, whether there is one beside it or not.
         style.values = quotes.unwrap_or(style.keys);

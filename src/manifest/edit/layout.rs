@@ -13,6 +13,8 @@ pub struct Layout<'e> {
     /// By node: what holds it.
     parents: Vec<NodeId>,
     usual: Indents,
+    /// Whether some list of the document has the braces of its items on the lines of its brackets.
+    pub cuddled: bool,
 }
 
 /// How block collections are indented somewhere.
@@ -67,8 +69,8 @@ impl<'e> Layout<'e> {
             }
         }
         let usual = Indents { step: 2, list: 0, dash: 2 };
-        let layout = Layout { text, tree, parents, usual };
-        Layout { usual: layout.usual_indents(), ..layout }
+        let layout = Layout { text, tree, parents, usual, cuddled: false };
+        Layout { usual: layout.usual_indents(), cuddled: layout.has_cuddled(), ..layout }
     }
 
     pub fn parent(&self, id: NodeId) -> NodeId {
@@ -167,6 +169,11 @@ impl<'e> Layout<'e> {
         }
     }
 
+    pub fn ends_with_block_scalar(&self, id: NodeId) -> bool {
+        let last = self.node(id).next.saturating_sub(1);
+        matches!(self.style(last), Some(Style::Literal | Style::Folded))
+    }
+
     fn end_of_block_scalar(&self, node: &Node) -> usize {
         let (start, end) = (node.start as usize, node.end as usize);
         let content = self.slice(start..end);
@@ -222,6 +229,15 @@ impl<'e> Layout<'e> {
             }
         }
         Indents { step: steps.most().unwrap_or(2), list: lists.most().unwrap_or(0), dash: dashes.most().unwrap_or(2) }
+    }
+
+    fn has_cuddled(&self) -> bool {
+        let line = |id: Option<NodeId>| id.map(|id| self.node(id).line);
+        (0..).take(self.tree.len()).filter(|id| self.style(*id) == Some(Style::FlowSequence)).any(|id| {
+            let first = self.tree.children(id).next().filter(|first| self.style(*first) == Some(Style::FlowMapping));
+            let inner = first.and_then(|first| self.tree.children(first).next());
+            line(first) == Some(self.node(id).line) && line(inner) > line(first)
+        })
     }
 
     /// From the dashes of a list to the keys of its items.
@@ -282,22 +298,20 @@ impl<'e> Layout<'e> {
         last
     }
 
-    /// As [`Layout::past_comments`], but only what is an item of a list commented out: `# - name: …`.
+    /// As [`Layout::past_comments`], but only lines that follow at once and hold an item of a list, commented out:
+    /// `# - name: …`.
     pub fn past_commented_items(&self, end: usize, column: usize) -> usize {
         let mut last = end;
+        let mut holds_item = false;
         let mut at = self.next_line(end);
-        while at < self.text.len() {
+        while at < self.text.len() && self.indent_at(at) == column {
             let line_end = self.line_end(at);
-            let content = self.slice(at..line_end).trim_ascii();
-            let Some(comment) = content.strip_prefix('#').filter(|_| self.indent_at(at) == column) else { break };
-            let comment = comment.strip_prefix(' ').unwrap_or(comment);
-            if !(comment.starts_with("- ") || last > end && comment.starts_with("  ")) {
-                break;
-            }
+            let Some(comment) = self.slice(at..line_end).trim_ascii().strip_prefix('#') else { break };
+            holds_item |= comment.trim_ascii_start().starts_with("- ");
             last = line_end;
             at = self.next_line(at);
         }
-        last
+        if holds_item { last } else { end }
     }
 
     /// The comments of a range that begins and ends outside of scalars, of the nodes from `first` on.
