@@ -5,6 +5,7 @@
 
 mod arguments;
 mod corpus;
+mod docs;
 mod files;
 mod held;
 mod interrupted;
