@@ -45,9 +45,13 @@
 | [`cli`] | arguments, resolved to settings, run | everything |"
 )]
 #![cfg_attr(
+    feature = "cluster",
+    doc = "| [`cluster`] | watches of what the rules ask of a live cluster | `fence`, `manifest` |"
+)]
+#![cfg_attr(
     feature = "webhook",
     doc = "| [`telemetry`] | log and metrics, in a registry that is passed in | `fence` |
-| [`webhook`] | HTTPS, limits, reload, shutdown | `fence`, `policy_dir`, `telemetry` |"
+| [`webhook`] | HTTPS, limits, reload, shutdown | `fence`, `cluster`, `policy_dir`, `telemetry` |"
 )]
 //!
 //! Within [`fence`]: `review` (the wire), `workload`, `pod`, `reference` and `rules/` (the inventory), `policy/` (as written, as
@@ -56,8 +60,8 @@
 //!
 //! # Rules
 //!
-//! - **Dependencies point inward**: `cli → {webhook, report, policy_dir, manifest} → fence`, never back. The features are
-//!   the wall: `cargo check --lib --no-default-features` builds the core alone, `--features cli` all but the server.
+//! - **Dependencies point inward**: `cli → {webhook, report, policy_dir, manifest} → fence`, and `webhook → cluster → fence`,
+//!   never back. The features are the wall: `cargo check --lib --no-default-features` builds the core alone, `--features cli` all but the server.
 //! - **The core is pure**: no async, files, clock, network or log. The date and whatever else is known beside the object
 //!   come in as [`Facts`](fence::Facts).
 //! - **One engine**: the webhook and `check` differ in how they ask, never in what is decided.
@@ -78,6 +82,7 @@
 //! | a reason why a swap is unsafe | `fence/swap/mod.rs` (`Unsafe`), `swap/room.rs` or `swap/safety.rs` |
 //! | a form of report | a file in `report/`, `cli/check/mod.rs` |
 //! | a metric | `telemetry/metrics.rs` |
+//! | something to know of the cluster | `fence/facts.rs`, `cluster/needs.rs`, `cluster/kept.rs` |
 //! | a flag of `serve` | `cli/serve.rs`, `webhook/settings.rs` |
 #![forbid(unsafe_code)]
 
@@ -85,6 +90,8 @@ pub mod fence;
 
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 #[cfg(feature = "cli")]
 pub mod manifest;
 #[cfg(feature = "cli")]

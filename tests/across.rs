@@ -5,7 +5,6 @@
 
 mod support;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use secretfence::fence::access::{Access, Object};
@@ -110,8 +109,8 @@ fn known() -> Facts {
     let named = |name: &str| (NAMESPACE.to_owned(), name.to_owned());
     Facts {
         access: Some(Arc::new(Access::of(objects))),
-        secrets: Arc::new(HashMap::from([(named("copy"), copy), (named("own"), None)])),
-        provider_classes: Arc::new(HashMap::from([(named("db"), class)])),
+        secrets: Arc::new([(named("copy"), copy), (named("own"), None)].into_iter().collect()),
+        provider_classes: Arc::new([(named("db"), class)].into_iter().collect()),
         ..facts()
     }
 }
@@ -318,6 +317,14 @@ fn a_secret_that_nobody_knows_is_what_the_rule_says_of_missing_ones() {
 }
 
 #[test]
+fn the_name_of_a_shared_secret_is_no_secret_of_the_pods_namespace() {
+    let attributes = json!({"sharedSecret": "copy"});
+    let pod = volume(json!({"csi": {"driver": "csi.sharedresource.openshift.io", "volumeAttributes": attributes}}));
+    assert!(!denies(&pod, Kind::Copied, "{secrets: ['*']}"));
+    assert!(denies(&pod, Kind::SharedSecret, "{from: ['*']}"));
+}
+
+#[test]
 fn the_finding_names_the_chain() {
     let finding = only_finding(&as_account("robot"), &on(Kind::Reach, "action: deny"));
     assert_eq!(
@@ -326,7 +333,7 @@ fn the_finding_names_the_chain() {
     );
     assert_eq!(
         finding.message,
-        "the pod's ServiceAccount can read the Secret in namespace \"payments\", by ServiceAccount \"robot\", RoleBinding \
+        "the pod's ServiceAccount can read Secrets in namespace \"payments\", by ServiceAccount \"robot\", RoleBinding \
          \"payments/robot\", ClusterRole \"reader\", rule 0 (/spec/serviceAccountName): give it a ServiceAccount with fewer \
          rights, or automountServiceAccountToken: false [files-only/rule]"
     );

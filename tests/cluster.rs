@@ -5,6 +5,8 @@
 // Clippy's leave for tests ends at their helper functions.
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 
+#[path = "cluster/across.rs"]
+mod across;
 #[path = "cluster/api.rs"]
 mod api;
 #[path = "cluster/binaries.rs"]
@@ -33,6 +35,8 @@ mod objects;
 mod other_webhooks;
 #[path = "cluster/outages.rs"]
 mod outages;
+#[path = "cluster/reach.rs"]
+mod reach;
 #[path = "cluster/served_corpus.rs"]
 mod served_corpus;
 #[path = "cluster/served_templates.rs"]
@@ -41,5 +45,7 @@ mod served_templates;
 mod templates;
 #[path = "cluster/updates.rs"]
 mod updates;
+#[path = "cluster/watches.rs"]
+mod watches;
 #[path = "cluster/webhook.rs"]
 mod webhook;

@@ -397,6 +397,26 @@ fn kustomize_composes_either_registration_with_the_certificate() {
 }
 
 #[test]
+fn the_way_to_the_api_server_comes_with_a_component_and_with_nothing_else() {
+    let Some(beside) = beside_a_clone() else { return };
+    let token = |rendered: &[Value]| pod(&find(rendered, "Deployment"))["automountServiceAccountToken"].clone();
+    let egress = |rendered: &[Value]| find(rendered, "NetworkPolicy")["spec"]["egress"].clone();
+    let manifests = "../secretfence/manifests";
+    for registration in REGISTRATIONS {
+        let alone = rendered(&path(registration));
+        assert_eq!((token(&alone), egress(&alone)), (json!(false), Value::Null));
+        let resources = format!("resources: [{manifests}/{registration}]\n");
+        let composed = beside.render(&format!("{resources}components: [{manifests}/cluster-access]\n"));
+        assert_eq!(token(&composed), true);
+        let ports = json!([{"port": 443, "protocol": "TCP"}, {"port": 6443, "protocol": "TCP"}]);
+        assert_eq!(egress(&composed), json!([{"ports": ports}]));
+        let changed = |object: &&Value| !alone.contains(object);
+        let changed: Vec<_> = composed.iter().filter(changed).map(|object| text(&object["kind"])).collect();
+        assert_eq!(changed, ["Deployment", "NetworkPolicy"]);
+    }
+}
+
+#[test]
 fn the_kustomization_of_the_guide_does_what_it_says() {
     let Some(beside) = beside_a_clone() else { return };
     let guide = std::fs::read_to_string(root().join("docs/install.md")).unwrap();

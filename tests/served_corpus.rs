@@ -3,6 +3,9 @@
 // Clippy's leave for tests ends at their helper functions.
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 
+#[path = "support/api_server.rs"]
+#[allow(dead_code, reason = "shared with the tests of the webhook")]
+mod api_server;
 #[path = "webhook/client.rs"]
 #[allow(dead_code, reason = "shared with the tests of the webhook")]
 mod client;
@@ -26,9 +29,10 @@ use secretfence::fence::{Evaluation, Facts, Finding, Judgement, ObjectError, Out
 use secretfence::{manifest, policy_dir};
 use serde_json::{Value, json};
 
+use api_server::{ApiServer, State};
 use client::Connection;
 use corpus::Corpus;
-use process::Server;
+use process::{Server, eventually};
 
 const MOUNT_ENV: &str = "
 apiVersion: secretfence.dev/v1alpha1
@@ -288,7 +292,13 @@ impl Counts {
 impl Bench {
     fn new(policy: &Path) -> Bench {
         let policies = policy_dir::load(&[policy.to_path_buf()]).unwrap().set;
-        let server = Server::self_signed(&["-p", policy.to_str().unwrap()]);
+        // A cluster of which nothing is known, as to check without a Namespace, a role or a Secret in its input.
+        let folder = tempfile::tempdir().unwrap();
+        let kubeconfig = folder.path().join("kubeconfig");
+        std::fs::write(&kubeconfig, ApiServer::start(State::default()).kubeconfig()).unwrap();
+        let server =
+            Server::self_signed(&["-p", policy.to_str().unwrap(), "--kubeconfig", kubeconfig.to_str().unwrap()]);
+        assert!(eventually(|| (server.admin_get("/readyz").0 == 200).then_some(())).is_some(), "{policy:?}");
         let connection = server.connect();
         let namespace = namespace_for(policy);
         Bench { policies, namespace, connection, counts: Counts::default(), _server: server }

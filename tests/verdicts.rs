@@ -496,7 +496,8 @@ fn an_unknown_namespace_counts_as_matched_and_not_as_excluded() {
 fn a_known_namespace_is_matched_by_its_labels() {
     let knows = |tier: &str| {
         let mut facts = facts();
-        facts.namespaces.insert("shop".to_owned(), [("tier".to_owned(), tier.to_owned())].into());
+        let labels = [("tier", tier)].into_iter().collect();
+        std::sync::Arc::make_mut(&mut facts.namespaces).insert("shop".into(), labels);
         facts
     };
     let about = |field: &str, tier: &str| {

@@ -8,6 +8,8 @@
     clippy::unwrap_used
 )]
 
+#[path = "support/api_server.rs"]
+mod api_server;
 #[path = "webhook/certificates.rs"]
 mod certificates;
 #[path = "webhook/client.rs"]
@@ -34,3 +36,5 @@ mod protocol;
 mod robust;
 #[path = "webhook/statuses.rs"]
 mod statuses;
+#[path = "webhook/watches.rs"]
+mod watches;

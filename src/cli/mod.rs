@@ -2,6 +2,8 @@
 
 pub mod check;
 pub mod fix;
+#[cfg(feature = "cluster")]
+pub mod manifests;
 pub mod policy;
 #[cfg(feature = "webhook")]
 pub mod serve;
@@ -34,6 +36,8 @@ struct Arguments {
 enum Command {
     Check(check::CheckArguments),
     Fix(fix::FixArguments),
+    #[cfg(feature = "cluster")]
+    Manifests(manifests::ManifestsArguments),
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
     #[cfg(feature = "webhook")]
@@ -57,6 +61,8 @@ pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Check(arguments) => check::run(arguments),
         Command::Fix(arguments) => fix::run(arguments),
+        #[cfg(feature = "cluster")]
+        Command::Manifests(arguments) => manifests::run(arguments),
         Command::Policy(command) => policy::run(command),
         #[cfg(feature = "webhook")]
         Command::Serve(arguments) => serve::run(*arguments),

@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
+use crate::cluster::Connection;
 use crate::policy_dir;
 use crate::telemetry::{self, LogFormat};
 use crate::webhook::{
@@ -47,6 +48,10 @@ pub struct ServeArguments {
     /// A policy file or a directory of them; may be repeated [default: the built-in baseline]
     #[arg(short, long, env = "SECRETFENCE_POLICIES", value_name = "PATH", value_delimiter = ',')]
     policies: Vec<PathBuf>,
+
+    /// Where the cluster is that policies ask about, if they do [default: the pod's own, else KUBECONFIG, ~/.kube/config]
+    #[arg(long, env = "SECRETFENCE_KUBECONFIG", value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
 
     /// The serving certificate and its intermediates, a PEM file; read again when it changes
     #[arg(long, env = "SECRETFENCE_TLS_CERT", value_name = "FILE")]
@@ -190,6 +195,7 @@ impl ServeArguments {
             },
             clients,
             policies,
+            cluster: Connection { kubeconfig: self.kubeconfig },
             limits: Limits {
                 max_body: self.max_body,
                 max_in_flight: self.max_in_flight,

@@ -9,6 +9,7 @@ mod builder;
 pub mod edit;
 mod error;
 mod json;
+pub mod known;
 mod locate;
 mod object;
 mod provider_class;

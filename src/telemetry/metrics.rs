@@ -35,6 +35,7 @@ pub struct Metrics {
     in_flight_bytes: IntGauge,
     handshake_failures: IntCounterVec,
     connections: IntGauge,
+    watch_events: IntGaugeVec,
     /// The policies and rules that have series, so that those of a set that is gone can be dropped.
     verdict_labels: Mutex<BTreeSet<[String; 4]>>,
 }
@@ -140,6 +141,12 @@ impl Metrics {
                 handshake_reasons,
             ),
             connections: gauge(&registry, "secretfence_connections", "Open connections to the webhook.")?,
+            watch_events: gauges(
+                &registry,
+                "secretfence_watch_last_event_timestamp_seconds",
+                "When the API server last said something to the watch of a resource, in seconds since 1970.",
+                &["resource"],
+            )?,
             verdict_labels: Mutex::default(),
             registry,
         })
@@ -191,6 +198,11 @@ impl Metrics {
     /// Counts a reload of the certificate.
     pub fn certificate_reloaded(&self, good: bool) {
         self.certificate_reloads.with_label_values(&[result_name(good)]).inc();
+    }
+
+    /// When watches last heard something, by resource.
+    pub fn watch_events(&self) -> IntGaugeVec {
+        self.watch_events.clone()
     }
 
     /// Says when the certificate that serves ends, in seconds since 1970.

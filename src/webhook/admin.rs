@@ -11,6 +11,7 @@ use axum::routing::get;
 use jiff::Timestamp;
 
 use super::Shared;
+use crate::cluster::Progress;
 
 /// `/livez`, `/readyz`, `/metrics` and `/certificate`.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
@@ -37,9 +38,23 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     let (not_after, failure) = shared.certificates.state();
     let until = Timestamp::from_second(not_after).map_or_else(|_| not_after.to_string(), |at| at.to_string());
     check(&mut text, "certificate", failure, &format!("good until {until}"));
-    let status = if shared.shutdown.is_serving() {
+    let mut is_ready = serving.is_ready;
+    for Progress { resource, synced, failure } in shared.policies.watches() {
+        is_ready &= synced;
+        let name = resource.name();
+        let _ = match (synced, failure) {
+            (true, None) => writeln!(text, "[+]watch {name} ok"),
+            (true, Some(why)) => writeln!(text, "[-]watch {name} stands, what it knew serves: {why}"),
+            (false, why) => writeln!(text, "[-]watch {name} {}", why.as_deref().unwrap_or("not listed yet")),
+        };
+    }
+    let is_serving = shared.shutdown.is_serving();
+    let status = if is_serving && is_ready {
         text.push_str("[+]shutdown none\nready\n");
         StatusCode::OK
+    } else if is_serving {
+        text.push_str("[+]shutdown none\nnot ready\n");
+        StatusCode::SERVICE_UNAVAILABLE
     } else {
         text.push_str("[-]shutdown under way\nnot ready\n");
         StatusCode::SERVICE_UNAVAILABLE

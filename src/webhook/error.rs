@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::fingerprint::UnwatchableError;
-use super::policies::UnservedError;
 use crate::policy_dir::LoadError;
 
 /// Why a server does not start, or does not go on.
@@ -27,9 +26,6 @@ pub enum ServeError {
     /// The policies cannot be watched.
     #[error(transparent)]
     Unwatchable(#[from] UnwatchableError),
-    /// A rule of the policies cannot be judged here.
-    #[error(transparent)]
-    Unserved(#[from] UnservedError),
     /// The certificate is not good.
     #[error(transparent)]
     Certificate(#[from] CertificateError),

@@ -39,7 +39,6 @@ use tokio_rustls::server::TlsStream;
 
 pub use error::{CertificateError, ServeError};
 pub use fingerprint::UnwatchableError;
-pub use policies::UnservedError;
 pub use self_signed::SelfSigned;
 pub use settings::{CertificateSource, ClientAuthority, Limits, PolicySource, Settings, TlsMinVersion};
 
@@ -108,7 +107,7 @@ impl Server {
         let (certificates, certificate_seen) =
             Certificates::load(settings.certificate, settings.clients, settings.tls_min_version)?;
         metrics.certificate_serves(certificates.state().0);
-        let (policies, policies_seen) = Policies::load(settings.policies, &metrics)?;
+        let (policies, policies_seen) = Policies::load(settings.policies, settings.cluster, &metrics)?;
         let shared = Shared {
             limits,
             policies,

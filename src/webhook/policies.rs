@@ -1,22 +1,25 @@
 //! The policies that serve, and their replacement when the files change.
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
 use jiff::{Timestamp, tz::TimeZone};
+use prometheus::IntGaugeVec;
 
 use super::error::ServeError;
 use super::fingerprint::{Fingerprint, UnwatchableError};
 use super::settings::PolicySource;
+use crate::cluster::{Connection, Needs, Observer, Progress, Resource, State, Watches};
+use crate::fence::Facts;
+use crate::fence::facts::Labels;
 use crate::fence::policy::PolicySet;
-use crate::fence::{Facts, Kind, KindSet};
 use crate::policy_dir::{self, LoadError, LoadedPolicies};
 use crate::telemetry::{Metrics, VerdictCounters};
 
 /// What one review is judged by, all of it of one moment.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Judgement {
     /// The policies.
     pub(super) set: Arc<PolicySet>,
@@ -24,15 +27,50 @@ pub(super) struct Judgement {
     pub(super) counters: Arc<VerdictCounters>,
     /// What is known beside the object.
     pub(super) facts: Facts,
+    /// What has to be known of the cluster for it.
+    pub(super) needs: Arc<Needs>,
+    /// Whether it is: nothing is judged before.
+    pub(super) is_ready: bool,
 }
 
 /// The last good set, and what became of the last try to replace it.
 #[derive(Debug)]
 pub(super) struct Policies {
     paths: Vec<PathBuf>,
-    serving: RwLock<Arc<Judgement>>,
+    serving: Arc<Serving>,
+    watches: Arc<Watches>,
+    /// A good set that has to wait until enough is known of the cluster.
+    waiting: Mutex<Option<Waiting>>,
     /// Why the files that are there now do not serve.
     failure: RwLock<Option<String>>,
+}
+
+/// What judges, to be changed from more than one side: by new policies, a new day, and news of the cluster.
+#[derive(Debug)]
+struct Serving {
+    now: RwLock<Arc<Judgement>>,
+    /// Held from reading to writing.
+    changing: Mutex<()>,
+}
+
+/// A set that cannot serve yet.
+#[derive(Debug)]
+struct Waiting {
+    set: Arc<PolicySet>,
+    needs: Arc<Needs>,
+    since: Instant,
+    /// Whether it was said that it does not serve.
+    is_told: bool,
+}
+
+/// How long a set waits for its watches before that is a failure. It serves all the same when they have come.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Takes over what the watches know.
+struct Listener {
+    serving: Arc<Serving>,
+    watches: Weak<Watches>,
+    heard: IntGaugeVec,
 }
 
 /// How long files that change from look to look are left alone. Then what was read without a change meanwhile serves:
@@ -52,7 +90,11 @@ pub(super) struct Seen {
 
 impl Policies {
     /// Loads the policies for the first time.
-    pub(super) fn load(source: PolicySource, metrics: &Metrics) -> Result<(Policies, Seen), ServeError> {
+    pub(super) fn load(
+        source: PolicySource,
+        cluster: Connection,
+        metrics: &Metrics,
+    ) -> Result<(Policies, Seen), ServeError> {
         let (paths, fingerprint, set) = match source {
             PolicySource::Set(set) => (Vec::new(), Fingerprint::default(), set),
             PolicySource::Paths(paths) => {
@@ -60,16 +102,32 @@ impl Policies {
                 (paths, fingerprint, Arc::new(set))
             }
         };
-        check_served(&set)?;
         metrics.policies_serve(&set);
-        let policies =
-            Policies { paths, serving: RwLock::new(Arc::new(Judgement::by(set, today()))), failure: RwLock::new(None) };
+        let needs = Arc::new(Needs::of(&set));
+        let first = Judgement { is_ready: needs.is_empty(), ..Judgement::by(set, Arc::clone(&needs), today()) };
+        let serving = Arc::new(Serving { now: RwLock::new(Arc::new(first)), changing: Mutex::default() });
+        let watches = Arc::new_cyclic(|watches| {
+            let (serving, watches, heard) = (Arc::clone(&serving), Weak::clone(watches), metrics.watch_events());
+            Watches::new(cluster, Arc::new(Listener { serving, watches, heard }))
+        });
+        watches.require(&[&needs]);
+        let policies = Policies { paths, serving, watches, waiting: Mutex::default(), failure: RwLock::new(None) };
         Ok((policies, Seen { loaded: Some(fingerprint), ..Seen::default() }))
     }
 
     /// What a review that comes now is judged by.
     pub(super) fn judgement(&self) -> Arc<Judgement> {
-        Arc::clone(&self.serving.read().unwrap_or_else(PoisonError::into_inner))
+        self.serving.now()
+    }
+
+    /// How far the watches have come that the serving set needs.
+    pub(super) fn watches(&self) -> Vec<Progress> {
+        self.watches.progress(&self.judgement().needs)
+    }
+
+    /// The labels of a Namespace that the watch does not know, asked for now. None where that fails.
+    pub(super) async fn namespace(&self, name: &str) -> Option<Labels> {
+        self.watches.namespace(&self.judgement().needs, name).await
     }
 
     /// Why the files that are there now do not serve.
@@ -80,6 +138,7 @@ impl Policies {
     /// Turns the day, and takes what the files hold if they have changed, are at rest, and are good.
     pub(super) fn poll(&self, seen: &mut Seen, metrics: &Metrics, now: Instant) {
         self.turn_day(today());
+        self.let_in(metrics, now);
         if self.paths.is_empty() {
             return;
         }
@@ -103,7 +162,7 @@ impl Policies {
                 let loaded = policy_dir::load(&self.paths);
                 // Changed while they were read: the set may be half old and half new.
                 if Some(Fingerprint::of(&self.paths)?) == found {
-                    self.reloaded(loaded, metrics);
+                    self.reloaded(loaded, metrics, now);
                     seen.loaded.clone_from(&found);
                     seen.changed = None;
                 }
@@ -113,21 +172,49 @@ impl Policies {
         Ok(())
     }
 
-    fn reloaded(&self, loaded: Result<LoadedPolicies, LoadError>, metrics: &Metrics) {
-        let served = loaded.map_err(|error| error.to_string()).and_then(|loaded| {
-            check_served(&loaded.set).map_err(|error| error.to_string())?;
-            Ok(Arc::new(loaded.set))
-        });
-        match served {
-            Ok(set) => {
-                tracing::info!(revision = set.revision(), policies = set.policies().len(), "policies reloaded");
-                self.replace(Judgement::by(Arc::clone(&set), today()));
-                self.set_failure(None);
-                metrics.policies_serve(&set);
-                metrics.policies_reloaded(true);
+    fn reloaded(&self, loaded: Result<LoadedPolicies, LoadError>, metrics: &Metrics, now: Instant) {
+        let mut waiting = self.waiting();
+        match loaded {
+            Ok(loaded) => {
+                let needs = Arc::new(Needs::of(&loaded.set));
+                // What serves goes on being watched for.
+                self.watches.require(&[&self.judgement().needs, &needs]);
+                *waiting = Some(Waiting { set: Arc::new(loaded.set), needs, since: now, is_told: false });
             }
-            Err(why) => self.failed(why, metrics),
+            Err(error) => {
+                *waiting = None;
+                self.watches.require(&[&self.judgement().needs]);
+                self.failed(error.to_string(), metrics);
+            }
         }
+        drop(waiting);
+        self.let_in(metrics, now);
+    }
+
+    /// Lets the set that waits serve, if enough is known of the cluster for it; else says what is missing.
+    fn let_in(&self, metrics: &Metrics, now: Instant) {
+        let mut waiting = self.waiting();
+        let Some(Waiting { set, needs, since, is_told }) = &mut *waiting else { return };
+        if let State::Waiting(missing) = self.watches.state(needs) {
+            let stands = missing.iter().any(|progress| progress.failure.is_some());
+            let why = format!("these policies need more of the cluster than is known: {}", in_words(&missing));
+            if *is_told {
+                // Watches fail one after the other.
+                self.set_failure(Some(why));
+            } else if stands || now.saturating_duration_since(*since) >= PATIENCE {
+                *is_told = true;
+                self.failed(why, metrics);
+            }
+            return;
+        }
+        tracing::info!(revision = set.revision(), policies = set.policies().len(), "policies reloaded");
+        let judgement = Judgement::by(Arc::clone(set), Arc::clone(needs), today());
+        self.serving.change(|_| Some(judgement.with_news(&self.watches)));
+        self.watches.require(&[needs]);
+        self.set_failure(None);
+        metrics.policies_serve(set);
+        metrics.policies_reloaded(true);
+        *waiting = None;
     }
 
     fn failed(&self, why: String, metrics: &Metrics) {
@@ -137,19 +224,13 @@ impl Policies {
     }
 
     fn turn_day(&self, today: Date) {
-        let serving = self.judgement();
-        if serving.facts.today != today {
-            self.replace(Judgement {
-                set: Arc::clone(&serving.set),
-                counters: Arc::clone(&serving.counters),
-                facts: Facts { today, ..serving.facts.clone() },
-            });
+        if self.judgement().facts.today != today {
+            self.serving.change(|now| Some(Judgement { facts: Facts { today, ..now.facts.clone() }, ..now.clone() }));
         }
     }
 
-    /// Only the poll writes, one at a time.
-    fn replace(&self, judgement: Judgement) {
-        *self.serving.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(judgement);
+    fn waiting(&self) -> MutexGuard<'_, Option<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn set_failure(&self, failure: Option<String>) {
@@ -157,10 +238,64 @@ impl Policies {
     }
 }
 
-impl Judgement {
-    fn by(set: Arc<PolicySet>, today: Date) -> Judgement {
-        Judgement { counters: Arc::new(VerdictCounters::of(&set)), set, facts: Facts::on(today) }
+impl Serving {
+    fn now(&self) -> Arc<Judgement> {
+        Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner))
     }
+
+    /// Makes the next judgement of this one; none: it stays.
+    fn change(&self, next: impl FnOnce(&Judgement) -> Option<Judgement>) {
+        let changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(next) = next(&self.now()) {
+            let next = Arc::new(next);
+            let last = std::mem::replace(&mut *self.now.write().unwrap_or_else(PoisonError::into_inner), next);
+            // What it alone held is freed without anybody waiting.
+            drop(last);
+        }
+        drop(changing);
+    }
+}
+
+impl Judgement {
+    fn by(set: Arc<PolicySet>, needs: Arc<Needs>, today: Date) -> Judgement {
+        let counters = Arc::new(VerdictCounters::of(&set));
+        Judgement { set, counters, facts: Facts::on(today), needs, is_ready: true }
+    }
+
+    /// The same with what is known now.
+    fn with_news(self, watches: &Watches) -> Judgement {
+        let facts = watches.known(&self.needs).added_to(self.facts);
+        Judgement { facts, ..self }
+    }
+}
+
+impl Observer for Listener {
+    fn heard(&self, resource: Resource) {
+        self.heard.with_label_values(&[resource.name()]).set(Timestamp::now().as_second());
+    }
+
+    fn stopped(&self, resource: Resource) {
+        // It is gone already where it was never heard of.
+        let _ = self.heard.remove_label_values(&[resource.name()]);
+    }
+
+    fn news(&self) {
+        let Some(watches) = self.watches.upgrade() else { return };
+        self.serving.change(|now| {
+            let is_ready = now.is_ready || watches.state(&now.needs) == State::Synced;
+            // Before everything is known, nothing is judged by a part of it.
+            is_ready.then(|| Judgement { is_ready, ..now.clone() }.with_news(&watches))
+        });
+    }
+}
+
+/// What is missing, once each.
+pub(super) fn in_words(missing: &[Progress]) -> String {
+    let each = missing.iter().map(|progress| match &progress.failure {
+        Some(failure) => format!("{}: {failure}", progress.resource.name()),
+        None => format!("{}: not listed yet", progress.resource.name()),
+    });
+    each.collect::<Vec<_>>().join("; ")
 }
 
 /// Loads the files as they are at one moment: what changes while it is read is read again, for a while.
@@ -177,30 +312,6 @@ fn load_at_rest(paths: &[PathBuf]) -> Result<(Fingerprint, PolicySet), ServeErro
         std::thread::sleep(Duration::from_millis(50));
     }
     Ok((before, policy_dir::load(paths)?.set))
-}
-
-/// A rule that this server could not judge: it would guard nothing, and nobody would see it.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "policy {policy}, rule {rule}: serve has no watch of the cluster in this version, so it cannot judge {kind}: leave the rule to \
-     check, which takes what it needs from its input, or name other kinds"
-)]
-pub struct UnservedError {
-    /// The policy.
-    policy: String,
-    /// The rule.
-    rule: String,
-    /// The kind that it names.
-    kind: Kind,
-}
-
-fn check_served(set: &PolicySet) -> Result<(), UnservedError> {
-    let mut rules = set.policies().iter().flat_map(|policy| policy.rules.iter().map(move |rule| (policy, rule)));
-    let unserved = rules.find_map(|(policy, rule)| {
-        let kind = KindSet::OF_THE_CLUSTER.iter().find(|kind| rule.on.contains(*kind))?;
-        Some(UnservedError { policy: policy.name.clone(), rule: rule.name.clone(), kind })
-    });
-    unserved.map_or(Ok(()), Err)
 }
 
 fn today() -> Date {
@@ -227,7 +338,7 @@ mod tests {
             write(&directory, "first");
             let metrics = Metrics::new(Registry::new(), &[]).unwrap();
             let source = PolicySource::Paths(vec![directory.path().to_owned()]);
-            let (policies, seen) = Policies::load(source, &metrics).unwrap();
+            let (policies, seen) = Policies::load(source, Connection::default(), &metrics).unwrap();
             Case { directory, metrics, policies, seen, start: Instant::now() }
         }
 

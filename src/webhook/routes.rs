@@ -19,7 +19,8 @@ use super::pulse::Pulse;
 use super::quantity;
 use super::room::Place;
 use super::uid;
-use crate::fence::answer::{self, Answer, Endpoint, Gate};
+use crate::fence::answer::{self, Answer, Endpoint, Gate, ReviewResult};
+use crate::fence::facts::Labels;
 use crate::telemetry::{Outcome, Refused, Webhook};
 
 /// A body over this is judged on a thread of its own, so that it does not hold up the connections of a worker.
@@ -32,6 +33,9 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// What is kept of the API server's timeout for the way and the judgement.
 const TIMEOUT_RESERVE: Duration = Duration::from_millis(200);
+
+/// How long a Namespace is asked for that the watch does not know, and at most half of what is left until the deadline.
+const LOOKUP_TIME: Duration = Duration::from_secs(1);
 
 /// Answers one request; never fails.
 pub(super) async fn handle(
@@ -107,11 +111,29 @@ async fn review(shared: &Arc<Shared>, asked: &Asked<'_>, inbound: &mut Inbound) 
         BodyError::NoRoom => Refusal::NoRoom,
         BodyError::Broken => Refusal::Broken,
     })?;
-    let review = Review { webhook: asked.webhook, endpoint: asked.endpoint, deadline: asked.deadline, bytes, place };
-    if review.bytes.len() <= INLINE_BYTES {
-        return judge(shared, review);
+    let Asked { webhook, endpoint, deadline, .. } = *asked;
+    let mut review = Review { webhook, endpoint, deadline, bytes, place, namespace: None };
+    loop {
+        let step =
+            if review.bytes.len() <= INLINE_BYTES { judge(shared, review) } else { judge_apart(shared, review).await };
+        match step? {
+            Step::Done(judged) => return Ok(judged),
+            Step::Unknown(again, namespace) => {
+                let time = (deadline.saturating_duration_since(Instant::now()) / 2).min(LOOKUP_TIME);
+                let labels = tokio::time::timeout(time, shared.policies.namespace(&namespace));
+                let labels = labels.await.ok().flatten();
+                review = Review { namespace: Some((namespace, labels)), ..*again };
+            }
+        }
     }
-    judge_apart(shared, review).await
+}
+
+/// How far the judgement of a review has come.
+enum Step {
+    /// To its end.
+    Done(Judged),
+    /// To a Namespace that the watch does not know: it is asked for once, then the review is judged with what is known.
+    Unknown(Box<Review>, String),
 }
 
 /// A review that was read, with its room.
@@ -121,11 +143,13 @@ struct Review {
     deadline: Instant,
     bytes: Contiguous,
     place: Place,
+    /// The Namespace that was asked for, and its labels if that told them.
+    namespace: Option<(String, Option<Labels>)>,
 }
 
 /// Judges a big body on a thread of its own. No more at a time than there are cores: they would only make each other
 /// late, and take the threads that look at files.
-async fn judge_apart(shared: &Arc<Shared>, review: Review) -> Result<Judged, Refusal> {
+async fn judge_apart(shared: &Arc<Shared>, review: Review) -> Result<Step, Refusal> {
     let deadline = review.deadline;
     let uid = uid::of(&review.bytes);
     let judging = async {
@@ -143,16 +167,33 @@ async fn judge_apart(shared: &Arc<Shared>, review: Review) -> Result<Judged, Ref
 }
 
 /// Judges a body, and tells metrics and log.
-fn judge(shared: &Shared, review: Review) -> Result<Judged, Refusal> {
-    let Review { webhook, endpoint, deadline, bytes, mut place } = review;
+fn judge(shared: &Shared, review: Review) -> Result<Step, Refusal> {
     let judgement = shared.policies.judgement();
+    if !judgement.is_ready {
+        return Err(Refusal::NotReady);
+    }
+    let with_namespace = review.namespace.as_ref().and_then(|(name, labels)| {
+        let mut facts = judgement.facts.clone();
+        Arc::make_mut(&mut facts.namespaces).insert(name.as_str().into(), labels.clone()?);
+        Some(facts)
+    });
+    let facts = with_namespace.as_ref().unwrap_or(&judgement.facts);
     let Answer { body, record } = without_panic(
-        || uid::of(&bytes),
+        || uid::of(&review.bytes),
         || {
-            let answered = answer::answer(&bytes, endpoint, &judgement.set, &judgement.facts);
+            let answered = answer::answer(&review.bytes, review.endpoint, &judgement.set, facts);
             answered.map_err(|error| Refusal::Malformed(error.to_string()))
         },
     )?;
+    if judgement.needs.namespaces.is_some()
+        && review.namespace.is_none()
+        && record.result != ReviewResult::NotOurs
+        && !record.namespace.is_empty()
+        && !facts.namespaces.contains_key(&*record.namespace)
+    {
+        return Ok(Step::Unknown(Box::new(review), record.namespace));
+    }
+    let Review { webhook, deadline, bytes, mut place, .. } = review;
     if bytes.len() > INLINE_BYTES && Instant::now() >= deadline {
         // It was answered already that it is late: what was decided comes to nothing.
         return Err(Refusal::Late { uid: Some(record.uid) });
@@ -166,7 +207,7 @@ fn judge(shared: &Shared, review: Review) -> Result<Judged, Refusal> {
             shared.log.review(webhook, &record);
             let mut response = Response::new(Whole::new(Bytes::from_owner(Written { body, _place: place })));
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            Ok((record.operation, Outcome::Judged(record.result), response))
+            Ok(Step::Done((record.operation, Outcome::Judged(record.result), response)))
         },
     )
 }
@@ -239,6 +280,7 @@ enum Refusal {
         uid: Option<String>,
     },
     ShuttingDown,
+    NotReady,
     /// With the uid of the review, where it is found.
     Panicked {
         uid: Option<String>,
@@ -260,6 +302,7 @@ impl Refusal {
             Refusal::NoRoom => "no room",
             Refusal::Late { .. } => "late",
             Refusal::ShuttingDown => "shutting down",
+            Refusal::NotReady => "not ready",
             Refusal::Panicked { .. } => "panicked",
         }
     }
@@ -281,7 +324,7 @@ impl Refusal {
             | Refusal::Malformed(_) => Outcome::Malformed,
             Refusal::TooLarge { .. } => Outcome::TooLarge,
             Refusal::TimedOut | Refusal::Broken => Outcome::Incomplete,
-            Refusal::NoRoom | Refusal::Late { .. } | Refusal::ShuttingDown => Outcome::Overloaded,
+            Refusal::NoRoom | Refusal::Late { .. } | Refusal::ShuttingDown | Refusal::NotReady => Outcome::Overloaded,
             Refusal::Panicked { .. } => Outcome::Panicked,
         }
     }
@@ -294,7 +337,9 @@ impl Refusal {
             Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::TimedOut => StatusCode::REQUEST_TIMEOUT,
             Refusal::Broken | Refusal::Malformed(_) => StatusCode::BAD_REQUEST,
-            Refusal::NoRoom | Refusal::Late { .. } | Refusal::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::NoRoom | Refusal::Late { .. } | Refusal::ShuttingDown | Refusal::NotReady => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Refusal::Panicked { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -319,6 +364,9 @@ impl Refusal {
             Refusal::NoRoom => "too much is being judged at the moment: come again\n",
             Refusal::Late { .. } => "the review could not be answered in the time that the request gives: come again\n",
             Refusal::ShuttingDown => "shutting down: come again\n",
+            Refusal::NotReady => {
+                "what the policies ask of the cluster is not known yet (/readyz says why): come again\n"
+            }
             Refusal::Panicked { .. } => {
                 "a defect of secretfence kept it from judging this review; its log says where\n"
             }
@@ -338,7 +386,7 @@ impl Refusal {
                 headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
             }
             // On a connection of its own the next try may reach another replica.
-            Refusal::NoRoom | Refusal::Late { .. } | Refusal::ShuttingDown => {
+            Refusal::NoRoom | Refusal::Late { .. } | Refusal::ShuttingDown | Refusal::NotReady => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
@@ -403,6 +451,7 @@ mod tests {
             deadline: Instant::now(),
             bytes: Contiguous::Piece(body.into()),
             place: Place::default(),
+            namespace: None,
         };
         (Server::bind(settings).unwrap(), review)
     }
@@ -412,11 +461,11 @@ mod tests {
         let (server, review) = late();
         // All who judge are busy: it is not even begun.
         let busy = server.shared.judges.acquire_many(u32::try_from(big_judgements()).unwrap()).await.unwrap();
-        let refusal = judge_apart(&server.shared, review).await.unwrap_err();
+        let refusal = judge_apart(&server.shared, review).await.err().unwrap();
         assert_eq!((refusal.kind(), refusal.uid()), ("late", Some("u-1")));
         drop(busy);
         let (server, review) = late();
-        let refusal = judge(&server.shared, review).unwrap_err();
+        let refusal = judge(&server.shared, review).err().unwrap();
         assert_eq!((refusal.kind(), refusal.uid()), ("late", Some("u-1")));
     }
 }

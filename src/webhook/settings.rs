@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::self_signed::SelfSigned;
+use crate::cluster::Connection;
 use crate::fence::policy::PolicySet;
 
 /// Everything that a [`Server`](super::Server) needs to know.
@@ -24,6 +25,8 @@ pub struct Settings {
     pub clients: Option<ClientAuthority>,
     /// What is enforced.
     pub policies: PolicySource,
+    /// Where the cluster is, for the policies that ask something of it.
+    pub cluster: Connection,
     /// How much is taken on.
     pub limits: Limits,
 }
@@ -118,6 +121,7 @@ impl Settings {
             tls_min_version: TlsMinVersion::Tls12,
             clients: None,
             policies,
+            cluster: Connection::default(),
             limits: Limits::default(),
         }
     }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd,
 };
+use rustls::pki_types::CertificateDer;
 
 use crate::api::Api;
 use crate::binaries::Program;
@@ -64,7 +65,7 @@ pub struct ControlPlane {
     programs: Programs,
     /// To a webhook at this port the API server shows a certificate that has expired.
     pub expired_port: u16,
-    port: u16,
+    pub port: u16,
     etcd_port: u16,
 }
 
@@ -159,11 +160,16 @@ impl ControlPlane {
     }
 
     fn kubeconfig(&self) -> String {
+        self.kubeconfig_of(ADMIN)
+    }
+
+    /// The way to the API server with this token.
+    pub fn kubeconfig_of(&self, token: &str) -> String {
         let (port, authority) = (self.port, self.path("authority.pem"));
         format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
              clusters: [{{name: test, cluster: {{server: \"https://127.0.0.1:{port}\", certificate-authority: \"{authority}\"}}}}]\n\
-             users: [{{name: admin, user: {{token: {ADMIN}}}}}]\n\
+             users: [{{name: admin, user: {{token: \"{token}\"}}}}]\n\
              contexts: [{{name: test, context: {{cluster: test, user: admin}}}}]\n"
         )
     }
@@ -283,6 +289,10 @@ impl Authority {
 
     pub fn pem(&self) -> String {
         self.issuer.pem()
+    }
+
+    pub fn der(&self) -> CertificateDer<'static> {
+        self.issuer.der().clone()
     }
 
     /// Certificate and key in PEM of a server.

@@ -88,6 +88,13 @@ impl Webhook {
 
     /// On the same port.
     pub fn restart(&self) {
+        self.start_again();
+        let ready = || self.admin("/readyz").is_some_and(|(status, _)| status == 200).then_some(());
+        assert!(eventually(ready).is_some(), "the webhook is not ready\n{}", tail(&self.log()));
+    }
+
+    /// The same, whether it becomes ready or not.
+    pub fn start_again(&self) {
         self.stop();
         let path = |name: &str| self.directory.join(name).display().to_string();
         let flags = [
@@ -102,8 +109,6 @@ impl Webhook {
         let binary = Path::new(env!("CARGO_BIN_EXE_secretfence"));
         let process = Guarded::start(binary, &arguments, &self.log());
         *self.process.lock().unwrap() = Some(process);
-        let ready = || self.admin("/readyz").is_some_and(|(status, _)| status == 200).then_some(());
-        assert!(eventually(ready).is_some(), "the webhook is not ready\n{}", tail(&self.log()));
     }
 
     /// Status and text of a GET at the plain listener.

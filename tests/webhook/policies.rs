@@ -209,24 +209,6 @@ fn the_end_of_an_exception_is_a_metric() {
 }
 
 #[test]
-fn a_rule_that_takes_a_watch_is_refused_at_the_start_and_at_a_reload() {
-    let directory = TempDir::new().unwrap();
-    let file = directory.path().join("a.yaml");
-    fs::write(&file, policy("a", "deny").replace("[env]", "[reach]")).unwrap();
-    let refusal = "policy a, rule env: serve has no watch of the cluster in this version, so it cannot judge reach";
-    let (code, error) = fails(&["--self-signed", "-p", directory.path().to_str().unwrap()]);
-    assert_eq!(code, Some(2), "{error}");
-    assert!(error.contains(refusal), "{error}");
-    fs::write(&file, policy("a", "deny")).unwrap();
-    let server = serve(directory.path());
-    let before = serving(&server);
-    fs::write(&file, policy("a", "deny").replace("[env]", "[env, copied]")).unwrap();
-    assert!(eventually(|| (reloads(&server, "failure") > 0.0).then_some(())).is_some());
-    assert_eq!(serving(&server), before);
-    assert!(server.admin_get("/readyz").1.contains("it cannot judge copied"));
-}
-
-#[test]
 fn at_the_start_a_bad_set_is_an_error_with_its_place() {
     let directory = TempDir::new().unwrap();
     fs::write(directory.path().join("bad.yaml"), "kind: Nonsense\n").unwrap();

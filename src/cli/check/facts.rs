@@ -1,22 +1,19 @@
 //! What the input itself tells beside the objects: labels of Namespaces, who may do what, which Secrets are copies, what
 //! stores are read.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use serde::Deserialize;
 
 use super::files::Input;
 use crate::fence::access::{self, Access, ObjectKind};
+use crate::fence::facts::Labels;
 use crate::fence::kind::{Kind, KindSet};
-use crate::fence::name::Text;
-use crate::fence::rules::copies::{Owner, SecretMetadata};
+use crate::fence::rules::copies::SecretMetadata;
 use crate::fence::rules::provider_class::ProviderClass;
 use crate::fence::{Facts, PolicySet};
 use crate::manifest::{self, Object, SecretKeys};
-
-type Labels = BTreeMap<String, String>;
 
 /// Adds to the facts what the policies ask for and the input tells. Only where they ask is everything read once before.
 pub fn add(facts: &mut Facts, inputs: &[Input], policies: &PolicySet, namespace: &str) {
@@ -48,7 +45,7 @@ pub fn add(facts: &mut Facts, inputs: &[Input], policies: &PolicySet, namespace:
                 }
             }
             Fact::Secret(secret) => {
-                secrets.insert((secret.namespace.into(), secret.name.into()), secret.origin);
+                secrets.insert((secret.namespace, secret.name), secret.origin);
             }
             Fact::ProviderClass(class) => {
                 let own = class.namespace.clone().unwrap_or_else(|| namespace.to_owned());
@@ -59,10 +56,11 @@ pub fn add(facts: &mut Facts, inputs: &[Input], policies: &PolicySet, namespace:
             }
         }
     }
-    facts.namespaces = labels.into_iter().filter_map(|(name, labels)| Some((name, labels?))).collect();
+    let known = labels.into_iter().filter_map(|(name, labels)| Some((name.into(), labels?)));
+    facts.namespaces = Arc::new(known.collect());
+    facts.secrets = Arc::new(secrets.into_iter().collect());
+    facts.provider_classes = Arc::new(classes.into_iter().collect());
     facts.secret_keys = keys.into_iter().filter_map(|(name, keys)| Some((name, keys?))).collect();
-    facts.secrets = Arc::new(secrets);
-    facts.provider_classes = Arc::new(classes);
     facts.shared_secrets = Arc::new(shared);
     let access = Access::of(objects);
     // ServiceAccounts alone tell nothing of what they may do.
@@ -151,14 +149,19 @@ impl Seek<'_> {
     fn object(&self, object: &Object) -> Option<Fact> {
         let kinds = self.wants.kinds;
         match (&*object.api_version, &*object.kind) {
-            ("v1", "Namespace") => namespace_labels(&object.json),
-            ("v1", "Secret") if kinds.contains(Kind::Copied) => self.secret(&object.json),
+            ("v1", "Namespace") => {
+                let (name, labels) = manifest::known::namespace_labels(&object.json, |_| true)?;
+                Some(Fact::Namespace(name, labels))
+            }
+            ("v1", "Secret") if kinds.contains(Kind::Copied) => {
+                manifest::known::secret(&object.json, self.namespace, self.policies.copy_marks()).map(Fact::Secret)
+            }
             (version, "SecretProviderClass") if kinds.contains(Kind::StorePath) && version.contains('/') => {
                 manifest::provider_class(object).ok()?.map(Fact::ProviderClass)
             }
             (version, "SharedSecret") if version.starts_with("sharedresource.openshift.io/") => {
-                let SharedSecret { metadata, spec } = serde_json::from_slice(&object.json).ok()?;
-                Some(Fact::SharedSecret(metadata.name, spec.secret_ref.namespace))
+                let (name, from) = manifest::known::shared_secret(&object.json)?;
+                Some(Fact::SharedSecret(name, from))
             }
             (version, kind) if kinds.contains(Kind::Reach) => {
                 let kind = ObjectKind::of(version, kind)?;
@@ -168,84 +171,4 @@ impl Seek<'_> {
             _ => None,
         }
     }
-
-    fn secret(&self, json: &[u8]) -> Option<Fact> {
-        let Metadata { name, namespace, labels, annotations, owner_references } =
-            serde_json::from_slice::<Secret<'_>>(json).ok()?.metadata;
-        let own = Some(namespace.as_str()).filter(|own| !own.is_empty()).unwrap_or(self.namespace);
-        Some(Fact::Secret(SecretMetadata::read(
-            own,
-            name.as_str(),
-            labels.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str())),
-            annotations.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str())),
-            owner_references
-                .iter()
-                .flatten()
-                .map(|owner| Owner { api_version: owner.api_version.as_str(), kind: owner.kind.as_str() }),
-            self.policies.copy_marks(),
-        )))
-    }
-}
-
-/// Of a Namespace, or of a Secret: whose data is not even read.
-#[derive(Deserialize)]
-struct Secret<'a> {
-    #[serde(borrow)]
-    metadata: Metadata<'a>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata<'a> {
-    #[serde(borrow)]
-    name: Text<'a>,
-    #[serde(borrow, default)]
-    namespace: Text<'a>,
-    #[serde(borrow, default)]
-    labels: Option<BTreeMap<Text<'a>, Text<'a>>>,
-    #[serde(borrow, default)]
-    annotations: Option<BTreeMap<Text<'a>, Text<'a>>>,
-    #[serde(borrow, default)]
-    owner_references: Option<Vec<OwnerReference<'a>>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct OwnerReference<'a> {
-    #[serde(borrow)]
-    api_version: Text<'a>,
-    #[serde(borrow)]
-    kind: Text<'a>,
-}
-
-#[derive(Deserialize)]
-struct SharedSecret {
-    metadata: Named,
-    spec: SharedSecretSpec,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    name: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SharedSecretSpec {
-    secret_ref: SecretReference,
-}
-
-#[derive(Deserialize)]
-struct SecretReference {
-    namespace: String,
-}
-
-fn namespace_labels(json: &[u8]) -> Option<Fact> {
-    let Metadata { name, labels, .. } = serde_json::from_slice::<Secret<'_>>(json).ok()?.metadata;
-    let name = name.as_str().to_owned();
-    let mut labels: Labels =
-        labels.into_iter().flatten().map(|(key, value)| (key.as_str().to_owned(), value.as_str().to_owned())).collect();
-    // The API server sets it on every Namespace (NamespaceDefaultLabelName, pkg/apis/core/v1/defaults.go).
-    labels.insert("kubernetes.io/metadata.name".to_owned(), name.clone());
-    Some(Fact::Namespace(name, labels))
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::fence::name::Shown;
 use crate::fence::{Evaluation, Facts, Judgement, ObjectError, PolicySet, Question, evaluate};
-use crate::manifest::{self, Document, ManifestError, Object};
-use crate::report::excerpt::Excerpt;
+use crate::manifest::{self, Document, ManifestError, Object, Position};
+use crate::report::excerpt::{Excerpt, nearest};
 use crate::report::{Counts, Fault, LocatedFinding, ObjectName};
 
 /// What judges files: the same for all of them.
@@ -103,7 +103,7 @@ impl Reading<'_> {
         });
         for finding in findings {
             let pointer = format!("{}{}", object.pointer, finding.pointer);
-            let position = document.locate_nearest(&pointer);
+            let position = position(document, &pointer);
             let excerpt = if self.judge.excerpts {
                 Excerpt::of(document, self.bytes, finding.kind, &pointer, position)
             } else {
@@ -139,6 +139,12 @@ impl Reading<'_> {
             message: error.problem.to_string(),
         });
     }
+}
+
+/// Where a reference stands; where nothing does (a ServiceAccount that is not named), the field that it would be in.
+fn position(document: &Document<'_>, pointer: &str) -> Position {
+    let within = || nearest(document, pointer).and_then(|field| document.locate_key(field));
+    document.locate(pointer).or_else(within).unwrap_or_else(|| document.locate_nearest(pointer))
 }
 
 /// In the order of the object: indices by number.

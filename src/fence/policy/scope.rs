@@ -3,13 +3,14 @@
 //! Each policy stands under one field of its `match`, the one that fewest others share, so that a pod looks up a few
 //! words and then checks only the policies that it will probably match.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use smallvec::SmallVec;
 
 use super::glob::{Glob, Globs};
 use super::{LabelSelector, Operator, Policy, PolicySet, Requirement, Scope};
+use crate::fence::facts::Labels;
 use crate::fence::name::Text;
 
 /// What of an object and its request a policy's `match` and `exclude` look at.
@@ -18,7 +19,7 @@ pub struct Subject<'a> {
     /// Of the request.
     pub namespace: &'a str,
     /// The labels of the namespace. `None` where it is not known: then `match` counts as true and `exclude` as false.
-    pub namespace_labels: Option<&'a BTreeMap<String, String>>,
+    pub namespace_labels: Option<&'a Labels>,
     /// The labels of the pod, or of the pod template. Of a key that stands there twice, the last counts.
     pub labels: &'a [(Text<'a>, Text<'a>)],
     /// The name of the pod's ServiceAccount.
@@ -96,7 +97,7 @@ impl<'a> Subject<'a> {
     }
 
     fn namespace_fits(&self, selector: &LabelSelector) -> Option<bool> {
-        self.namespace_labels.map(|labels| selector.matches(|key| labels.get(key).map(|value| &**value)))
+        self.namespace_labels.map(|labels| selector.matches(|key| labels.get(key)))
     }
 }
 
@@ -384,9 +385,9 @@ mod tests {
             ..Scope::default()
         };
         assert!(is_about(prod(), prod(), &POD));
-        let labels = BTreeMap::from([("tier".to_owned(), "prod".to_owned())]);
+        let labels: Labels = [("tier", "prod")].into_iter().collect();
         assert!(!is_about(prod(), prod(), &Subject { namespace_labels: Some(&labels), ..POD }));
-        let labels = BTreeMap::new();
+        let labels = Labels::default();
         assert!(!is_about(prod(), Scope::default(), &Subject { namespace_labels: Some(&labels), ..POD }));
         assert_eq!(set(vec![policy(prod(), Scope::default())]).matching(&POD).as_slice(), [0]);
     }
@@ -468,6 +469,7 @@ mod tests {
             namespace_labels in prop::option::of(prop::collection::btree_map("[ab]", "[ab]", 0..3)),
             kinds in words(),
         ) {
+            let namespace_labels = namespace_labels.map(Labels::from_iter);
             let set = set(policies.into_iter().map(|(matches, exclude)| policy(matches, exclude)).collect());
             let labels: Vec<_> = labels.iter().map(|(key, value)| (text(key), text(value))).collect();
             let kinds: Vec<_> = kinds.iter().map(|kind| &**kind).collect();

@@ -110,7 +110,7 @@ impl<'t> Seek<'_, 't> {
             }
             SECRETS_STORE_DRIVER if self.wants(Kind::StorePath) => {
                 let Some(name) = attribute("secretProviderClass") else { return };
-                let class = self.facts.provider_classes.get(&(self.namespace.to_owned(), name.to_owned()));
+                let class = self.facts.provider_classes.get(self.namespace, name);
                 let reference = Reference { detail: name, ..bare(Kind::StorePath, VolumePart::Field("csi")) };
                 match class {
                     Some(class) => self.each_path(&reference, &class.paths, class.unknown),
@@ -170,12 +170,16 @@ impl<'t> Seek<'_, 't> {
 
     /// Whether the Secret of a reference that is listed already is a copy.
     fn copy(&mut self, index: usize) {
-        let Some(Reference { secret: Some(secret), site, keys, variable, optional, volume, .. }) =
+        let Some(Reference { secret: Some(secret), site, keys, variable, optional, volume, detail, .. }) =
             self.found.get(index)
         else {
             return;
         };
-        let across = match self.facts.secrets.get(&(self.namespace.to_owned(), (*secret).to_owned())) {
+        if matches!(site, Site::Volume(_, VolumePart::Attribute(_))) && *detail == SHARED_RESOURCE_DRIVER {
+            // It names a SharedSecret: a Secret of that name in this namespace is another.
+            return;
+        }
+        let across = match self.facts.secrets.get(self.namespace, secret) {
             // Known, and no copy.
             Some(None) => return,
             Some(Some(copy)) => {

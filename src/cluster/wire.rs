@@ -1,0 +1,147 @@
+//! Lists and events as they come, borrowed: objects stay JSON until it is known what is kept of them.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::error::WatchError;
+use super::needs::Resource;
+
+/// A page of a list.
+pub(super) struct Page<'a> {
+    /// The version to watch from, once the last page is there.
+    pub(super) version: String,
+    /// Asks for the next page; none: this is the last.
+    pub(super) more: Option<String>,
+    /// The objects.
+    pub(super) items: Vec<&'a [u8]>,
+}
+
+/// An event of a watch.
+#[derive(Debug)]
+pub(super) enum Event<'a> {
+    /// An object is new, or other than it was.
+    Put(&'a [u8]),
+    /// An object is gone.
+    Removed(&'a [u8]),
+    /// Nothing but a version.
+    Bookmark,
+    /// The watch ends.
+    Error(WatchError),
+    /// Of a sort that is not known.
+    Unknown,
+}
+
+impl<'a> Page<'a> {
+    pub(super) fn read(json: &'a [u8]) -> Result<Page<'a>, WatchError> {
+        #[derive(Deserialize)]
+        struct List<'a> {
+            metadata: ListMetadata,
+            #[serde(borrow, default)]
+            items: Option<Vec<&'a RawValue>>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct ListMetadata {
+            #[serde(default)]
+            resource_version: String,
+            #[serde(default, rename = "continue")]
+            more: String,
+        }
+        let List { metadata, items } = serde_json::from_slice(json).map_err(|error| WatchError::malformed(&error))?;
+        Ok(Page {
+            version: metadata.resource_version,
+            more: Some(metadata.more).filter(|more| !more.is_empty()),
+            items: items.unwrap_or_default().into_iter().map(|item| item.get().as_bytes()).collect(),
+        })
+    }
+}
+
+impl<'a> Event<'a> {
+    /// An event, and the version that it leads to; empty where it tells none.
+    pub(super) fn read(line: &'a [u8], resource: Resource) -> Result<(Event<'a>, String), WatchError> {
+        #[derive(Deserialize)]
+        struct Written<'a> {
+            #[serde(borrow, rename = "type")]
+            sort: Cow<'a, str>,
+            #[serde(borrow)]
+            object: &'a RawValue,
+        }
+        let Written { sort, object } = serde_json::from_slice(line).map_err(|error| WatchError::malformed(&error))?;
+        let json = object.get().as_bytes();
+        let event = match &*sort {
+            "ADDED" | "MODIFIED" => Event::Put(json),
+            "DELETED" => Event::Removed(json),
+            "BOOKMARK" => Event::Bookmark,
+            "ERROR" => return Ok((Event::Error(status(json, resource)), String::new())),
+            _ => Event::Unknown,
+        };
+        Ok((event, version(json)))
+    }
+}
+
+fn version(json: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Object {
+        metadata: Metadata,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Metadata {
+        #[serde(default)]
+        resource_version: String,
+    }
+    serde_json::from_slice::<Object>(json).map(|object| object.metadata.resource_version).unwrap_or_default()
+}
+
+fn status(json: &[u8], resource: Resource) -> WatchError {
+    #[derive(Deserialize)]
+    struct Status {
+        #[serde(default)]
+        code: u16,
+        #[serde(default)]
+        reason: String,
+    }
+    match serde_json::from_slice::<Status>(json) {
+        Ok(status) => WatchError::of_status(status.code, &status.reason, "watch", resource),
+        Err(error) => WatchError::malformed(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_tells_where_the_next_one_is() {
+        let page = Page::read(br#"{"metadata": {"resourceVersion": "7", "continue": "x"}, "items": [{"a": 1}, {}]}"#);
+        let page = page.unwrap();
+        assert_eq!((&*page.version, page.more.as_deref()), ("7", Some("x")));
+        assert_eq!(page.items, [br#"{"a": 1}"#.as_slice(), b"{}"]);
+        let last = Page::read(br#"{"metadata": {"resourceVersion": "7", "continue": ""}, "items": null}"#).unwrap();
+        assert!(last.more.is_none() && last.items.is_empty());
+    }
+
+    #[test]
+    fn an_event_tells_its_version() {
+        let line = br#"{"type": "MODIFIED", "object": {"metadata": {"name": "a", "resourceVersion": "9"}}}"#;
+        let (event, version) = Event::read(line, Resource::Secrets).unwrap();
+        assert!(matches!(event, Event::Put(_)) && version == "9");
+    }
+
+    #[test]
+    fn a_version_that_is_too_old_is_told_apart() {
+        let line = br#"{"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}}"#;
+        let (event, _) = Event::read(line, Resource::Secrets).unwrap();
+        assert!(matches!(event, Event::Error(WatchError::Gone)), "{event:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_shown() {
+        let error = Event::read(br#"{"type": "ADDED", "object": hunter2}"#, Resource::Secrets).unwrap_err();
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+        let error = Page::read(br#"{"metadata": "hunter2"}"#).err().unwrap();
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+}

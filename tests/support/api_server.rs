@@ -1,0 +1,136 @@
+//! An API server that is as slow, forgetful and strict as a test needs. Of whatever is listed it has the same.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// What the API server says, and what it was asked.
+#[derive(Default)]
+pub struct State {
+    /// Paths and queries.
+    pub asked: Vec<String>,
+    /// Without rights.
+    pub forbids: bool,
+    /// In pages of two.
+    pub listed: Vec<Value>,
+    /// Known to who asks by name, and not in the list.
+    pub unlisted: BTreeMap<String, Value>,
+    /// Never answers who asks by name.
+    pub hangs: bool,
+    /// Of the watch.
+    pub lines: Vec<String>,
+    /// Watches of an older age end.
+    pub age: usize,
+}
+
+#[derive(Clone)]
+pub struct ApiServer {
+    port: u16,
+    state: Arc<Mutex<State>>,
+}
+
+impl ApiServer {
+    /// On a port of its own.
+    pub fn start(state: State) -> ApiServer {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let api = ApiServer { port: listener.local_addr().unwrap().port(), state: Arc::new(Mutex::new(state)) };
+        let its = api.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let its = its.clone();
+                // A client that goes away is nothing to fail for.
+                std::thread::spawn(move || drop(its.serve(stream)));
+            }
+        });
+        api
+    }
+
+    /// The way to it, as a kubeconfig.
+    pub fn kubeconfig(&self) -> String {
+        format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: t\nusers: [{{name: t, user: {{}}}}]\n\
+             clusters: [{{name: t, cluster: {{server: \"http://127.0.0.1:{}\"}}}}]\n\
+             contexts: [{{name: t, context: {{cluster: t, user: t}}}}]\n",
+            self.port
+        )
+    }
+
+    fn serve(&self, mut stream: TcpStream) -> std::io::Result<()> {
+        let mut reader = BufReader::new(stream.try_clone()?);
+        let (mut request, mut line) = (String::new(), String::new());
+        reader.read_line(&mut request)?;
+        while reader.read_line(&mut line)? > 2 {
+            line.clear();
+        }
+        let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
+        let value = |name: &str| {
+            let pairs = path.split_once('?').map_or("", |(_, query)| query).split('&');
+            pairs.filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
+        };
+        let (answer, hangs) = {
+            let mut state = self.state.lock().unwrap();
+            state.asked.push(path.clone());
+            (state.answer(value("fieldSelector"), value("continue")), state.hangs)
+        };
+        if value("watch").is_some() && answer.0 == 200 {
+            return self.watch(&mut stream);
+        }
+        if hangs && value("fieldSelector").is_some() {
+            std::thread::sleep(Duration::from_secs(60));
+        }
+        let (status, body) = (answer.0, answer.1.to_string());
+        let head = format!("HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {}", body.len());
+        write!(stream, "{head}\r\nconnection: close\r\n\r\n{body}")
+    }
+
+    /// Writes the lines that are there and those that come, until this age is over.
+    fn watch(&self, stream: &mut TcpStream) -> std::io::Result<()> {
+        write!(stream, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n")?;
+        let age = self.state.lock().unwrap().age;
+        loop {
+            let lines = {
+                let mut state = self.state.lock().unwrap();
+                if state.age != age {
+                    return Ok(());
+                }
+                std::mem::take(&mut state.lines)
+            };
+            for line in lines {
+                writeln!(stream, "{line}")?;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock().unwrap());
+    }
+
+    /// How often something with this in its path was asked for.
+    pub fn asked(&self, part: &str) -> usize {
+        self.state.lock().unwrap().asked.iter().filter(|path| path.contains(part)).count()
+    }
+}
+
+impl State {
+    fn answer(&self, field: Option<&str>, from: Option<&str>) -> (u16, Value) {
+        if self.forbids {
+            return (403, json!({"kind": "Status", "status": "Failure", "code": 403, "reason": "Forbidden"}));
+        }
+        let list = |items: &[Value], more: String| {
+            let metadata = json!({"resourceVersion": "7", "continue": more});
+            (200, json!({"kind": "PartialObjectMetadataList", "metadata": metadata, "items": items}))
+        };
+        if let Some(field) = field {
+            let name = field.rsplit("%3D").next().unwrap();
+            return list(self.unlisted.get(name).map(std::slice::from_ref).unwrap_or_default(), String::new());
+        }
+        let from: usize = from.map_or(0, |from| from.parse().unwrap());
+        let end = (from + 2).min(self.listed.len());
+        list(&self.listed[from..end], if end < self.listed.len() { end.to_string() } else { String::new() })
+    }
+}
