@@ -39,7 +39,7 @@
 //! | [`fence`] | the core: [`evaluate`](fence::evaluate()) and [`answer`](fence::answer()) are the two ways in | nothing here |
 #![cfg_attr(
     feature = "cli",
-    doc = "| [`manifest`] | YAML and JSON with source positions, as kubectl reads them | `fence` |
+    doc = "| [`manifest`] | YAML and JSON with source positions, as kubectl reads them; edits that keep the layout | `fence` |
 | [`policy_dir`] | policy files from disk | `fence`, `manifest` |
 | [`report`] | what was found, as text and as JSON | `fence`, `manifest` |
 | [`cli`] | arguments, resolved to settings, run | everything |"

@@ -65,6 +65,20 @@ enum Tree {
     Same(String),
 }
 
+impl Tree {
+    fn json(&self) -> serde_json::Value {
+        match self {
+            Tree::Map(members) => members.iter().map(|(key, value)| ((*key).to_owned(), value.json())).collect(),
+            Tree::List(items) => items.iter().map(Tree::json).collect(),
+            Tree::Word(word) if word == "true" => true.into(),
+            Tree::Word(word) => word.trim_matches(['\'', '"']).into(),
+            Tree::Text => "several\nlines".into(),
+            Tree::Named(_, value) => value.json(),
+            Tree::Null | Tree::Same(_) => serde_json::Value::Null,
+        }
+    }
+}
+
 /// Writes a file as its choices say. Where there are none left the choice is 0, which is the plainest.
 struct Writer<'c> {
     choices: std::slice::Iter<'c, u8>,
@@ -90,6 +104,9 @@ impl Line {
 impl Writer<'_> {
     fn file(choices: &[u8]) -> String {
         let mut writer = Writer { choices: choices.iter(), comments: 0, anchors: 0, after_text: false, aliases: false };
+        if writer.one_in(8) {
+            return writer.json();
+        }
         let mut text = String::new();
         let documents = 1 + writer.pick(3);
         for index in 0..documents {
@@ -118,6 +135,17 @@ impl Writer<'_> {
             text.insert(0, '\u{feff}');
         }
         text
+    }
+
+    /// One object, on one line or on many.
+    fn json(&mut self) -> String {
+        let value = self.object().json();
+        let text = match self.pick(3) {
+            0 => value.to_string(),
+            1 => format!("{value:#}\n"),
+            _ => format!("{value:#}\n").replace("  ", "\t"),
+        };
+        if self.one_in(6) { text.replace('\n', "\r\n") } else { text }
     }
 
     fn pick(&mut self, count: usize) -> usize {

@@ -70,10 +70,7 @@ struct Operation {
 }
 
 impl Changes {
-    pub fn read<'p>(
-        document: &Document<'_>,
-        patches: impl Iterator<Item = &'p ObjectPatch>,
-    ) -> Result<Changes, Declined> {
+    pub fn read(document: &Document<'_>, patches: &[&ObjectPatch]) -> Result<Changes, Declined> {
         let mut changes = Changes::default();
         // Appended items by the pointer that they came by.
         let mut appended: BTreeMap<NodeId, Vec<(String, Vec<New>)>> = BTreeMap::new();

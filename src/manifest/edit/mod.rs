@@ -21,6 +21,7 @@ mod splice;
 mod verify;
 mod written;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::error::ManifestError;
@@ -104,8 +105,10 @@ pub fn edit(source: &[u8], patches: &[ObjectPatch]) -> Result<Edited, Declined> 
     let text = std::str::from_utf8(source).map_err(|_| unfit.clone())?;
     let mut splices = Splices::new(text);
     let mut touched = Vec::new();
+    let mut by_document: ByDocument<'_> = BTreeMap::new();
+    patches.iter().for_each(|patch| by_document.entry(patch.document).or_default().push(patch));
     for document in &manifest.documents {
-        let own = patches.iter().filter(|patch| patch.document == document.index);
+        let Some(own) = by_document.get(&document.index) else { continue };
         let changes = Changes::read(document, own)?;
         if changes.is_empty() {
             continue;
@@ -115,7 +118,7 @@ pub fn edit(source: &[u8], patches: &[ObjectPatch]) -> Result<Edited, Declined> 
             .run()?;
     }
     let edited = splices.apply()?;
-    verify::verify(&manifest, &edited, patches).map_err(|declined| {
+    verify::verify(&manifest, &edited, &by_document).map_err(|declined| {
         // What is shared is the likely culprit, and the one that somebody can do something about.
         match touched.iter().find(|(document, _)| declined.document == Some(*document)) {
             Some((_, line)) => Declined { line: *line, reason: Reason::Shared },
@@ -124,6 +127,9 @@ pub fn edit(source: &[u8], patches: &[ObjectPatch]) -> Result<Edited, Declined> 
     })?;
     Ok(edited)
 }
+
+/// The patches of each document, by its index.
+type ByDocument<'p> = BTreeMap<usize, Vec<&'p ObjectPatch>>;
 
 /// One document while it is edited.
 struct Editor<'e, 's> {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Declined, Edited, ObjectPatch, Reason};
+use super::{ByDocument, Declined, Edited, ObjectPatch, Reason};
 use crate::manifest::{Document, Manifest, parse};
 
 /// Which document is not as it should be.
@@ -21,7 +21,7 @@ impl From<Mismatch> for Declined {
 }
 
 /// Whether every document reads as its patches would have it, or as before.
-pub fn verify(before: &Manifest<'_>, edited: &Edited, patches: &[ObjectPatch]) -> Result<(), Mismatch> {
+pub fn verify(before: &Manifest<'_>, edited: &Edited, patches: &ByDocument<'_>) -> Result<(), Mismatch> {
     let after = parse(&edited.source);
     let mismatch = |document: &Document<'_>| Mismatch {
         document: Some(document.index),
@@ -29,9 +29,9 @@ pub fn verify(before: &Manifest<'_>, edited: &Edited, patches: &[ObjectPatch]) -
         reason: Reason::Unequal,
     };
     for (index, old) in before.documents.iter().enumerate() {
-        let own: Vec<&ObjectPatch> = patches.iter().filter(|patch| patch.document == old.index).collect();
+        let own = patches.get(&old.index).map_or(&[][..], |own| own.as_slice());
         let new = after.documents.get(index).filter(|new| new.index == old.index);
-        let expected = expected(old, &own).ok_or_else(|| Mismatch { reason: Reason::Unfit, ..mismatch(old) })?;
+        let expected = expected(old, own).ok_or_else(|| Mismatch { reason: Reason::Unfit, ..mismatch(old) })?;
         let found = new.and_then(value);
         if found.is_none_or(|found| found != expected) {
             return Err(mismatch(old));
