@@ -46,7 +46,7 @@
 )]
 #![cfg_attr(
     feature = "cluster",
-    doc = "| [`cluster`] | watches of what the rules ask of a live cluster | `fence`, `manifest` |"
+    doc = "| [`cluster`] | lists and watches of what the rules ask of a live cluster | `fence`, `manifest` |"
 )]
 #![cfg_attr(
     feature = "webhook",

@@ -27,6 +27,8 @@ mod guarded;
 mod guide;
 #[path = "cluster/kubectl.rs"]
 mod kubectl;
+#[path = "cluster/live_check.rs"]
+mod live_check;
 #[path = "cluster/modes.rs"]
 mod modes;
 #[path = "cluster/objects.rs"]

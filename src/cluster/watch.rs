@@ -4,26 +4,20 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::{AsyncBufReadExt, AsyncReadExt};
-use kube_client::Client;
+use futures_util::AsyncBufReadExt;
 use kube_client::core::Request;
-use kube_client::core::params::{ListParams, WatchParams};
-use tokio::sync::{Notify, OnceCell};
+use kube_client::core::params::WatchParams;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::client::Connection;
 use super::error::WatchError;
-use super::kept::{Listed, labels_of};
-use super::needs::{Resource, Topic};
+use super::kept::Listed;
+use super::list::{Link, path};
+use super::needs::Resource;
 use super::unit::Unit;
 use super::watches::Observer;
-use super::wire::{Event, Page};
-use crate::fence::facts::Labels;
+use super::wire::Event;
 
-/// Objects in a page: of Secrets' metadata half a megabyte.
-const PAGE: u32 = 500;
-/// For a page to arrive.
-const PAGE_TIME: Duration = Duration::from_secs(60);
 /// For a watch to be opened.
 const OPEN_TIME: Duration = Duration::from_secs(15);
 /// After this many seconds the API server ends a watch in order.
@@ -33,12 +27,6 @@ const SILENCE: Duration = Duration::from_secs(150);
 /// How often it is looked for a resource that is not installed.
 const NOT_INSTALLED: Duration = Duration::from_secs(30);
 
-/// The client of all watches, made when the first one asks.
-pub(super) struct Link {
-    connection: Connection,
-    client: OnceCell<Client>,
-}
-
 /// A watch of one resource.
 pub(super) struct Watch {
     pub(super) link: Arc<Link>,
@@ -47,46 +35,6 @@ pub(super) struct Watch {
     pub(super) observer: Arc<dyn Observer>,
     /// Something is known that was not.
     pub(super) news: Arc<Notify>,
-}
-
-impl Link {
-    pub(super) fn new(connection: Connection) -> Link {
-        Link { connection, client: OnceCell::new() }
-    }
-
-    async fn client(&self) -> Result<&Client, WatchError> {
-        Ok(self.client.get_or_try_init(|| self.connection.client()).await?)
-    }
-
-    /// What is asked of the labels of one Namespace, asked for now. None where that fails, or there is none.
-    pub(super) async fn namespace(&self, name: &str, topic: &Topic) -> Option<Labels> {
-        let Topic::Namespaces(asked) = topic else { return None };
-        let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if name.is_empty() || name.len() > 63 || !name.bytes().all(is_name) {
-            return None;
-        }
-        // By a list, which takes no right beside the watch's own.
-        let params = ListParams::default().fields(&format!("metadata.name={name}"));
-        let body = self.page(Resource::Namespaces, &params).await.ok()?;
-        let asked = asked.iter().map(|label| label.as_str().into()).collect();
-        labels_of(Page::read(&body).ok()?.items.first()?, &asked).map(|(_, labels)| labels)
-    }
-
-    async fn page(&self, resource: Resource, params: &ListParams) -> Result<Vec<u8>, WatchError> {
-        let request = Request::new(path(resource));
-        let request = if resource.is_metadata() { request.list_metadata(params) } else { request.list(params) };
-        let request = request.map_err(|error| WatchError::Unreachable(error.to_string()))?;
-        let client = self.client().await?;
-        let read = async {
-            let stream = client.request_stream(request).await;
-            let stream = stream.map_err(|error| WatchError::of(&error, "list", resource))?;
-            let mut body = Vec::new();
-            let read = std::pin::pin!(stream).read_to_end(&mut body).await;
-            read.map_err(|error| WatchError::Unreachable(error.to_string()))?;
-            Ok(body)
-        };
-        timeout(PAGE_TIME, read).await.unwrap_or(Err(WatchError::Silent(PAGE_TIME.as_secs())))
-    }
 }
 
 impl Watch {
@@ -111,21 +59,10 @@ impl Watch {
 
     /// Lists everything, and tells the version to watch from.
     async fn list(&self) -> Result<String, WatchError> {
-        let mut listed = Listed::nothing(&self.unit.topic);
-        let mut params = ListParams::default().limit(PAGE);
-        loop {
-            let body = self.link.page(self.resource, &params).await?;
-            let page = Page::read(&body)?;
-            page.items.iter().for_each(|item| listed.put(self.resource, item));
-            match page.more {
-                Some(more) => params = ListParams::default().limit(PAGE).continue_token(&more),
-                None => {
-                    self.unit.replace(self.resource, listed);
-                    self.news.notify_one();
-                    return Ok(page.version);
-                }
-            }
-        }
+        let (listed, version) = self.link.list(self.resource, &self.unit.topic).await?;
+        self.unit.replace(self.resource, listed);
+        self.news.notify_one();
+        Ok(version)
     }
 
     /// Takes in events, one watch after the other, until only a list can help.
@@ -209,10 +146,10 @@ impl Watch {
 }
 
 /// From a quarter of a second to a quarter of a minute, twice as long each time, and never quite the same.
-struct Backoff(Duration);
+pub(super) struct Backoff(Duration);
 
 impl Backoff {
-    fn next(&mut self) -> Duration {
+    pub(super) fn next(&mut self) -> Duration {
         let most = self.0;
         self.0 = (most * 2).min(Duration::from_secs(15));
         let random = u32::try_from(RandomState::new().build_hasher().finish() % 256).unwrap_or(0);
@@ -226,20 +163,9 @@ impl Default for Backoff {
     }
 }
 
-fn path(resource: Resource) -> String {
-    let root = if resource.group().is_empty() { "/api" } else { "/apis" };
-    format!("{root}/{}/{}", resource.api_version(), resource.name())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn resources_are_asked_for_in_the_whole_cluster() {
-        assert_eq!(path(Resource::Secrets), "/api/v1/secrets");
-        assert_eq!(path(Resource::Roles), "/apis/rbac.authorization.k8s.io/v1/roles");
-    }
 
     #[test]
     fn waits_grow_up_to_a_quarter_of_a_minute() {

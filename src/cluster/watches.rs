@@ -10,9 +10,10 @@ use tokio::task::JoinSet;
 
 use super::client::Connection;
 use super::kept::Known;
+use super::list::Link;
 use super::needs::{Needs, Resource, Topic};
 use super::unit::{Progress, Unit};
-use super::watch::{Link, Watch};
+use super::watch::Watch;
 use crate::fence::facts::Labels;
 
 /// How long more is waited for before what is new is judged by: changes come in swarms, and an index of who may do what is

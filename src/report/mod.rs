@@ -23,6 +23,8 @@ pub struct Report {
     pub policies: Policies,
     /// The numbers.
     pub counts: Counts,
+    /// What a live cluster was asked for; absent where none was to be asked.
+    pub cluster: Option<Vec<&'static str>>,
     /// What was left out on purpose, a sentence each.
     pub not_judged: Vec<String>,
     /// By file, then document, pointer and mode.

@@ -36,6 +36,11 @@ pub fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for sentence in &report.not_judged {
         writeln!(out, "not judged: {sentence}")?;
     }
+    match report.cluster.as_deref() {
+        None => {}
+        Some([]) => writeln!(out, "cluster: asked for nothing, since no policy asks about it")?,
+        Some(resources) => writeln!(out, "cluster: read {}", resources.join(", "))?,
+    }
     writeln!(out, "{}", Summary { counts: &report.counts, errors: report.faults.len() })
 }
 

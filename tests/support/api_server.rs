@@ -1,4 +1,5 @@
-//! An API server that is as slow, forgetful and strict as a test needs. Of whatever is listed it has the same.
+//! An API server that is as slow, forgetful and strict as a test needs. Of whatever is listed it has the same, where
+//! it is not told otherwise.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -17,6 +18,10 @@ pub struct State {
     pub forbids: bool,
     /// In pages of two.
     pub listed: Vec<Value>,
+    /// By the plural name of the resource, in the place of `listed`.
+    pub lists: BTreeMap<&'static str, Vec<Value>>,
+    /// By the plural name of the resource: the status, its `Retry-After`, and how often.
+    pub refuses: BTreeMap<&'static str, (u16, Option<u32>, usize)>,
     /// Known to who asks by name, and not in the list.
     pub unlisted: BTreeMap<String, Value>,
     /// Never answers who asks by name.
@@ -71,10 +76,14 @@ impl ApiServer {
             let pairs = path.split_once('?').map_or("", |(_, query)| query).split('&');
             pairs.filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
         };
-        let (answer, hangs) = {
+        let resource = path.split('?').next().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+        let (answer, hangs, again) = {
             let mut state = self.state.lock().unwrap();
             state.asked.push(path.clone());
-            (state.answer(value("fieldSelector"), value("continue")), state.hangs)
+            match state.refusal(resource) {
+                Some((answer, again)) => (answer, state.hangs, again),
+                None => (state.answer(resource, value("fieldSelector"), value("continue")), state.hangs, None),
+            }
         };
         if value("watch").is_some() && answer.0 == 200 {
             return self.watch(&mut stream);
@@ -84,6 +93,7 @@ impl ApiServer {
         }
         let (status, body) = (answer.0, answer.1.to_string());
         let head = format!("HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {}", body.len());
+        let head = again.map_or(head.clone(), |again| format!("{head}\r\nretry-after: {again}"));
         write!(stream, "{head}\r\nconnection: close\r\n\r\n{body}")
     }
 
@@ -117,7 +127,14 @@ impl ApiServer {
 }
 
 impl State {
-    fn answer(&self, field: Option<&str>, from: Option<&str>) -> (u16, Value) {
+    /// Refuses, as often as it is told to, and says when to come again.
+    fn refusal(&mut self, resource: &str) -> Option<((u16, Value), Option<u32>)> {
+        let (status, again, times) = self.refuses.get_mut(resource)?;
+        *times = times.checked_sub(1)?;
+        Some(((*status, json!({"kind": "Status", "status": "Failure", "code": *status})), *again))
+    }
+
+    fn answer(&self, resource: &str, field: Option<&str>, from: Option<&str>) -> (u16, Value) {
         if self.forbids {
             return (403, json!({"kind": "Status", "status": "Failure", "code": 403, "reason": "Forbidden"}));
         }
@@ -130,7 +147,8 @@ impl State {
             return list(self.unlisted.get(name).map(std::slice::from_ref).unwrap_or_default(), String::new());
         }
         let from: usize = from.map_or(0, |from| from.parse().unwrap());
-        let end = (from + 2).min(self.listed.len());
-        list(&self.listed[from..end], if end < self.listed.len() { end.to_string() } else { String::new() })
+        let listed = self.lists.get(resource).unwrap_or(&self.listed);
+        let end = (from + 2).min(listed.len());
+        list(&listed[from..end], if end < listed.len() { end.to_string() } else { String::new() })
     }
 }

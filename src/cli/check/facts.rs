@@ -1,13 +1,14 @@
 //! What the input itself tells beside the objects: labels of Namespaces, who may do what, which Secrets are copies, what
-//! stores are read.
+//! stores are read. Where a cluster told of the same object the input counts: it is what will be applied.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::Settings;
 use super::files::Input;
-use crate::fence::access::{self, Access, ObjectKind};
+use crate::fence::access::{self, ObjectKind, Store};
 use crate::fence::facts::Labels;
 use crate::fence::kind::{Kind, KindSet};
 use crate::fence::rules::copies::SecretMetadata;
@@ -15,56 +16,35 @@ use crate::fence::rules::provider_class::ProviderClass;
 use crate::fence::{Facts, PolicySet};
 use crate::manifest::{self, Object, SecretKeys};
 
-/// Adds to the facts what the policies ask for and the input tells. Only where they ask is everything read once before.
-pub fn add(facts: &mut Facts, inputs: &[Input], policies: &PolicySet, namespace: &str) {
+/// What a live cluster told.
+#[derive(Clone, Debug)]
+pub struct FromCluster {
+    /// Everything but who may do what.
+    pub facts: Facts,
+    /// Who may do what, if that was asked for.
+    pub access: Option<Store>,
+    /// The names of the resources that were asked for.
+    pub resources: Vec<&'static str>,
+}
+
+/// What the policies ask for and the cluster and the input tell. Only where they ask is everything read once before.
+pub fn of(settings: &Settings, inputs: &[Input]) -> Facts {
+    let Settings { policies, namespace, today, cluster, .. } = settings;
+    let (mut facts, access) = match cluster {
+        Some(cluster) => (cluster.facts.clone(), cluster.access.clone()),
+        None => (Facts::on(*today), None),
+    };
+    add(&mut facts, access, policies, namespace, inputs);
+    facts
+}
+
+/// Adds what the policies ask for and the input tells.
+pub fn add(facts: &mut Facts, access: Option<Store>, policies: &PolicySet, namespace: &str, inputs: &[Input]) {
     let seek = Seek { policies, namespace, wants: Wants::of(policies) };
-    if seek.wants.words.is_empty() && !seek.wants.keys() {
-        return;
+    // All that is asked of a cluster is looked for in the input, too.
+    if !seek.wants.words.is_empty() || seek.wants.keys() {
+        seek.add_to(facts, access, inputs);
     }
-    let found: Vec<Vec<Fact>> = inputs.par_iter().map(|input| seek.file(input)).collect();
-    let mut labels: HashMap<String, Option<Labels>> = HashMap::new();
-    let (mut secrets, mut classes, mut shared) = (HashMap::new(), HashMap::new(), HashMap::new());
-    let mut objects = Vec::new();
-    let mut keys: HashMap<(String, String), Option<Vec<String>>> = HashMap::new();
-    for fact in found.into_iter().flatten() {
-        match fact {
-            Fact::Namespace(name, its) => {
-                let known = labels.entry(name).or_insert_with(|| Some(its.clone()));
-                // Which of two will be applied last is not told here.
-                if known.as_ref() != Some(&its) {
-                    *known = None;
-                }
-            }
-            Fact::Access(object) => objects.push(object),
-            Fact::Keys(secret) => {
-                let own = secret.namespace.unwrap_or_else(|| namespace.to_owned());
-                let known = keys.entry((own, secret.name)).or_insert_with(|| secret.keys.clone());
-                // As with Namespaces: two that differ tell nothing.
-                if *known != secret.keys {
-                    *known = None;
-                }
-            }
-            Fact::Secret(secret) => {
-                secrets.insert((secret.namespace, secret.name), secret.origin);
-            }
-            Fact::ProviderClass(class) => {
-                let own = class.namespace.clone().unwrap_or_else(|| namespace.to_owned());
-                classes.insert((own, class.name.clone()), class);
-            }
-            Fact::SharedSecret(name, from) => {
-                shared.insert(name, from);
-            }
-        }
-    }
-    let known = labels.into_iter().filter_map(|(name, labels)| Some((name.into(), labels?)));
-    facts.namespaces = Arc::new(known.collect());
-    facts.secrets = Arc::new(secrets.into_iter().collect());
-    facts.provider_classes = Arc::new(classes.into_iter().collect());
-    facts.secret_keys = keys.into_iter().filter_map(|(name, keys)| Some((name, keys?))).collect();
-    facts.shared_secrets = Arc::new(shared);
-    let access = Access::of(objects);
-    // ServiceAccounts alone tell nothing of what they may do.
-    facts.access = access.has_rbac().then(|| Arc::new(access));
 }
 
 /// What is looked for.
@@ -131,6 +111,57 @@ struct Seek<'s> {
 }
 
 impl Seek<'_> {
+    /// Puts what the input tells in the place of what is known of the same objects.
+    fn add_to(&self, facts: &mut Facts, access: Option<Store>, inputs: &[Input]) {
+        let found: Vec<Vec<Fact>> = inputs.par_iter().map(|input| self.file(input)).collect();
+        let mut labels: HashMap<String, Option<Labels>> = HashMap::new();
+        let mut keys: HashMap<(String, String), Option<Vec<String>>> = HashMap::new();
+        let secrets = Arc::make_mut(&mut facts.secrets);
+        let classes = Arc::make_mut(&mut facts.provider_classes);
+        let shared = Arc::make_mut(&mut facts.shared_secrets);
+        let is_told = access.is_some();
+        let mut store = access.unwrap_or_default();
+        for fact in found.into_iter().flatten() {
+            match fact {
+                Fact::Namespace(name, its) => {
+                    let known = labels.entry(name).or_insert_with(|| Some(its.clone()));
+                    // Which of two will be applied last is not told here.
+                    if known.as_ref() != Some(&its) {
+                        *known = None;
+                    }
+                }
+                Fact::Access(object) => store.put(object),
+                Fact::Keys(secret) => {
+                    let own = secret.namespace.unwrap_or_else(|| self.namespace.to_owned());
+                    let known = keys.entry((own, secret.name)).or_insert_with(|| secret.keys.clone());
+                    // As with Namespaces: two that differ tell nothing.
+                    if *known != secret.keys {
+                        *known = None;
+                    }
+                }
+                Fact::Secret(secret) => secrets.insert(&secret.namespace, &secret.name, secret.origin),
+                Fact::ProviderClass(class) => {
+                    let own = class.namespace.clone().unwrap_or_else(|| self.namespace.to_owned());
+                    classes.insert(&own, &class.name.clone(), class);
+                }
+                Fact::SharedSecret(name, from) => {
+                    shared.insert(name, from);
+                }
+            }
+        }
+        facts.secret_keys = keys.into_iter().filter_map(|(name, keys)| Some((name, keys?))).collect();
+        let namespaces = Arc::make_mut(&mut facts.namespaces);
+        for (name, labels) in labels {
+            match labels {
+                Some(labels) => namespaces.insert(name.into(), labels),
+                None => namespaces.remove(&*name),
+            };
+        }
+        let access = store.access();
+        // ServiceAccounts alone tell nothing of what they may do.
+        facts.access = (is_told || access.has_rbac()).then(|| Arc::new(access));
+    }
+
     /// A file that cannot be read has nothing to tell; that is said when it is judged.
     fn file(&self, input: &Input) -> Vec<Fact> {
         let Ok(bytes) = input.read() else { return Vec::new() };

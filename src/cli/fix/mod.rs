@@ -96,7 +96,7 @@ pub fn run(arguments: FixArguments) -> anyhow::Result<ExitCode> {
         anyhow::bail!("standard input cannot be changed in place: leave out --in-place, and what is fixed is printed");
     }
     let mut facts = Facts::on(as_of.unwrap_or_else(today));
-    facts::add(&mut facts, &inputs, &policies, &namespace);
+    facts::add(&mut facts, None, &policies, &namespace, &inputs);
     let fixer = Fixer { policies: &policies, facts: &facts, namespace: &namespace };
     let fixed: Vec<Fixed> = inputs.par_iter().map(|input| fixer.input(input, target == Target::Output)).collect();
     let mut tally = Tally::default();
