@@ -448,6 +448,15 @@ fn json_on_several_lines_stays_so() {
 }
 
 #[test]
+fn json_with_tabs_stays_so() {
+    let source = "{\n\t\"apiVersion\": \"v1\",\n\t\"kind\": \"Pod\",\n\t\"spec\": {\n\t\t\"containers\": [\n\t\t\t{\"name\": \"a\", \"image\": \"a\", \"env\": [{\"name\": \"A\", \"valueFrom\": {\"secretKeyRef\": {\"name\": \"db\", \"key\": \"a\"}}}]}\n\t\t]\n\t}\n}\n";
+    let fixed = fixed(source);
+    assert!(fixed.contains("\n\t\t\t{\"name\": \"a\""), "{fixed}");
+    assert!(fixed.contains("],\n\t\t\"volumes\": [\n\t\t\t{\n\t\t\t\t\"name\": \"secretfence-"), "{fixed}");
+    assert!(!fixed.contains("\n "), "{fixed}");
+}
+
+#[test]
 fn json_on_one_line_stays_so() {
     let source = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web"},"spec":{"containers":[{"name":"api","image":"api","env":[{"name":"DB_PASSWORD","valueFrom":{"secretKeyRef":{"name":"db","key":"password"}}}]}]}}"#;
     assert_snapshot!(fixed(source), @r#"

@@ -34,8 +34,7 @@ use file::{Fate, Fixed, Fixer, Tally};
   secretfence fix -p my-policies/ --in-place manifests/     change the files
   kustomize build overlays/prod | secretfence fix -p my-policies/ - | kubectl apply -f -
 
-What is changed is what policies swap: rules with the action mount. A file in which that cannot be written without
-changing something else is left as it is, with the reason. Other findings are left to: secretfence check
+What is changed is what policies swap: rules with the action mount. A file in which that cannot be written without changing something else is left as it is, with the reason. Other findings are left to: secretfence check
 
 Exit code: 0 done or nothing to do, 2 a file was declined or could not be read")]
 pub struct FixArguments {

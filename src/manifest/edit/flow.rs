@@ -174,8 +174,17 @@ impl Editor<'_, '_> {
         !behind.is_empty() && behind.iter().all(|goes| *goes)
     }
 
-    /// The text with the line breaks of the lines around `at`.
+    /// The text with the line breaks of the lines around `at`, and indented as they are.
     pub(super) fn with_line_breaks(&self, at: usize, text: &str) -> String {
-        text.replace('\n', self.layout.line_break(at))
+        let mut lines = text.split('\n');
+        let mut out = lines.next().unwrap_or_default().to_owned();
+        for line in lines {
+            let content = line.trim_start_matches(' ');
+            let indent = line.len() - content.len();
+            out.push_str(self.layout.line_break(at));
+            out.extend(std::iter::repeat_n(if self.layout.tabs { '\t' } else { ' ' }, indent));
+            out.push_str(content);
+        }
+        out
     }
 }

@@ -15,6 +15,8 @@ pub struct Layout<'e> {
     usual: Indents,
     /// Whether some list of the document has the braces of its items on the lines of its brackets.
     pub cuddled: bool,
+    /// Whether lines begin with tabs, one for a space: so it can be only in JSON.
+    pub tabs: bool,
 }
 
 /// How block collections are indented somewhere.
@@ -69,8 +71,9 @@ impl<'e> Layout<'e> {
             }
         }
         let usual = Indents { step: 2, list: 0, dash: 2 };
-        let layout = Layout { text, tree, parents, usual, cuddled: false };
-        Layout { usual: layout.usual_indents(), cuddled: layout.has_cuddled(), ..layout }
+        let layout = Layout { text, tree, parents, usual, cuddled: false, tabs: false };
+        let tabs = matches!(layout.style(0), Some(Style::FlowMapping | Style::FlowSequence)) && text.contains("\n\t");
+        Layout { usual: layout.usual_indents(), cuddled: layout.has_cuddled(), tabs, ..layout }
     }
 
     pub fn parent(&self, id: NodeId) -> NodeId {
@@ -136,15 +139,15 @@ impl<'e> Layout<'e> {
         if crlf { "\r\n" } else { "\n" }
     }
 
-    /// The spaces that the line of `at` begins with.
+    /// How many spaces, or tabs, the line of `at` begins with.
     pub fn indent_at(&self, at: usize) -> usize {
         let line = self.slice(self.line_start(at)..self.text.len());
-        line.len() - line.trim_start_matches(' ').len()
+        line.len() - line.trim_start_matches(if self.tabs { '\t' } else { ' ' }).len()
     }
 
     /// Whether a key or an item is the first thing on its line.
     pub fn is_first_on_line(&self, at: usize) -> bool {
-        self.slice(self.line_start(at)..at).bytes().all(|byte| byte == b' ')
+        self.slice(self.line_start(at)..at).bytes().all(|byte| byte == if self.tabs { b'\t' } else { b' ' })
     }
 
     /// Whether only dashes are before it on its line.
