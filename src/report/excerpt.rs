@@ -223,7 +223,7 @@ fn line_number(source: &[u8], start: usize, at: Position) -> usize {
 }
 
 /// Punctuation of YAML and JSON as it is; anything else is masked. Indentation stays either way, and what ends a token.
-fn write_gap(text: &mut String, gap: &[u8]) {
+pub(super) fn write_gap(text: &mut String, gap: &[u8]) {
     let is_punctuation = gap.iter().all(|byte| b" -:{}[],".contains(byte));
     if is_punctuation && gap.len() <= GAP_CHARACTERS {
         text.extend(gap.iter().map(|byte| char::from(*byte)));
@@ -239,7 +239,7 @@ fn write_gap(text: &mut String, gap: &[u8]) {
     text.push('…');
 }
 
-fn write_token(text: &mut String, token: &[u8]) {
+pub(super) fn write_token(text: &mut String, token: &[u8]) {
     let token = String::from_utf8_lossy(token);
     for (count, character) in token.chars().enumerate() {
         if count == TOKEN_CHARACTERS {

@@ -14,7 +14,7 @@ use crate::fence::kind::{Kind, KindSet};
 use crate::fence::rules::copies::SecretMetadata;
 use crate::fence::rules::provider_class::ProviderClass;
 use crate::fence::{Facts, PolicySet};
-use crate::manifest::{self, Object};
+use crate::manifest::{self, Object, SecretKeys};
 
 /// What a live cluster told.
 #[derive(Clone, Debug)]
@@ -34,12 +34,17 @@ pub fn of(settings: &Settings, inputs: &[Input]) -> Facts {
         Some(cluster) => (cluster.facts.clone(), cluster.access.clone()),
         None => (Facts::on(*today), None),
     };
+    add(&mut facts, access, policies, namespace, inputs);
+    facts
+}
+
+/// Adds what the policies ask for and the input tells.
+pub fn add(facts: &mut Facts, access: Option<Store>, policies: &PolicySet, namespace: &str, inputs: &[Input]) {
     let seek = Seek { policies, namespace, wants: Wants::of(policies) };
     // All that is asked of a cluster is looked for in the input, too.
-    if !seek.wants.words.is_empty() {
-        seek.add_to(&mut facts, access, inputs);
+    if !seek.wants.words.is_empty() || seek.wants.keys() {
+        seek.add_to(facts, access, inputs);
     }
-    facts
 }
 
 /// What is looked for.
@@ -71,11 +76,29 @@ impl Wants {
         }
         Wants { kinds, words }
     }
+
+    /// Of an `envFrom` only its Secret tells which variables it makes.
+    fn keys(&self) -> bool {
+        self.kinds.contains(Kind::EnvFrom)
+    }
+
+    fn wants(&self, file: &[u8]) -> bool {
+        self.words.iter().any(|word| memchr::memmem::find(file, word).is_some()) || self.keys() && names_a_secret(file)
+    }
+}
+
+/// Whether a word of the file ends with `Secret`, as the kinds do that are Secrets or become some: most files that name
+/// Secrets have only such as `imagePullSecrets`.
+fn names_a_secret(file: &[u8]) -> bool {
+    const WORD: &[u8] = b"Secret";
+    memchr::memmem::find_iter(file, WORD)
+        .any(|at| file.get(at + WORD.len()).is_none_or(|next| !next.is_ascii_alphanumeric()))
 }
 
 enum Fact {
     Namespace(String, Labels),
     Access(access::Object),
+    Keys(SecretKeys),
     Secret(SecretMetadata),
     ProviderClass(ProviderClass),
     SharedSecret(String, String),
@@ -92,6 +115,7 @@ impl Seek<'_> {
     fn add_to(&self, facts: &mut Facts, access: Option<Store>, inputs: &[Input]) {
         let found: Vec<Vec<Fact>> = inputs.par_iter().map(|input| self.file(input)).collect();
         let mut labels: HashMap<String, Option<Labels>> = HashMap::new();
+        let mut keys: HashMap<(String, String), Option<Vec<String>>> = HashMap::new();
         let secrets = Arc::make_mut(&mut facts.secrets);
         let classes = Arc::make_mut(&mut facts.provider_classes);
         let shared = Arc::make_mut(&mut facts.shared_secrets);
@@ -107,6 +131,14 @@ impl Seek<'_> {
                     }
                 }
                 Fact::Access(object) => store.put(object),
+                Fact::Keys(secret) => {
+                    let own = secret.namespace.unwrap_or_else(|| self.namespace.to_owned());
+                    let known = keys.entry((own, secret.name)).or_insert_with(|| secret.keys.clone());
+                    // As with Namespaces: two that differ tell nothing.
+                    if *known != secret.keys {
+                        *known = None;
+                    }
+                }
                 Fact::Secret(secret) => secrets.insert(&secret.namespace, &secret.name, secret.origin),
                 Fact::ProviderClass(class) => {
                     let own = class.namespace.clone().unwrap_or_else(|| self.namespace.to_owned());
@@ -117,6 +149,7 @@ impl Seek<'_> {
                 }
             }
         }
+        facts.secret_keys = keys.into_iter().filter_map(|(name, keys)| Some((name, keys?))).collect();
         let namespaces = Arc::make_mut(&mut facts.namespaces);
         for (name, labels) in labels {
             match labels {
@@ -132,12 +165,16 @@ impl Seek<'_> {
     /// A file that cannot be read has nothing to tell; that is said when it is judged.
     fn file(&self, input: &Input) -> Vec<Fact> {
         let Ok(bytes) = input.read() else { return Vec::new() };
-        if !self.wants.words.iter().any(|word| memchr::memmem::find(&bytes, word).is_some()) {
+        if !self.wants.wants(&bytes) {
             return Vec::new();
         }
         let documents = manifest::parse(&bytes).documents;
         let objects = documents.iter().flat_map(|document| document.objects().unwrap_or_default());
-        objects.filter_map(|object| self.object(&object)).collect()
+        objects.flat_map(|object| self.object(&object).into_iter().chain(self.keys(&object))).collect()
+    }
+
+    fn keys(&self, object: &Object) -> Option<Fact> {
+        self.wants.keys().then(|| manifest::secret_keys(object)).flatten().map(Fact::Keys)
     }
 
     fn object(&self, object: &Object) -> Option<Fact> {

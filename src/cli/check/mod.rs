@@ -223,7 +223,8 @@ fn matched_nothing(workloads: usize, matching: &BTreeSet<u32>, policies: &Policy
     }
 }
 
-fn load(paths: &[PathBuf]) -> anyhow::Result<PolicySet> {
+/// The policies at the paths, or the built-in ones.
+pub(super) fn load(paths: &[PathBuf]) -> anyhow::Result<PolicySet> {
     if paths.is_empty() {
         return Ok(policy_dir::built_in());
     }
