@@ -211,12 +211,12 @@ impl Policies {
         }
         tracing::info!(revision = set.revision(), policies = set.policies().len(), "policies reloaded");
         let judgement = Judgement::by(Arc::clone(set), Arc::clone(needs), today());
-        // First, so that nobody reads of the new set that it does not serve.
+        // First, so that nobody who sees the new set serve reads elsewhere that it does not.
         self.set_failure(None);
-        self.serving.change(|_| Some(judgement.with_news(&self.watches)));
-        self.watches.require(&[needs]);
         metrics.policies_serve(set);
         metrics.policies_reloaded(true);
+        self.serving.change(|_| Some(judgement.with_news(&self.watches)));
+        self.watches.require(&[needs]);
         *waiting = None;
     }
 
