@@ -10,6 +10,7 @@ mod api_server;
 mod arguments;
 mod bad_input;
 mod baseline;
+mod commands;
 mod exceptions;
 mod excerpts;
 mod github;
