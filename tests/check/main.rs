@@ -10,6 +10,8 @@ mod api_server;
 mod arguments;
 mod bad_input;
 mod baseline;
+#[cfg(unix)]
+mod ci;
 mod commands;
 mod exceptions;
 mod excerpts;
