@@ -114,9 +114,11 @@ impl Reading<'_> {
                 document: Arc::clone(&address),
                 line: position.line,
                 column: position.column,
+                end_column: end_column(document, self.bytes, &pointer, position),
                 object: Arc::clone(&name),
                 finding,
                 excerpt,
+                known: false,
             });
         }
     }
@@ -145,6 +147,16 @@ impl Reading<'_> {
 fn position(document: &Document<'_>, pointer: &str) -> Position {
     let within = || nearest(document, pointer).and_then(|field| document.locate_key(field));
     document.locate(pointer).or_else(within).unwrap_or_else(|| document.locate_nearest(pointer))
+}
+
+/// Where what stands at the pointer ends on its first line: behind its last character, as a column. At least one character
+/// of every place is shown.
+fn end_column(document: &Document<'_>, source: &[u8], pointer: &str, at: Position) -> usize {
+    // An alias stands elsewhere than what it names.
+    let end = document.span(pointer).map_or(at.offset, |span| span.bytes.end.min(source.len()));
+    let rest = source.get(at.offset..end).unwrap_or_default();
+    let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
+    at.column + String::from_utf8_lossy(line).chars().count().max(1)
 }
 
 /// In the order of the object: indices by number.
