@@ -212,7 +212,7 @@ fn a_cluster_that_is_not_there_is_named() {
     exit: 2
     --- stderr
     error: what the policies ask of the cluster cannot be read, so nothing was judged: by the kubeconfig kubeconfig, context "t":
-    the API server cannot be reached: ServiceError: client error (Connect): tcp connect error: Connection refused (os error 111)
+    the API server cannot be reached: client error (Connect): tcp connect error: Connection refused (os error 111)
     "#);
 }
 
