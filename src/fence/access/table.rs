@@ -10,6 +10,7 @@
 //! (k8s.io/apiserver/pkg/endpoints/request/requestinfo.go).
 
 use std::fmt;
+use std::sync::LazyLock;
 
 /// A right that counts as reach. There is one table of them, [`ROWS`].
 #[derive(Debug, PartialEq, Eq)]
@@ -81,6 +82,27 @@ impl Row {
     /// Its place in [`ROWS`].
     pub fn index(&self) -> usize {
         ROWS.iter().position(|row| row == self).unwrap_or(ROWS.len())
+    }
+}
+
+impl Place {
+    /// The rows that are asked for there.
+    pub(super) fn rows(self) -> RowSet {
+        static NAMESPACED: LazyLock<RowSet> = LazyLock::new(|| RowSet::of(|row| row.place == Place::Namespace));
+        match self {
+            Place::Namespace => *NAMESPACED,
+            Place::Cluster => RowSet::ALL.without(*NAMESPACED),
+        }
+    }
+}
+
+impl Naming {
+    /// The rows of which the name is known so.
+    pub(super) fn rows(self) -> RowSet {
+        static ROWS_OF: LazyLock<[RowSet; 3]> = LazyLock::new(|| {
+            [Naming::Always, Naming::Selector, Naming::Never].map(|naming| RowSet::of(|row| row.naming() == naming))
+        });
+        ROWS_OF[self as usize]
     }
 }
 
@@ -261,6 +283,16 @@ pub(super) struct RowSet(u128);
 const _: () = assert!(ROWS.len() <= 128);
 
 impl RowSet {
+    /// Every row.
+    pub(super) const ALL: RowSet = RowSet(u128::MAX >> (128 - ROWS.len()));
+
+    /// Those that are so.
+    pub(super) fn of(is_it: impl Fn(&Row) -> bool) -> RowSet {
+        let mut rows = RowSet::default();
+        ROWS.iter().enumerate().filter(|(_, row)| is_it(row)).for_each(|(index, _)| rows.insert(index));
+        rows
+    }
+
     pub(super) fn insert(&mut self, row: usize) {
         self.0 |= 1 << row;
     }
@@ -271,6 +303,21 @@ impl RowSet {
 
     pub(super) fn union(self, other: RowSet) -> RowSet {
         RowSet(self.0 | other.0)
+    }
+
+    /// What is in both.
+    pub(super) fn both(self, other: RowSet) -> RowSet {
+        RowSet(self.0 & other.0)
+    }
+
+    /// In the order of the table.
+    pub(super) fn iter(self) -> impl Iterator<Item = usize> {
+        (0..ROWS.len()).filter(move |row| self.contains(*row))
+    }
+
+    /// The most direct one.
+    pub(super) fn first(self) -> Option<usize> {
+        self.iter().next()
     }
 
     /// What is here and not there.

@@ -149,11 +149,7 @@ impl<'t> Seek<'_, 't> {
         if !holds_token(automount, access.automount(self.namespace, account), audiences(pod.spec)) {
             return;
         }
-        let mut places = BTreeSet::new();
-        for reached in access.reach(self.namespace, account).iter() {
-            if !places.insert(reached.namespaces) {
-                continue;
-            }
+        for reached in access.reach(self.namespace, account).strongest_of_each_place() {
             let reaches = match reached.namespaces {
                 Scope::Cluster => "*",
                 Scope::Namespace(name) => name,
