@@ -83,6 +83,9 @@ pub fn describe(text: &mut String, reference: &Reference<'_>, spec: &PodSpec<'_>
                 Some("*") | None => push.plain(" in every namespace"),
                 Some(namespace) => push.plain(" in namespace ").quoted(namespace),
             };
+            if let Some(right) = across.and_then(|across| across.right.as_deref()) {
+                push.plain(" (").plain(right).plain(")");
+            }
             let chain = across.and_then(|across| across.chain.as_deref()).unwrap_or("");
             push.plain(", by ").plain(chain)
         }

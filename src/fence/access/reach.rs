@@ -9,6 +9,9 @@ use super::role::Grant;
 use super::table::{Place, ROWS, Row, RowSet};
 use crate::fence::name::Shown;
 
+/// How many of the names that a right is for are shown.
+const SHOWN_NAMES: usize = 3;
+
 /// What a ServiceAccount reaches in other namespaces than its own.
 #[derive(Clone, Copy, Debug)]
 pub struct Reach<'a> {
@@ -202,6 +205,23 @@ impl<'a> Chain<'a> {
             role,
             aggregated_from: grant.from.as_deref(),
             rule: grant.rule,
+        }
+    }
+}
+
+/// As in `get secrets, only "root-ca"`. A few of the names, cut: they are others' to choose.
+impl fmt::Display for Reached<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.row)?;
+        let Names::Only(names) = self.names else { return Ok(()) };
+        f.write_str(", only ")?;
+        for (index, name) in names.iter().take(SHOWN_NAMES).enumerate() {
+            let comma = if index > 0 { ", " } else { "" };
+            write!(f, "{comma}\"{}\"", Shown(name))?;
+        }
+        match names.len().saturating_sub(SHOWN_NAMES) {
+            0 => Ok(()),
+            more => write!(f, " (+{more} more)"),
         }
     }
 }

@@ -157,6 +157,8 @@ impl<'t> Seek<'_, 't> {
             let across = Across {
                 reaches: Some(reaches.to_owned()),
                 chain: Some(format!("ServiceAccount \"{}\", {}", Shown(account), reached.chain)),
+                account: Some(account.to_owned()),
+                right: Some(reached.to_string()),
                 why: reached.row.reason,
                 ..Across::default()
             };
