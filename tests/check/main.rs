@@ -18,6 +18,7 @@ mod live;
 mod namespaces;
 mod outcomes;
 mod policy_check;
+mod reach;
 mod secrecy;
 
 use std::fmt::Write as _;

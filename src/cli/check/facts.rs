@@ -7,8 +7,9 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::Settings;
+use super::default_roles::default_roles;
 use super::files::Input;
-use crate::fence::access::{self, ObjectKind, Store};
+use crate::fence::access::{self, Dangling, ObjectKind, Store};
 use crate::fence::facts::Labels;
 use crate::fence::kind::{Kind, KindSet};
 use crate::fence::rules::copies::SecretMetadata;
@@ -27,8 +28,17 @@ pub struct FromCluster {
     pub resources: Vec<&'static str>,
 }
 
+/// What is known before anything is judged.
+#[derive(Debug)]
+pub struct Told {
+    /// For the core.
+    pub facts: Facts,
+    /// Bindings to roles that nobody told of.
+    pub dangling: Vec<Dangling>,
+}
+
 /// What the policies ask for and the cluster and the input tell. Only where they ask is everything read once before.
-pub fn of(settings: &Settings, inputs: &[Input]) -> Facts {
+pub fn of(settings: &Settings, inputs: &[Input]) -> Told {
     let Settings { policies, namespace, today, cluster, .. } = settings;
     let (mut facts, access) = match cluster {
         Some(cluster) => (cluster.facts.clone(), cluster.access.clone()),
@@ -36,10 +46,8 @@ pub fn of(settings: &Settings, inputs: &[Input]) -> Facts {
     };
     let seek = Seek { policies, namespace, wants: Wants::of(policies) };
     // All that is asked of a cluster is looked for in the input, too.
-    if !seek.wants.words.is_empty() {
-        seek.add_to(&mut facts, access, inputs);
-    }
-    facts
+    let dangling = if seek.wants.words.is_empty() { Vec::new() } else { seek.add_to(&mut facts, access, inputs) };
+    Told { facts, dangling }
 }
 
 /// What is looked for.
@@ -88,8 +96,8 @@ struct Seek<'s> {
 }
 
 impl Seek<'_> {
-    /// Puts what the input tells in the place of what is known of the same objects.
-    fn add_to(&self, facts: &mut Facts, access: Option<Store>, inputs: &[Input]) {
+    /// Puts what the input tells in the place of what is known of the same objects. Which bindings lack their role is told.
+    fn add_to(&self, facts: &mut Facts, access: Option<Store>, inputs: &[Input]) -> Vec<Dangling> {
         let found: Vec<Vec<Fact>> = inputs.par_iter().map(|input| self.file(input)).collect();
         let mut labels: HashMap<String, Option<Labels>> = HashMap::new();
         let secrets = Arc::make_mut(&mut facts.secrets);
@@ -124,9 +132,16 @@ impl Seek<'_> {
                 None => namespaces.remove(&*name),
             };
         }
-        let access = store.access();
         // ServiceAccounts alone tell nothing of what they may do.
-        facts.access = (is_told || access.has_rbac()).then(|| Arc::new(access));
+        if !is_told && !store.has_rbac() {
+            return Vec::new();
+        }
+        // A cluster has told of its own.
+        if !is_told {
+            default_roles().into_iter().for_each(|role| store.put_unless_there(role));
+        }
+        facts.access = Some(Arc::new(store.access()));
+        store.dangling()
     }
 
     /// A file that cannot be read has nothing to tell; that is said when it is judged.
