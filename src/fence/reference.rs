@@ -47,6 +47,8 @@ pub struct Across {
     pub chain: Option<String>,
     /// The ServiceAccount that gets there, as the pod names it.
     pub account: Option<String>,
+    /// The Secret that holds its token, where the pod takes it from there.
+    pub token: Option<String>,
     /// Its right, as in `get secrets, only "root-ca"`; safe to show.
     pub right: Option<String>,
     /// Whether the path is one of the node.

@@ -119,3 +119,33 @@ fn an_rbac_object_that_cannot_be_read_is_an_error_with_its_line() {
     let other = folder(&input).rules("[{name: no, on: [env], action: deny}]");
     assert!(other.check(&["pod.yaml"]).starts_with("exit: 0\n"));
 }
+
+const TOKEN: &str = "---
+apiVersion: v1
+kind: Secret
+metadata: {name: web-token, namespace: shop, annotations: {kubernetes.io/service-account.name: robot}}
+type: kubernetes.io/service-account-token
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: legacy, namespace: shop}
+spec:
+  automountServiceAccountToken: false
+  containers: [{name: api, image: api ENV}]
+  volumes: [{name: t, secret: {secretName: web-token ITEMS}}]
+";
+
+#[test]
+fn a_token_in_a_secret_is_followed_to_its_account() {
+    let bind = binding("", "robot", "kind: ClusterRole, name: cluster-admin").replace("name: web", "name: robot");
+    let with = |env: &str, items: &str| {
+        let (messages, not_judged) = told(&format!("{bind}{}", TOKEN.replace(" ENV", env).replace(" ITEMS", items)));
+        assert!(not_judged.is_empty());
+        messages
+    };
+    assert_snapshot!(with("", "").join("\n"), @r#"volume "t" holds a token, in Secret "web-token", that can read Secrets in every namespace (get secrets), by ServiceAccount "robot", ClusterRoleBinding "robot", ClusterRole "cluster-admin", rule 0 (/spec/volumes/0/secret): give it a ServiceAccount with fewer rights, or automountServiceAccountToken: false [test/no]"#);
+    assert!(with("", ", items: [{key: ca.crt, path: ca}]").is_empty(), "the certificate alone is no token");
+    let env = ", env: [{name: TOKEN, valueFrom: {secretKeyRef: {name: web-token, key: token}}}]";
+    assert_eq!(with(env, "").len(), 1, "told once");
+    assert_snapshot!(with(env, ", items: [{key: ca.crt, path: ca}]").join("\n"), @r#"container "api" holds a token, in Secret "web-token", that can read Secrets in every namespace (get secrets), by ServiceAccount "robot", ClusterRoleBinding "robot", ClusterRole "cluster-admin", rule 0 (/spec/containers/0/env/0): give it a ServiceAccount with fewer rights, or automountServiceAccountToken: false [test/no]"#);
+}

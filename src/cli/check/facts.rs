@@ -66,7 +66,7 @@ impl Wants {
             words.push(b"Namespace");
         }
         if kinds.contains(Kind::Reach) {
-            words.extend([&b"Role"[..], b"ServiceAccount"]);
+            words.extend([&b"Role"[..], b"ServiceAccount", b"service-account-token"]);
         }
         if kinds.contains(Kind::Copied) {
             words.push(b"Secret");
@@ -84,7 +84,8 @@ impl Wants {
 enum Fact {
     Namespace(String, Labels),
     Access(access::Object),
-    Secret(SecretMetadata),
+    /// Whether it is a copy, and whose token it holds.
+    Secret(Option<SecretMetadata>, Option<((String, String), String)>),
     ProviderClass(ProviderClass),
     SharedSecret(String, String),
 }
@@ -103,6 +104,7 @@ impl Seek<'_> {
         let secrets = Arc::make_mut(&mut facts.secrets);
         let classes = Arc::make_mut(&mut facts.provider_classes);
         let shared = Arc::make_mut(&mut facts.shared_secrets);
+        let tokens = Arc::make_mut(&mut facts.token_secrets);
         let is_told = access.is_some();
         let mut store = access.unwrap_or_default();
         for fact in found.into_iter().flatten() {
@@ -115,7 +117,12 @@ impl Seek<'_> {
                     }
                 }
                 Fact::Access(object) => store.put(object),
-                Fact::Secret(secret) => secrets.insert(&secret.namespace, &secret.name, secret.origin),
+                Fact::Secret(copy, token) => {
+                    if let Some(secret) = copy {
+                        secrets.insert(&secret.namespace, &secret.name, secret.origin);
+                    }
+                    tokens.extend(token);
+                }
                 Fact::ProviderClass(class) => {
                     let own = class.namespace.clone().unwrap_or_else(|| self.namespace.to_owned());
                     classes.insert(&own, &class.name.clone(), class);
@@ -162,8 +169,12 @@ impl Seek<'_> {
                 let (name, labels) = manifest::known::namespace_labels(&object.json, |_| true)?;
                 Some(Fact::Namespace(name, labels))
             }
-            ("v1", "Secret") if kinds.contains(Kind::Copied) => {
-                manifest::known::secret(&object.json, self.namespace, self.policies.copy_marks()).map(Fact::Secret)
+            ("v1", "Secret") => {
+                let marks = self.policies.copy_marks();
+                let copy = || manifest::known::secret(&object.json, self.namespace, marks);
+                let token = || manifest::known::token_secret(&object.json, self.namespace);
+                let copy = kinds.contains(Kind::Copied).then(copy).flatten();
+                Some(Fact::Secret(copy, kinds.contains(Kind::Reach).then(token).flatten()))
             }
             (version, "SecretProviderClass") if kinds.contains(Kind::StorePath) && version.contains('/') => {
                 manifest::provider_class(object).ok()?.map(Fact::ProviderClass)
