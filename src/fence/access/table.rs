@@ -4,7 +4,8 @@
 //! Secret. Not here, though they are rights to watch: `create` of Secrets (answers only what was sent), `pods/log` (a
 //! program that logs its Secrets), `scale`, `status` and `eviction` (start or stop what is there already), `podtemplates`
 //! and `controllerrevisions` (nothing runs them as written), roles without `escalate` (nobody can write into one what they
-//! do not hold), certificate requests and admission webhooks (cluster administration).
+//! do not hold), `mutatingadmissionpolicybindings` (they put in force what is written already), certificates (`approve` takes two
+//! rights more, `sign` the CA's key). `docs/across-namespaces.md` gives the reasons to users.
 //!
 //! Sources: the verb of a request, and when it has a name, is `RequestInfoFactory.NewRequestInfo`
 //! (k8s.io/apiserver/pkg/endpoints/request/requestinfo.go).
@@ -34,7 +35,7 @@ pub struct Row {
 /// Which sort of way to Secrets a right is, the most direct first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {
-    /// The API answers with the Secret, or puts another in its place.
+    /// The API answers with the Secret, sends it to a webhook, or puts another in its place.
     Read,
     /// A program of the account's choice runs with any Secret of the namespace.
     Run,
@@ -164,6 +165,17 @@ const BIND: &str = "hand out roles whose rights it does not hold itself";
 const WRITE_BINDING: &str = "hand out its own rights, and the roles it may bind";
 const WRITE_CLUSTER_BINDING: &str = "hand out its own rights, and the roles it may bind";
 
+// An API server sends a webhook the objects that it writes, whole: Secrets too (`rules` may name any resource).
+// https://kubernetes.io/docs/concepts/security/rbac-good-practices/#control-admission-webhooks
+const WEBHOOK: &str = "be sent every Secret that is written";
+const MUTATING_WEBHOOK: &str = "be sent every Secret that is written, and change every pod";
+// By a Variable or a patch of its own, a container or a volume in every pod (KEP-3962). To be in force it takes a binding, which may be there.
+const MUTATING_POLICY: &str = "change every pod, to run with any Secret";
+// A directory of the node, or a device, as `hostPath` or `local`; a claim and a pod of its own namespace then read it. Its source is
+// immutable, so `update` and `patch` are none (ValidatePersistentVolumeUpdate, pkg/apis/core/validation/validation.go).
+// https://kubernetes.io/docs/concepts/security/rbac-good-practices/#persistent-volume-creation
+const NODE_VOLUME: &str = "make a volume of a node's directories, where the Secrets of its pods lie";
+
 const fn row(
     (group, resource, subresource): (&'static str, &'static str, &'static str),
     verb: &'static str,
@@ -194,11 +206,15 @@ const CRON_JOBS: (&str, &str, &str) = (BATCH, "cronjobs", "");
 const POD_PROXIES: (&str, &str, &str) = (CORE, "pods", "proxy");
 const SERVICE_PROXIES: (&str, &str, &str) = (CORE, "services", "proxy");
 const NODE_PROXIES: (&str, &str, &str) = (CORE, "nodes", "proxy");
+const ADMISSION: &str = "admissionregistration.k8s.io";
+const VALIDATING_WEBHOOKS: (&str, &str, &str) = (ADMISSION, "validatingwebhookconfigurations", "");
+const MUTATING_WEBHOOKS: (&str, &str, &str) = (ADMISSION, "mutatingwebhookconfigurations", "");
+const MUTATING_POLICIES: (&str, &str, &str) = (ADMISSION, "mutatingadmissionpolicies", "");
 const ROLE_BINDINGS: (&str, &str, &str) = (RBAC, "rolebindings", "");
 const CLUSTER_ROLE_BINDINGS: (&str, &str, &str) = (RBAC, "clusterrolebindings", "");
 
 /// Every right that counts, the most direct first. At most 128.
-pub static ROWS: [Row; 73] = [
+pub static ROWS: [Row; 83] = [
     row(SECRETS, "get", Way::Read, READ),
     row(SECRETS, "list", Way::Read, LIST),
     row(SECRETS, "watch", Way::Read, LIST),
@@ -206,6 +222,12 @@ pub static ROWS: [Row; 73] = [
     row(SECRETS, "delete", Way::Read, ANSWERED_DELETE),
     row(SECRETS, "deletecollection", Way::Read, ANSWERED_COLLECTION),
     row(SECRETS, "update", Way::Read, REPLACE),
+    cluster(VALIDATING_WEBHOOKS, "create", Way::Read, WEBHOOK),
+    cluster(VALIDATING_WEBHOOKS, "update", Way::Read, WEBHOOK),
+    cluster(VALIDATING_WEBHOOKS, "patch", Way::Read, WEBHOOK),
+    cluster(MUTATING_WEBHOOKS, "create", Way::Read, MUTATING_WEBHOOK),
+    cluster(MUTATING_WEBHOOKS, "update", Way::Read, MUTATING_WEBHOOK),
+    cluster(MUTATING_WEBHOOKS, "patch", Way::Read, MUTATING_WEBHOOK),
     row(PODS, "create", Way::Run, RUN),
     row(PODS, "update", Way::Run, OTHER_IMAGE),
     row(PODS, "patch", Way::Run, OTHER_IMAGE),
@@ -231,6 +253,10 @@ pub static ROWS: [Row; 73] = [
     row(CRON_JOBS, "create", Way::Run, RUN),
     row(CRON_JOBS, "update", Way::Run, RUN),
     row(CRON_JOBS, "patch", Way::Run, RUN),
+    cluster(MUTATING_POLICIES, "create", Way::Run, MUTATING_POLICY),
+    cluster(MUTATING_POLICIES, "update", Way::Run, MUTATING_POLICY),
+    cluster(MUTATING_POLICIES, "patch", Way::Run, MUTATING_POLICY),
+    cluster((CORE, "persistentvolumes", ""), "create", Way::Run, NODE_VOLUME),
     row((CORE, "pods", "ephemeralcontainers"), "update", Way::Enter, EPHEMERAL),
     row((CORE, "pods", "ephemeralcontainers"), "patch", Way::Enter, EPHEMERAL),
     row((CORE, "pods", "exec"), "create", Way::Enter, EXEC),
