@@ -333,10 +333,61 @@ fn the_finding_names_the_chain() {
     );
     assert_eq!(
         finding.message,
-        "the pod's ServiceAccount can read Secrets in namespace \"payments\", by ServiceAccount \"robot\", RoleBinding \
-         \"payments/robot\", ClusterRole \"reader\", rule 0 (/spec/serviceAccountName): give it a ServiceAccount with fewer \
-         rights, or automountServiceAccountToken: false [files-only/rule]"
+        "the pod's ServiceAccount can read Secrets in namespace \"payments\" (get secrets), by ServiceAccount \"robot\", \
+         RoleBinding \"payments/robot\", ClusterRole \"reader\", rule 0 (/spec/serviceAccountName): give it a ServiceAccount \
+         with fewer rights, or automountServiceAccountToken: false [files-only/rule]"
     );
+}
+
+/// `weak` may read one Secret of `payments`, `strong` everything.
+fn weak_and_strong() -> Facts {
+    let rbac = "rbac.authorization.k8s.io/v1";
+    let bind = |name: &str, role: &str| {
+        json!({"apiVersion": rbac, "kind": "RoleBinding", "metadata": {"name": name, "namespace": "payments"},
+               "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+               "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": NAMESPACE}]})
+    };
+    let role = |name: &str, rule: Value| json!({"apiVersion": rbac, "kind": "ClusterRole", "metadata": {"name": name}, "rules": [rule]});
+    let named = json!({"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"],
+        "resourceNames": ["root-ca", "a\u{202e}b", "x".repeat(100), "z", "y"]});
+    let objects = [
+        role("few", named),
+        role("all", json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]})),
+        bind("weak", "few"),
+        bind("strong", "all"),
+    ];
+    let objects = objects.iter().map(|object| Object::parse(object.to_string().as_bytes()).unwrap().unwrap());
+    Facts { access: Some(Arc::new(Access::of(objects))), ..facts() }
+}
+
+#[test]
+fn an_update_may_keep_its_account_and_not_take_another_that_reaches_the_same_place() {
+    let facts = weak_and_strong();
+    let rule = "templates: enforce\nrules:\n  - {name: rule, on: [reach], action: deny}\n";
+    let deny = policies(&policy("files-only", rule));
+    let labelled = |pod: &Value| with(pod.clone(), "/metadata/labels", json!({"a": "b"}));
+    let shapes: [fn(Value) -> Value; 2] = [|pod| pod, |pod| deployment(&pod)];
+    for of in shapes {
+        let [weak, strong] = ["weak", "strong"].map(|account| of(as_account(account)));
+        let allowed = |body: &Value| send_with(body, VALIDATE, &deny, &facts).allowed();
+        assert!(!allowed(&update(&of(as_account("nobody")), &strong)));
+        assert!(!allowed(&update(&weak, &strong)), "{weak}");
+        assert!(!allowed(&update(&strong, &weak)), "another account");
+        assert!(allowed(&update(&strong, &of(labelled(&as_account("strong"))))));
+        assert!(allowed(&update(&weak, &of(labelled(&as_account("weak"))))));
+    }
+}
+
+#[test]
+fn the_finding_names_the_right_and_a_few_of_the_objects_that_it_is_for() {
+    let finding = findings_of(&as_account("weak"), &on(Kind::Reach, "action: deny"), &weak_and_strong()).remove(0);
+    let right = format!(
+        "(get secrets, only \"a\\u{{202e}}b\", \"root-ca\", \"{}…\" (+2 more)), by ServiceAccount \"weak\"",
+        "x".repeat(64)
+    );
+    assert!(finding.message.contains(&right), "{}", finding.message);
+    let finding = findings_of(&as_account("strong"), &on(Kind::Reach, "action: deny"), &weak_and_strong()).remove(0);
+    assert!(finding.message.contains("in namespace \"payments\" (get secrets), by"), "{}", finding.message);
 }
 
 #[test]

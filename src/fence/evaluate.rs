@@ -1,5 +1,7 @@
 //! Judging an object that nobody is about to admit: a manifest, or what lives in a cluster.
 
+use std::collections::BTreeSet;
+
 use super::facts::Facts;
 use super::finding::{Finding, Subject};
 use super::name::in_full;
@@ -53,6 +55,8 @@ pub struct Judgement {
     /// How many of them no enforcing policy denies, swaps or warns of: those that a rule allows, that no rule fits, and
     /// that only policies in dry run decide.
     pub allowed: usize,
+    /// The ServiceAccounts of its pods that a policy is about, as they name them.
+    pub accounts: BTreeSet<String>,
     /// RFC 6902: what the enforcing policies swap. Empty where nothing is, or where it was not asked for.
     pub patch: Vec<u8>,
 }
@@ -113,6 +117,9 @@ pub fn evaluate(
     for (template, pod) in workload.pods() {
         let verdict = judge(pod, &place, policies, facts, true);
         judgement.matching.extend(&verdict.matching);
+        if !verdict.matching.is_empty() {
+            judgement.accounts.insert(pod.spec.service_account().to_owned());
+        }
         judgement.references += verdict.judged.len();
         let stands = |its: &&Judged<'_, '_>| its.enforced.as_ref().is_none_or(|by| by.outcome == Outcome::Allowed);
         judgement.allowed += verdict.judged.iter().filter(stands).count();

@@ -78,11 +78,18 @@ pub fn describe(text: &mut String, reference: &Reference<'_>, spec: &PodSpec<'_>
             }
         }
         Kind::Reach => {
-            push.plain("the pod's ServiceAccount can ").plain(across.map_or("", |across| across.why));
+            match across.and_then(|across| across.token.as_deref()) {
+                Some(token) => push.plain("holds a token, in Secret ").quoted(token).plain(", that can "),
+                None => push.plain("the pod's ServiceAccount can "),
+            };
+            push.plain(across.map_or("", |across| across.why));
             match across.and_then(|across| across.reaches.as_deref()) {
                 Some("*") | None => push.plain(" in every namespace"),
                 Some(namespace) => push.plain(" in namespace ").quoted(namespace),
             };
+            if let Some(right) = across.and_then(|across| across.right.as_deref()) {
+                push.plain(" (").plain(right).plain(")");
+            }
             let chain = across.and_then(|across| across.chain.as_deref()).unwrap_or("");
             push.plain(", by ").plain(chain)
         }

@@ -19,15 +19,20 @@ struct Identity<'t> {
     detail: &'t str,
     /// Where it names no Secret, the volume is what tells it from another.
     volume: Option<&'t str>,
-    /// The path, where from, and what it gets at; by which way is no part of it.
-    across: Option<[Option<Known>; 3]>,
+    /// The path, where from, and what it gets at; who gets there and by which right: another ServiceAccount is another way. By
+    /// which binding is no part of it.
+    across: Option<[Option<Known>; 5]>,
 }
 
 impl<'t> Identity<'t> {
     fn of(reference: &Reference<'t>, container: Option<usize>) -> Identity<'t> {
         let Reference { kind, variable, secret, keys, detail, volume, across, .. } = reference.clone();
         let volume = volume.filter(|_| secret.is_none());
-        let across = across.map(|across| [across.path, across.from, across.reaches.map(Known::As)]);
+        let across = across.map(|across| {
+            let [reaches, account, right] =
+                [across.reaches, across.account, across.right].map(|text| text.map(Known::As));
+            [across.path, across.from, reaches, account, right]
+        });
         Identity { container, kind, variable, secret, keys, detail, volume, across }
     }
 }

@@ -45,6 +45,12 @@ pub struct Across {
     pub reaches: Option<String>,
     /// By what: ServiceAccount, binding, role, rule.
     pub chain: Option<String>,
+    /// The ServiceAccount that gets there, as the pod names it.
+    pub account: Option<String>,
+    /// The Secret that holds its token, where the pod takes it from there.
+    pub token: Option<String>,
+    /// Its right, as in `get secrets, only "root-ca"`; safe to show.
+    pub right: Option<String>,
     /// Whether the path is one of the node.
     pub on_node: bool,
     /// Why it counts, in words of ours.

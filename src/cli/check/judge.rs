@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::fence::access::{self, ObjectKind};
+use crate::fence::kind::Kind;
 use crate::fence::name::Shown;
 use crate::fence::{Evaluation, Facts, Judgement, ObjectError, PolicySet, Question, evaluate};
 use crate::manifest::{self, Document, ManifestError, Object, Position};
@@ -36,6 +38,8 @@ pub struct JudgedFile {
     pub counts: Counts,
     /// Indices of the policies that were about something in it.
     pub matching: BTreeSet<u32>,
+    /// The ServiceAccounts of pods that a policy is about, by namespace and name.
+    pub accounts: BTreeSet<(String, String)>,
 }
 
 impl Judge<'_> {
@@ -75,10 +79,21 @@ impl Reading<'_> {
         let (api_version, kind) = (object.api_version.as_str(), object.kind.as_str());
         let question = Question { api_version, kind, namespace, all, patch: false };
         match evaluate(&object.json, &question, policies, facts) {
-            Ok(Evaluation::NotAWorkload) => {}
+            Ok(Evaluation::NotAWorkload) => self.no_workload(document, object),
             Ok(Evaluation::Owned) => self.file.counts.owned += 1,
             Ok(Evaluation::Judged(judgement)) => self.judged(document, object, judgement),
             Err(error) => self.misshapen(document, object, &error),
+        }
+    }
+
+    /// What is no RBAC object gives nobody a right that could be judged.
+    fn no_workload(&mut self, document: &Document<'_>, object: &Object) {
+        if !self.judge.policies.kinds().contains(Kind::Reach) {
+            return;
+        }
+        let Some(kind) = ObjectKind::of(&object.api_version, &object.kind) else { return };
+        if let Err(error) = access::Object::parse_as(kind, &object.json) {
+            self.misshapen(document, object, &error.locate(&object.json));
         }
     }
 
@@ -86,6 +101,7 @@ impl Reading<'_> {
         let counts = &mut self.file.counts;
         counts.workloads += 1;
         counts.allowed += judgement.allowed;
+        self.file.accounts.extend(judgement.accounts.iter().map(|name| (judgement.namespace.clone(), name.clone())));
         self.file.matching.extend(&judgement.matching);
         let counts = &mut self.file.counts;
         judgement.findings.iter().for_each(|finding| counts.take(finding));

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::node_path::NodePath;
 use super::store;
-use crate::fence::access::{Scope, holds_token};
+use crate::fence::access::{Access, Scope, holds_token};
 use crate::fence::facts::Facts;
 use crate::fence::kind::{Kind, KindSet};
 use crate::fence::name::Shown;
@@ -18,10 +18,13 @@ use crate::fence::swap::plan::Pod;
 const SHARED_RESOURCE_DRIVER: &str = "csi.sharedresource.openshift.io";
 /// The driver whose volumes name a SecretProviderClass.
 const SECRETS_STORE_DRIVER: &str = "secrets-store.csi.k8s.io";
+/// The key of a Secret of type `kubernetes.io/service-account-token` that holds the token (`ServiceAccountTokenKey`,
+/// k8s.io/api/core/v1/types.go).
+const TOKEN_KEY: &str = "token";
 
 /// Appends what leads across, of the kinds wanted: containers first, then volumes, then the pod's own.
 pub fn references<'t>(pod: Pod<'t>, namespace: &str, wanted: KindSet, facts: &Facts, found: &mut Vec<Reference<'t>>) {
-    let named = if wanted.contains(Kind::Copied) { found.len() } else { 0 };
+    let listed = found.len();
     let mut seek = Seek { namespace, wanted, facts, found };
     for list in ContainerList::ALL {
         for (index, container) in list.of(pod.spec).iter().enumerate() {
@@ -35,9 +38,11 @@ pub fn references<'t>(pod: Pod<'t>, namespace: &str, wanted: KindSet, facts: &Fa
         seek.found.push(Reference::bare(Kind::NodeAccess, Site::Spec("hostPID")));
     }
     seek.annotations(pod);
-    seek.reach(pod);
-    for index in 0..named {
-        seek.copy(index);
+    seek.reach(pod, listed);
+    if wanted.contains(Kind::Copied) {
+        for index in 0..listed {
+            seek.copy(index);
+        }
     }
 }
 
@@ -142,18 +147,35 @@ impl<'t> Seek<'_, 't> {
     }
 
     /// What the pod's ServiceAccount gets at, where the pod holds a token for the API: the most direct way to each place.
-    fn reach(&mut self, pod: Pod<'t>) {
+    fn reach(&mut self, pod: Pod<'t>, listed: usize) {
         let Some(access) = self.facts.access.as_deref().filter(|_| self.wants(Kind::Reach)) else { return };
         let account = pod.spec.service_account();
         let automount = pod.spec.automount_service_account_token;
-        if !holds_token(automount, access.automount(self.namespace, account), audiences(pod.spec)) {
+        if holds_token(automount, access.automount(self.namespace, account), audiences(pod.spec)) {
+            self.reach_of(access, account, None, &Reference::bare(Kind::Reach, Site::Spec("serviceAccountName")));
+        }
+        if self.facts.token_secrets.is_empty() {
             return;
         }
-        let mut places = BTreeSet::new();
-        for reached in access.reach(self.namespace, account).iter() {
-            if !places.insert(reached.namespaces) {
+        let mut followed = BTreeSet::new();
+        for index in 0..listed {
+            let Some(Reference { kind, site, secret: Some(secret), volume, keys, .. }) = self.found.get(index) else {
                 continue;
+            };
+            let (secret, volume) = (*secret, *volume);
+            let is_held = matches!(kind, Kind::SecretKeyRef | Kind::EnvFrom | Kind::Volume)
+                && keys.one().is_none_or(|key| key == TOKEN_KEY);
+            let held = (self.namespace.to_owned(), secret.to_owned());
+            let Some(account) = self.facts.token_secrets.get(&held).filter(|_| is_held) else { continue };
+            let reference = Reference { volume, ..Reference::bare(Kind::Reach, *site) };
+            if followed.insert(secret) {
+                self.reach_of(access, account, Some(secret), &reference);
             }
+        }
+    }
+
+    fn reach_of(&mut self, access: &Access, account: &str, token: Option<&str>, reference: &Reference<'t>) {
+        for reached in access.reach(self.namespace, account).strongest_of_each_place() {
             let reaches = match reached.namespaces {
                 Scope::Cluster => "*",
                 Scope::Namespace(name) => name,
@@ -161,10 +183,13 @@ impl<'t> Seek<'_, 't> {
             let across = Across {
                 reaches: Some(reaches.to_owned()),
                 chain: Some(format!("ServiceAccount \"{}\", {}", Shown(account), reached.chain)),
+                account: Some(account.to_owned()),
+                token: token.map(str::to_owned),
+                right: Some(reached.to_string()),
                 why: reached.row.reason,
                 ..Across::default()
             };
-            self.push(Reference::bare(Kind::Reach, Site::Spec("serviceAccountName")), across);
+            self.push(reference.clone(), across);
         }
     }
 
