@@ -83,6 +83,18 @@ fn cases() -> Vec<Case> {
             with(pod(), "/spec/containers/0/securityContext", json!({"allowPrivilegeEscalation": true})),
         ),
         case(
+            Kind::NodeAccess,
+            with(pod(), "/spec/containers/0/securityContext", host_process(true)),
+            "/spec/containers/0/securityContext/windowsOptions/hostProcess",
+            with(pod(), "/spec/containers/0/securityContext", host_process(false)),
+        ),
+        case(
+            Kind::NodeAccess,
+            with(pod(), "/spec/securityContext", host_process(true)),
+            "/spec/securityContext/windowsOptions/hostProcess",
+            with(pod(), "/spec/securityContext", host_process(false)),
+        ),
+        case(
             Kind::SharedSecret,
             shared("csi.sharedresource.openshift.io"),
             "/spec/volumes/0/csi",
@@ -91,6 +103,10 @@ fn cases() -> Vec<Case> {
         case(Kind::Reach, as_account("robot"), "/spec/serviceAccountName", as_account("nobody")),
         case(Kind::Copied, secret("copy"), "/spec/containers/0/env/0", secret("own")),
     ]
+}
+
+fn host_process(is: bool) -> Value {
+    json!({"windowsOptions": {"hostProcess": is, "runAsUserName": "NT AUTHORITY\\SYSTEM"}})
 }
 
 /// `robot` of the pods' namespace reads Secrets in `payments`; the Secret `copy` is from there, `own` is not.
@@ -249,7 +265,7 @@ fn a_path_of_the_node_shows_what_is_above_and_below() {
     ] {
         assert!(denies(&node(path), Kind::NodeAccess, secrets), "{path}");
     }
-    for path in ["/srv", "/var/lib/kubelet-2", "/opt/data"] {
+    for path in ["/srv/data", "/var/lib/kubelet-2", "/opt/data", "/local/data"] {
         assert!(!denies(&node(path), Kind::NodeAccess, secrets), "{path}");
     }
 }
@@ -269,6 +285,31 @@ fn a_sub_path_narrows_a_volume_only_where_every_mount_has_one() {
     assert!(mounted(json!([mount(json!({"subPath": "lib"}))])));
     assert!(mounted(json!([mount(json!({"subPath": "cache/nginx"})), mount(json!({}))])));
     assert!(mounted(json!([mount(json!({"subPathExpr": "cache/$(POD)"}))])));
+}
+
+#[test]
+fn a_host_process_counts_in_every_list_of_containers() {
+    let deny = on(Kind::NodeAccess, "action: deny");
+    for list in ["containers", "initContainers", "ephemeralContainers"] {
+        let at = format!("/spec/{list}/0");
+        let container = json!([{"name": "a", "image": "a", "securityContext": host_process(true)}]);
+        let container = with(pod(), &format!("/spec/{list}"), container);
+        let finding = only_finding(&container, &deny);
+        assert_eq!(finding.pointer, format!("{at}/securityContext/windowsOptions/hostProcess"));
+        assert!(finding.message.contains("container \"a\" is a host process ("), "{}", finding.message);
+    }
+    let whole = only_finding(&with(pod(), "/spec/securityContext", host_process(true)), &deny);
+    assert!(whole.message.starts_with("the pod's containers are host processes ("), "{}", whole.message);
+}
+
+#[test]
+fn a_privileged_container_that_becomes_a_host_process_is_new() {
+    let deny = on(Kind::NodeAccess, "action: deny");
+    let privileged = with(pod(), "/spec/containers/0/securityContext", json!({"privileged": true}));
+    let both =
+        with(privileged.clone(), "/spec/containers/0/securityContext/windowsOptions", json!({"hostProcess": true}));
+    assert!(!send_with(&update(&privileged, &both), VALIDATE, &deny, &known()).allowed());
+    assert!(send_with(&update(&both, &privileged), VALIDATE, &deny, &known()).allowed());
 }
 
 #[test]

@@ -67,6 +67,8 @@ pub fn describe(text: &mut String, reference: &Reference<'_>, spec: &PodSpec<'_>
         }
         Kind::NodeAccess => match reference.site {
             Site::Privileged(_) => push.plain("is privileged"),
+            Site::HostProcess(Some(_)) => push.plain("is a host process"),
+            Site::HostProcess(None) => push.plain("the pod's containers are host processes"),
             Site::Spec(_) => push.plain("the pod shares the node's processes"),
             _ => push.plain("shows the node's").path(across),
         },

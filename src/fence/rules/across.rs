@@ -10,7 +10,7 @@ use crate::fence::access::{Scope, holds_token};
 use crate::fence::facts::Facts;
 use crate::fence::kind::{Kind, KindSet};
 use crate::fence::name::Shown;
-use crate::fence::pod::{Container, CsiVolume, PodSpec, Volume};
+use crate::fence::pod::{Container, CsiVolume, PodSpec, SecurityContext, Volume};
 use crate::fence::reference::{Across, ContainerAt, ContainerList, Known, Reference, Site, VolumePart};
 use crate::fence::swap::plan::Pod;
 
@@ -30,6 +30,9 @@ pub fn references<'t>(pod: Pod<'t>, namespace: &str, wanted: KindSet, facts: &Fa
     }
     for (index, volume) in pod.spec.volumes.items.iter().enumerate() {
         seek.volume(index, volume, pod.spec);
+    }
+    if pod.spec.security_context.as_ref().is_some_and(SecurityContext::is_host_process) {
+        seek.host_process(None);
     }
     if pod.spec.host_pid == Some(true) && wanted.contains(Kind::NodeAccess) {
         seek.found.push(Reference::bare(Kind::NodeAccess, Site::Spec("hostPID")));
@@ -76,6 +79,17 @@ impl<'t> Seek<'_, 't> {
         let context = container.security_context.as_ref();
         if context.is_some_and(|context| context.privileged == Some(true)) && self.wants(Kind::NodeAccess) {
             self.found.push(Reference::bare(Kind::NodeAccess, Site::Privileged(at)));
+        }
+        if context.is_some_and(SecurityContext::is_host_process) {
+            self.host_process(Some(at));
+        }
+    }
+
+    /// Windows' counterpart of a privileged container. One may be both: the detail tells the findings apart.
+    fn host_process(&mut self, at: Option<ContainerAt>) {
+        if self.wants(Kind::NodeAccess) {
+            let bare = Reference::bare(Kind::NodeAccess, Site::HostProcess(at));
+            self.found.push(Reference { detail: "hostProcess", ..bare });
         }
     }
 
