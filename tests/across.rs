@@ -245,6 +245,64 @@ fn paths_of_a_store_know_the_pods_own_names() {
 }
 
 #[test]
+fn a_path_of_a_store_is_looked_at_as_the_kubelet_expands_it() {
+    let outside = r#"{paths: ["!secret/data/{namespace}/*"]}"#;
+    let env = |entries: Value| {
+        let pod = with(pod(), "/metadata/annotations", json!({"x": "vault:secret/data/payments/db#password"}));
+        with(pod, "/spec/containers/0/env", entries)
+    };
+    let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
+    let value = |name: &str, value: &str| json!({"name": name, "value": value});
+    let from_map = json!({"name": "CM", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}});
+    for denied in [
+        json!([value("UP", ".."), value("X", "vault:secret/data/shop/$(UP)/payments/db#password")]),
+        json!([from_map, value("X", "vault:secret/data/shop/$(CM)#password")]),
+        json!([value("V", "vault"), value("X", "$(V):secret/data/payments/db#password")]),
+        json!([value("V", "vault:secret/data/payments/db#password"), value("X", "$(V)")]),
+        json!([field("F", "metadata.annotations['x']")]),
+    ] {
+        assert!(denies(&env(denied.clone()), Kind::StorePath, outside), "{denied}");
+        assert!(denies(&env(denied.clone()), Kind::ExternalEnv, outside), "{denied}");
+        // No exception for what is not known.
+        let exception = "{name: own, on: [storePath], where: {paths: ['secret/data/{namespace}/*']}, action: allow, reason: r, expires: 2027-12-31}";
+        let but = rules(&[exception, "{name: no, on: [storePath], action: deny}"]);
+        assert!(!outcomes_of(&env(denied.clone()), &but, &known()).is_empty(), "{denied}");
+    }
+    let own = json!([
+        field("NS", "metadata.namespace"),
+        field("LABEL", "metadata.labels['x']"),
+        value("X", "vault:secret/data/$(NS)/db#$(LABEL)"),
+    ]);
+    assert!(!denies(&env(own), Kind::StorePath, outside));
+}
+
+#[test]
+fn a_path_in_a_store_that_is_named_beside_it_is_nobodys_own() {
+    let outside = r#"{paths: ["!secret/data/{namespace}/*"]}"#;
+    let own = env("vault:secret/data/shop/db#password");
+    let annotate = |pod: Value, key: &str, value: &str| {
+        with(pod, &format!("/metadata/annotations/{}", key.replace('/', "~1")), json!(value))
+    };
+    let injected = annotated("vault.hashicorp.com/agent-inject-secret-a", "secret/data/shop/a");
+    assert!(!denies(&own, Kind::StorePath, outside) && !denies(&injected, Kind::StorePath, outside));
+    for pod in [
+        annotate(injected, "vault.hashicorp.com/namespace", "payments"),
+        annotate(own.clone(), "vault.security.banzaicloud.io/vault-namespace", "payments"),
+        with(own, "/spec/containers/0/env/1", json!({"name": "VAULT_NAMESPACE", "value": "payments"})),
+        env("ref+vault://secret/data/shop/db?namespace=payments#/password"),
+    ] {
+        assert!(denies(&pod, Kind::StorePath, outside), "{pod}");
+        let message = only_finding(&pod, &on(Kind::StorePath, "action: deny")).message;
+        assert!(
+            message.contains(
+                "at a path that is not known, since the namespace or the address of the store is named beside it"
+            ),
+            "{message}"
+        );
+    }
+}
+
+#[test]
 fn paths_of_a_class_that_is_not_known_fit_what_denies() {
     assert!(denies(&store_csi("nobody-knows"), Kind::StorePath, r#"{paths: ["secret/data/payments/*"]}"#));
     assert!(!denies(&store_csi("db"), Kind::StorePath, r#"{paths: ["secret/data/payments/*"]}"#));

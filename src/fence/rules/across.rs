@@ -9,7 +9,7 @@ use super::store;
 use crate::fence::access::{Scope, holds_token};
 use crate::fence::facts::Facts;
 use crate::fence::kind::{Kind, KindSet};
-use crate::fence::name::Shown;
+use crate::fence::name::{Hidden, Shown, Text};
 use crate::fence::pod::{Container, CsiVolume, PodSpec, SecurityContext, Volume};
 use crate::fence::reference::{Across, ContainerAt, ContainerList, Known, Reference, Site, VolumePart};
 use crate::fence::swap::plan::Pod;
@@ -22,7 +22,9 @@ const SECRETS_STORE_DRIVER: &str = "secrets-store.csi.k8s.io";
 /// Appends what leads across, of the kinds wanted: containers first, then volumes, then the pod's own.
 pub fn references<'t>(pod: Pod<'t>, namespace: &str, wanted: KindSet, facts: &Facts, found: &mut Vec<Reference<'t>>) {
     let named = if wanted.contains(Kind::Copied) { found.len() } else { 0 };
-    let mut seek = Seek { namespace, wanted, facts, found };
+    let overrides = store::Overrides::among(injectors(pod).map(|(key, value)| (key.as_str(), value.as_str())));
+    let values = store::OfPod::of(pod, namespace);
+    let mut seek = Seek { values: &values, overrides: &overrides, namespace, wanted, facts, found };
     for list in ContainerList::ALL {
         for (index, container) in list.of(pod.spec).iter().enumerate() {
             seek.container(ContainerAt { list, index }, container);
@@ -45,6 +47,8 @@ pub fn references<'t>(pod: Pod<'t>, namespace: &str, wanted: KindSet, facts: &Fa
 }
 
 struct Seek<'s, 't> {
+    values: &'s store::OfPod<'s>,
+    overrides: &'s store::Overrides,
     namespace: &'s str,
     wanted: KindSet,
     facts: &'s Facts,
@@ -64,15 +68,21 @@ impl<'t> Seek<'_, 't> {
 
     fn container(&mut self, at: ContainerAt, container: &'t Container<'_>) {
         if self.wants(Kind::ExternalEnv) || self.wants(Kind::StorePath) {
+            let mut by_client = None;
+            let mut values = store::Values::of(container, self.values);
             for (index, entry) in container.env.items.iter().enumerate() {
-                let Some(external) = store::external_env(entry.value.as_str()) else { continue };
+                let value = values.next(entry);
+                let Some(external) = value.external() else { continue };
+                let by_client = matches!(external.store, "Vault" | "OpenBao")
+                    && *by_client.get_or_insert_with(|| self.overrides.concern_env() || names_its_store(container));
+                let elsewhere = external.elsewhere || by_client;
                 for kind in [Kind::ExternalEnv, Kind::StorePath] {
                     let reference = Reference {
                         variable: Some(entry.name.as_str()),
                         detail: external.store,
                         ..Reference::bare(kind, Site::Env(at, index))
                     };
-                    self.each_path(&reference, &external.paths, external.unknown);
+                    self.each_path(&reference, &external.paths, external.unknown, elsewhere);
                 }
             }
         }
@@ -127,8 +137,8 @@ impl<'t> Seek<'_, 't> {
                 let class = self.facts.provider_classes.get(self.namespace, name);
                 let reference = Reference { detail: name, ..bare(Kind::StorePath, VolumePart::Field("csi")) };
                 match class {
-                    Some(class) => self.each_path(&reference, &class.paths, class.unknown),
-                    None => self.each_path::<&str>(&reference, &[], true),
+                    Some(class) => self.each_path(&reference, &class.paths, class.unknown, class.elsewhere),
+                    None => self.each_path::<&str>(&reference, &[], true, false),
                 }
             }
             _ => {}
@@ -136,18 +146,23 @@ impl<'t> Seek<'_, 't> {
     }
 
     fn annotations(&mut self, pod: Pod<'t>) {
-        let annotations = pod.metadata.and_then(|metadata| metadata.annotations.as_ref());
-        for (index, (key, value)) in annotations.iter().flat_map(|its| its.injectors.iter().enumerate()) {
+        let overrides = self.overrides;
+        for (index, (key, value)) in injectors(pod).enumerate() {
             let Some(injected) = store::injected(key.as_str(), value.as_str()) else { continue };
+            let elsewhere = overrides.concern(key.as_str());
             for kind in [Kind::Injected, Kind::StorePath] {
                 let reference = Reference { detail: key.as_str(), ..Reference::bare(kind, Site::Annotation(index)) };
-                self.each_path(&reference, &injected.paths, injected.unknown);
+                self.each_path(&reference, &injected.paths, injected.unknown, elsewhere);
             }
         }
     }
 
-    /// One reference for each path; one without where there is none, but for `storePath`, which is about nothing else.
-    fn each_path<P: AsRef<str>>(&mut self, reference: &Reference<'t>, paths: &[P], unknown: bool) {
+    /// One reference for each path, and one for all of them where they are paths of another store; one without where there is none, but for `storePath`, which is about nothing else.
+    fn each_path<P: AsRef<str>>(&mut self, reference: &Reference<'t>, paths: &[P], unknown: bool, elsewhere: bool) {
+        if elsewhere && !(paths.is_empty() && !unknown) {
+            let across = Across { path: Some(Known::Not), why: store::ELSEWHERE, ..Across::default() };
+            return self.push(reference.clone(), across);
+        }
         let known = paths.iter().map(|path| Some(Known::As(path.as_ref().to_owned())));
         let none = (paths.is_empty() && !unknown && reference.kind != Kind::StorePath).then_some(None);
         for path in known.chain(unknown.then_some(Some(Known::Not))).chain(none) {
@@ -212,6 +227,16 @@ impl<'t> Seek<'_, 't> {
         };
         self.push(reference, across);
     }
+}
+
+/// The annotations of injectors.
+fn injectors<'t>(pod: Pod<'t>) -> impl Iterator<Item = &'t (Text<'t>, Hidden<'t>)> {
+    pod.metadata.and_then(|metadata| metadata.annotations.as_ref()).into_iter().flat_map(|its| &its.injectors)
+}
+
+/// Whether the injector that runs in the container is told there where its store is.
+fn names_its_store(container: &Container<'_>) -> bool {
+    container.env.items.iter().any(|entry| store::is_client_variable(entry.name.as_str()))
 }
 
 /// The paths of the node that containers see through a volume: narrowed by `subPath` where all mounts are. A volume that
