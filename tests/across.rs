@@ -449,6 +449,26 @@ fn no_value_of_an_env_entry_is_in_a_finding() {
 
 /// The type is used, so that a mark can be told from another.
 #[test]
+fn a_copy_from_who_knows_where_says_what_made_it() {
+    let message = |labels: &[(&'static str, &'static str)], annotations: &[(&'static str, &'static str)]| {
+        let copy = read(NAMESPACE, labels.iter().copied(), annotations.iter().copied(), [], &[]);
+        let copies = [((NAMESPACE.to_owned(), "db".to_owned()), copy)].into_iter().collect();
+        let facts = Facts { secrets: Arc::new(copies), ..facts() };
+        let pod = with(pod(), "/spec/containers/0/env", json!([secret_env("TOKEN", "db", "token")]));
+        findings_of(&pod, &on(Kind::Copied, "action: deny"), &facts).remove(0).message
+    };
+    let made = message(&[("reconcile.external-secrets.io/managed", "true")], &[]);
+    assert!(
+        made.contains("takes Secret \"db\", made by External Secrets; where its store reads is not known (/spec/"),
+        "{made}"
+    );
+    let sealed = message(&[], &[("sealedsecrets.bitnami.com/cluster-wide", "true")]);
+    assert!(sealed.contains("takes Secret \"db\", sealed cluster-wide; it may come from anywhere (/spec/"), "{sealed}");
+    let pushed = message(&[], &[("replicator.v1.mittwald.de/replicated-from-version", "1")]);
+    assert!(pushed.contains("a copy made by kubernetes-replicator; from where is not known"), "{pushed}");
+}
+
+#[test]
 fn a_copy_says_by_which_mark() {
     let Origin { mark, from }: Origin =
         read(NAMESPACE, [], [("reflector.v1.k8s.emberstack.com/reflects", "payments/db")], [], &[]).unwrap();

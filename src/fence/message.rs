@@ -96,7 +96,8 @@ pub fn describe(text: &mut String, reference: &Reference<'_>, spec: &PodSpec<'_>
             match across {
                 Some(Across { missing: true, .. }) => push.plain("of which nothing is known: it may be a copy"),
                 Some(Across { from: Some(Known::As(from)), .. }) => push.plain("a copy from namespace ").quoted(from),
-                _ => push.plain("a copy from another namespace"),
+                // What made it is known, and no more: it may as well be of this namespace.
+                _ => push.plain(across.map_or("", |across| across.why)),
             }
         }
     };

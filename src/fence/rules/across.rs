@@ -213,7 +213,7 @@ impl<'t> Seek<'_, 't> {
             Some(None) => return,
             Some(Some(copy)) => {
                 let from = copy.from.as_deref().map_or(Known::Not, |from| Known::As(from.to_owned()));
-                Across { from: Some(from), ..Across::default() }
+                Across { from: Some(from), why: copy.untold(), ..Across::default() }
             }
             None => Across { from: Some(Known::Not), missing: true, ..Across::default() },
         };
