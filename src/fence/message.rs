@@ -67,6 +67,8 @@ pub fn describe(text: &mut String, reference: &Reference<'_>, spec: &PodSpec<'_>
         }
         Kind::NodeAccess => match reference.site {
             Site::Privileged(_) => push.plain("is privileged"),
+            Site::HostProcess(Some(_)) => push.plain("is a host process"),
+            Site::HostProcess(None) => push.plain("the pod's containers are host processes"),
             Site::Spec(_) => push.plain("the pod shares the node's processes"),
             _ => push.plain("shows the node's").path(across),
         },
@@ -101,7 +103,8 @@ pub fn describe(text: &mut String, reference: &Reference<'_>, spec: &PodSpec<'_>
             match across {
                 Some(Across { missing: true, .. }) => push.plain("of which nothing is known: it may be a copy"),
                 Some(Across { from: Some(Known::As(from)), .. }) => push.plain("a copy from namespace ").quoted(from),
-                _ => push.plain("a copy from another namespace"),
+                // What made it is known, and no more: it may as well be of this namespace.
+                _ => push.plain(across.map_or("", |across| across.why)),
             }
         }
     };

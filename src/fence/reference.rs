@@ -186,6 +186,8 @@ pub enum Site {
     PullSecret(usize),
     /// `securityContext.privileged` of a container.
     Privileged(ContainerAt),
+    /// `securityContext.windowsOptions.hostProcess` of a container, or of the pod.
+    HostProcess(Option<ContainerAt>),
     /// A field of the pod's `spec`.
     Spec(&'static str),
     /// An annotation, one of those that injectors read.
@@ -197,6 +199,7 @@ impl Site {
     pub fn container(self) -> Option<ContainerAt> {
         match self {
             Site::Env(at, _) | Site::EnvFrom(at, _) | Site::Privileged(at) => Some(at),
+            Site::HostProcess(at) => at,
             Site::Volume(..) | Site::PullSecret(_) | Site::Spec(_) | Site::Annotation(_) => None,
         }
     }
@@ -217,6 +220,13 @@ impl Site {
                 push_all(&mut pointer, &["/", at.list.field()]);
                 push_item(&mut pointer, "/", at.index);
                 pointer.push_str("/securityContext/privileged");
+            }
+            Site::HostProcess(at) => {
+                if let Some(at) = at {
+                    push_all(&mut pointer, &["/", at.list.field()]);
+                    push_item(&mut pointer, "/", at.index);
+                }
+                pointer.push_str("/securityContext/windowsOptions/hostProcess");
             }
             Site::Env(at, index) => at.push_item(&mut pointer, "/env/", index),
             Site::EnvFrom(at, index) => at.push_item(&mut pointer, "/envFrom/", index),
