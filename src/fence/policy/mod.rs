@@ -27,7 +27,7 @@ pub use error::{Part, PolicyError, Problem};
 pub use file::Missing;
 pub use image::ImageName;
 pub use lint::Warning;
-pub use scope::Subject;
+pub use scope::{ScopeField, Subject};
 pub use set::{PodTemplateRow, PolicyDocument, PolicySet, Reader};
 pub use template_path::{Step, TemplatePath};
 
