@@ -111,7 +111,7 @@ fn colour(outcome: Outcome) -> &'static str {
 }
 
 /// A fault on one line: `path:line:column: what is wrong`.
-struct FaultLine<'f>(&'f Fault);
+pub(crate) struct FaultLine<'f>(pub(crate) &'f Fault);
 
 impl fmt::Display for FaultLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
