@@ -118,7 +118,10 @@ fn needs(policies: &crate::fence::PolicySet) -> Vec<String> {
 
     let mut by_kind: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for resource in crate::cluster::Needs::of(policies).resources() {
-        by_kind.entry(resource.needed_for()).or_default().push(resource.name());
+        // Of Namespaces a warning says so, for each policy that asks.
+        if resource != crate::cluster::Resource::Namespaces {
+            by_kind.entry(resource.needed_for()).or_default().push(resource.name());
+        }
     }
     by_kind
         .into_iter()

@@ -13,9 +13,6 @@ use crate::fence::kind::Kind;
 use crate::fence::policy::PolicyTest;
 use crate::fence::policy::file::{API_VERSION, DOCUMENT_KINDS, Group, PodTemplates, SecretPolicy, Selected};
 
-/// Where the schema says that it is from.
-const ID: &str = "https://secretfence.dev/schemas/v1alpha1.json";
-
 /// Writes the schema, indented.
 pub(super) fn write(out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, &schema())?;
@@ -34,7 +31,6 @@ pub fn schema() -> Value {
         .collect();
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
-        "$id": ID,
         "title": "Secretfence policy file",
         "description": "A document of a policy file: SecretPolicy, PodTemplates, or PolicyTest.",
         "type": "object",
@@ -55,12 +51,8 @@ fn policy() -> Value {
         at.globs(&["/namespaces", "/serviceAccounts"]);
         at.each(&["/namespaceSelector", "/objectSelector"], selector);
     });
-    let one_of_these =
-        ["rules", "readers", "secretDrivers", "copyMarks"].map(|field| json!({"required": [field]}));
-    at.add(
-        "/spec",
-        json!({"anyOf": one_of_these}),
-    );
+    let one_of_these = ["rules", "readers", "secretDrivers", "copyMarks"].map(|field| json!({"required": [field]}));
+    at.add("/spec", json!({"anyOf": one_of_these}));
     at.each(&["/spec/rules[]"], rule);
     at.each(&["/spec/readers[]"], |at| {
         at.globs(&["/images", "/variables"]);
@@ -218,6 +210,10 @@ fn tidy(schema: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(tidy),
         Value::Object(fields) => {
             without_null(fields);
+            // Where the line ends in the source is not the reader's matter.
+            if let Some(Value::String(text)) = fields.get_mut("description") {
+                *text = text.replace('\n', " ");
+            }
             // A default of `null` says nothing that `required` does not.
             fields.retain(|key, value| !(key == "default" && value.is_null()));
             fields.values_mut().for_each(tidy);

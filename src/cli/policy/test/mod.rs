@@ -74,7 +74,9 @@ struct Report {
 /// Where standard output or standard error cannot be written.
 pub fn run(arguments: &PolicyTestArguments) -> anyhow::Result<ExitCode> {
     let report = report(&arguments.paths);
-    let unreached: Vec<&RuleName> = report.rules.difference(&report.reached).collect();
+    // What could not be run might have reached them.
+    let all_ran = report.faults.is_empty();
+    let unreached: Vec<&RuleName> = report.rules.difference(&report.reached).filter(|_| all_ran).collect();
     unless_closed(write(&report, &unreached, arguments.strict))?;
     Ok(ExitCode::from(match () {
         () if !report.faults.is_empty() => FAILED,

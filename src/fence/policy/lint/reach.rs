@@ -149,14 +149,14 @@ pub(super) fn about_nothing(policy: &Policy) -> Option<&'static str> {
         (None, _) => false,
     };
     if covered(&exclude.namespaces, &matches.namespaces) {
-        return Some("exclude.namespaces takes away every namespace that match names");
+        return Some("exclude.namespaces takes away every namespace that is matched");
     }
     if covered(&exclude.service_accounts, &matches.service_accounts) {
-        return Some("exclude.serviceAccounts takes away every ServiceAccount that match names");
+        return Some("exclude.serviceAccounts takes away every ServiceAccount that is matched");
     }
     let kinds = matches.kinds.as_deref()?;
     if exclude.kinds.as_ref().is_some_and(|gone| kinds.iter().all(|kind| gone.contains(kind))) {
-        return Some("exclude.kinds takes away every kind that match names");
+        return Some("exclude.kinds takes away every kind that is matched");
     }
     let only_templates = !kinds.iter().any(|kind| kind == "Pod");
     (only_templates && *templates == Templates::Ignore)
