@@ -55,8 +55,8 @@
 )]
 //!
 //! Within [`fence`]: `review` (the wire), `workload`, `pod`, `reference` and `rules/` (the inventory), `policy/` (as written, as
-//! compiled, which match), `verdict` and `ratchet` (what is decided, what an update is forgiven), `swap/` (plan, safety,
-//! patch, catalogue), `message` and `finding` (the words), `name` (what makes a name safe to show).
+//! compiled, which match, what is probably not meant), `verdict` and `ratchet` (what is decided, what an update is forgiven), `swap/` (plan, safety,
+//! patch, catalogue), `explain` (how that came about), `message` and `finding` (the words), `name` (what makes a name safe to show).
 //!
 //! # Rules
 //!
@@ -76,7 +76,7 @@
 //! | what | where |
 //! | --- | --- |
 //! | a kind of reference | `fence/kind.rs`, `fence/pod.rs`, `fence/reference.rs` or a file in `fence/rules/`, `fence/message.rs`, `fence/tests/` |
-//! | a field of a policy | `fence/policy/file.rs`, `policy/mod.rs`, `policy/compile/`, then where it decides: `policy/scope.rs`, `verdict.rs`, `swap/` |
+//! | a field of a policy | `fence/policy/file.rs`, `policy/mod.rs`, `policy/compile/`, then where it decides: `policy/scope.rs`, `verdict.rs` (and `verdict/trace.rs`), `swap/`; `cli/policy/schema.rs` |
 //! | an image that reads files | `fence/swap/catalogue/rows.rs` |
 //! | a reason why a swap is unsafe | `fence/swap/mod.rs` (`Unsafe`), `swap/room.rs` or `swap/safety.rs` |
 //! | a form of report | a file in `report/`, `cli/check/mod.rs` |

@@ -272,6 +272,7 @@ fn a_file_is_judged_with_what_else_is_in_it() {
     assert!(tested(labels.to_owned()).contains("there is no workload in it"));
 }
 
+#[cfg(feature = "cluster")]
 #[test]
 fn check_says_which_rights_the_kinds_need() {
     let folder = TempDir::new().unwrap();
