@@ -140,7 +140,55 @@ fn every_reference_is_told_with_the_rules_before_the_one_that_decides() {
           * none (deny) decides
         strict (enforce)
           * warn-of-tokens (deny) decides
-      policy others is not about it: exclude.objectSelector and the labels of the pod
+      policy others is not about it: exclude.objectSelector fits the labels of the pod
+    "#);
+}
+
+#[test]
+fn keys_that_are_answered_otherwise_are_told_one_by_one_and_a_swap_that_a_volume_rule_refuses() {
+    let folder = TempDir::new().unwrap();
+    let policy = "\
+apiVersion: secretfence.dev/v1alpha1
+kind: SecretPolicy
+metadata: {name: files}
+spec:
+  rules:
+    - {name: swap, on: [secretKeyRef], action: mount}
+    - {name: certificates, on: [volume], where: {keys: [\"*.crt\"]}, action: allow}
+    - {name: no-keys, on: [volume], action: deny}
+";
+    let pod = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  containers:
+    - name: api
+      image: api
+      env: [{name: KEY, valueFrom: {secretKeyRef: {name: tls, key: tls.key}}}]
+  volumes:
+    - name: tls
+      secret: {secretName: tls, items: [{key: tls.crt, path: a}, {key: tls.key, path: b}]}
+";
+    fs::write(folder.path().join("policy.yaml"), policy).unwrap();
+    fs::write(folder.path().join("pod.yaml"), pod).unwrap();
+    assert_snapshot!(run(folder.path(), &["policy", "explain", "-p", "policy.yaml", "pod.yaml"]), @r#"
+    exit: 0
+    --- stdout
+    pod.yaml:1:1: Pod default/web
+      line 8: container "api" takes Secret "tls" key "tls.key" as env KEY (/spec/containers/0/env/0)
+        denied by files/no-keys: the rule on what it would become
+        files (enforce)
+          * swap (mount) decides
+      line 11: volume "tls" holds Secret "tls" (2 keys) (/spec/volumes/0/secret)
+        denied by files/no-keys
+        files (enforce) on key "tls.crt"
+          - swap (mount): it is on secretKeyRef, and this is volume
+          * certificates (allow) decides
+        files (enforce) on key "tls.key"
+          - swap (mount): it is on secretKeyRef, and this is volume
+          - certificates (allow): where.keys is ["*.crt"], and the key is "tls.key"
+          * no-keys (deny) decides
     "#);
 }
 

@@ -1,5 +1,6 @@
 //! `secretfence policy explain`: which rule decides each reference of a manifest, and why the others do not.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -229,12 +230,9 @@ fn decided(finding: &Finding, traces: &[PolicyTrace]) -> String {
         });
     }
     let mode = if finding.mode == Some(Mode::DryRun) { "dryRun" } else { "enforce" };
-    let mut deciding: Vec<&str> = traces
-        .iter()
-        .filter(|trace| trace.mode == mode && trace.decided.is_some())
-        .map(|trace| &*trace.policy)
-        .collect();
-    deciding.dedup();
+    let deciding = traces.iter().filter(|trace| trace.mode == mode && trace.decided.is_some());
+    // Of several keys a policy is asked about each.
+    let deciding: BTreeSet<&str> = deciding.map(|trace| &*trace.policy).collect();
     if deciding.len() > 1 {
         text.push_str(&format!(": the strictest of {} policies", deciding.len()));
     } else if !traces.iter().any(|trace| trace.decided.as_ref() == Some(rule) && trace.policy == *policy) {

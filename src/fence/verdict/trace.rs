@@ -259,12 +259,12 @@ fn shown<T: std::fmt::Debug>(pattern: &Option<T>) -> String {
 
 fn not_about(policy: &Policy, subject: &Subject<'_>) -> Option<String> {
     if let Some(field) = policy.matches.unmet(subject) {
-        return Some(format!("match.{}", met(field, &policy.matches, subject)));
+        return Some(format!("match.{}", met(field, &policy.matches, subject, "does not fit")));
     }
-    policy.exclude.met(subject).map(|field| format!("exclude.{}", met(field, &policy.exclude, subject)))
+    policy.exclude.met(subject).map(|field| format!("exclude.{}", met(field, &policy.exclude, subject, "fits")))
 }
 
-fn met(field: ScopeField, scope: &Scope, subject: &Subject<'_>) -> String {
+fn met(field: ScopeField, scope: &Scope, subject: &Subject<'_>, fits: &str) -> String {
     match field {
         ScopeField::Namespaces => {
             format!("namespaces is {}, and the namespace is \"{}\"", shown(&scope.namespaces), Shown(subject.namespace))
@@ -279,8 +279,8 @@ fn met(field: ScopeField, scope: &Scope, subject: &Subject<'_>) -> String {
             format!("kinds is {:?}, and the kind is {}", scope.kinds.as_deref().unwrap_or_default(), kinds.join(" or "))
         }
         // Labels have values, which may be anything.
-        ScopeField::ObjectSelector => "objectSelector and the labels of the pod".to_owned(),
-        ScopeField::NamespaceSelector => "namespaceSelector and the labels of the namespace".to_owned(),
+        ScopeField::ObjectSelector => format!("objectSelector {fits} the labels of the pod"),
+        ScopeField::NamespaceSelector => format!("namespaceSelector {fits} the labels of the namespace"),
     }
 }
 
