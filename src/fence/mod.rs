@@ -32,6 +32,7 @@ pub use explain::{Explanation, explain};
 pub use facts::Facts;
 pub use finding::Finding;
 pub use kind::{Kind, KindSet};
+pub use message::help;
 pub use policy::PolicySet;
 pub use review::ReviewError;
 pub use verdict::Outcome;

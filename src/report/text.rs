@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use super::excerpt::{Excerpt, Line};
-use super::{Counts, ExceptionLine, Fault, LocatedFinding, Report};
+use super::{Counts, ExceptionLine, Fault, Gone, LocatedFinding, Report};
 use crate::fence::name::acts_on_a_terminal;
 use crate::fence::policy::{ExceptionState, Mode};
 use crate::fence::{Finding, Outcome};
@@ -14,7 +14,7 @@ use crate::fence::{Finding, Outcome};
 /// # Errors
 /// Where the writer fails.
 pub fn write_findings(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    report.findings.iter().try_for_each(|located| write_finding(located, out))
+    report.findings.iter().filter(|located| !located.known).try_for_each(|located| write_finding(located, out))
 }
 
 /// What could not be read or judged.
@@ -36,7 +36,15 @@ pub fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for sentence in &report.not_judged {
         writeln!(out, "not judged: {sentence}")?;
     }
-    writeln!(out, "{}", Summary { counts: &report.counts, errors: report.faults.len() })
+    match report.cluster.as_deref() {
+        None => {}
+        Some([]) => writeln!(out, "cluster: asked for nothing, since no policy asks about it")?,
+        Some(resources) => writeln!(out, "cluster: read {}", resources.join(", "))?,
+    }
+    for gone in report.baseline.iter().flat_map(|compared| &compared.gone) {
+        writeln!(out, "{GREEN}gone{RESET}: {}", GoneLine(gone))?;
+    }
+    writeln!(out, "{}", Summary::of(report))
 }
 
 const RESET: &str = "\x1b[0m";
@@ -111,7 +119,7 @@ fn colour(outcome: Outcome) -> &'static str {
 }
 
 /// A fault on one line: `path:line:column: what is wrong`.
-pub(crate) struct FaultLine<'f>(pub(crate) &'f Fault);
+pub struct FaultLine<'f>(pub &'f Fault);
 
 impl fmt::Display for FaultLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -139,9 +147,31 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-struct Summary<'c> {
+/// What is there no more: `path: object: what it was`.
+pub(super) struct GoneLine<'g>(pub(super) &'g Gone);
+
+impl fmt::Display for GoneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Gone { file, kind, namespace, name, message, fingerprint: _ } = self.0;
+        write!(f, "{}: {} {}/{}: {}", Path(file), Path(kind), Path(namespace), Path(name), Path(message))
+    }
+}
+
+/// The numbers in a sentence.
+pub(super) struct Summary<'c> {
     counts: &'c Counts,
     errors: usize,
+    baseline: Option<(usize, usize)>,
+}
+
+impl Summary<'_> {
+    pub(super) fn of(report: &Report) -> Summary<'_> {
+        Summary {
+            counts: &report.counts,
+            errors: report.faults.len(),
+            baseline: report.baseline.as_ref().map(|compared| (compared.known, compared.gone.len())),
+        }
+    }
 }
 
 impl fmt::Display for Summary<'_> {
@@ -152,6 +182,9 @@ impl fmt::Display for Summary<'_> {
         write!(f, "{denied} denied, {warned} warned, {swapped} swapped, {allowed} allowed")?;
         if dry_run > 0 {
             write!(f, "; {dry_run} finding{} in dry run", plural(dry_run))?;
+        }
+        if let Some((known, gone)) = self.baseline {
+            write!(f, "; {known} in the baseline, {gone} gone")?;
         }
         if self.errors > 0 {
             write!(f, "; {} error{}", self.errors, plural(self.errors))?;

@@ -32,7 +32,8 @@ fn the_whole_object() {
         "ignored": 0,
         "baseline": 0,
         "errors": 0,
-        "notJudged": []
+        "notJudged": [],
+        "cluster": null
       },
       "findings": [
         {
@@ -40,6 +41,7 @@ fn the_whole_object() {
           "document": "0",
           "line": 10,
           "column": 11,
+          "endColumn": 28,
           "object": {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -66,7 +68,8 @@ fn the_whole_object() {
           "chain": null,
           "expires": null,
           "notes": [],
-          "fingerprint": "37783e2c186343d6"
+          "fingerprint": "37783e2c186343d6",
+          "known": false
         }
       ],
       "exceptions": [],

@@ -130,6 +130,17 @@ impl ControlPlane {
         self.start_api_server();
     }
 
+    /// Of what was, etcd knows only what is there now.
+    pub fn compact(&self) {
+        let ask = |path: &str, body: String| {
+            let answer = ureq::post(format!("http://127.0.0.1:{}{path}", self.etcd_port)).send(body).unwrap();
+            serde_json::from_str::<serde_json::Value>(&answer.into_body().read_to_string().unwrap()).unwrap()
+        };
+        let range = ask("/v3/kv/range", r#"{"key": "AA==", "limit": "1"}"#.to_owned());
+        let revision = range["header"]["revision"].as_str().unwrap();
+        ask("/v3/kv/compaction", format!(r#"{{"revision": "{revision}", "physical": true}}"#));
+    }
+
     /// The certificate and key that the API server shows to webhooks, signed by [`ControlPlane::authority`].
     fn write_files(&self) {
         let write = |name: &str, content: &str| fs::write(self.directory.join(name), content).unwrap();

@@ -77,6 +77,14 @@ impl Input {
         Input { name: name.into(), from: Source::Held(bytes) }
     }
 
+    /// Where it lies; none for standard input.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.from {
+            Source::File(path) => Some(path),
+            Source::Held(_) => None,
+        }
+    }
+
     /// The bytes.
     ///
     /// # Errors

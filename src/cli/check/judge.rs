@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::fence::name::Shown;
 use crate::fence::{Evaluation, Facts, Judgement, ObjectError, PolicySet, Question, evaluate};
-use crate::manifest::{self, Document, ManifestError, Object};
-use crate::report::excerpt::Excerpt;
+use crate::manifest::{self, Document, ManifestError, Object, Position};
+use crate::report::excerpt::{Excerpt, nearest};
 use crate::report::{Counts, Fault, LocatedFinding, ObjectName};
 
 /// What judges files: the same for all of them.
@@ -103,7 +103,7 @@ impl Reading<'_> {
         });
         for finding in findings {
             let pointer = format!("{}{}", object.pointer, finding.pointer);
-            let position = document.locate_nearest(&pointer);
+            let position = position(document, &pointer);
             let excerpt = if self.judge.excerpts {
                 Excerpt::of(document, self.bytes, finding.kind, &pointer, position)
             } else {
@@ -114,9 +114,11 @@ impl Reading<'_> {
                 document: Arc::clone(&address),
                 line: position.line,
                 column: position.column,
+                end_column: end_column(document, self.bytes, &pointer, position),
                 object: Arc::clone(&name),
                 finding,
                 excerpt,
+                known: false,
             });
         }
     }
@@ -139,6 +141,22 @@ impl Reading<'_> {
             message: error.problem.to_string(),
         });
     }
+}
+
+/// Where a reference stands; where nothing does (a ServiceAccount that is not named), the field that it would be in.
+fn position(document: &Document<'_>, pointer: &str) -> Position {
+    let within = || nearest(document, pointer).and_then(|field| document.locate_key(field));
+    document.locate(pointer).or_else(within).unwrap_or_else(|| document.locate_nearest(pointer))
+}
+
+/// Where what stands at the pointer ends on its first line: behind its last character, as a column. At least one character
+/// of every place is shown.
+fn end_column(document: &Document<'_>, source: &[u8], pointer: &str, at: Position) -> usize {
+    // An alias stands elsewhere than what it names.
+    let end = document.span(pointer).map_or(at.offset, |span| span.bytes.end.min(source.len()));
+    let rest = source.get(at.offset..end).unwrap_or_default();
+    let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
+    at.column + String::from_utf8_lossy(line).chars().count().max(1)
 }
 
 /// In the order of the object: indices by number.

@@ -89,7 +89,7 @@ pub fn run(arguments: PolicyExplainArguments) -> anyhow::Result<ExitCode> {
     let (inputs, found) = files::find(std::slice::from_ref(&file));
     let mut faults: Vec<String> = found.iter().map(|fault| FaultLine(fault).to_string()).collect();
     let mut facts = Facts::on(as_of.unwrap_or_else(today));
-    facts::add(&mut facts, &inputs, &set, &namespace);
+    facts::add(&mut facts, None, &set, &namespace, &inputs);
     let asked = Asked { policies: &set, facts: &facts, namespace: &namespace, pointer: pointer.as_deref() };
     let mut explained = Vec::new();
     for input in &inputs {

@@ -22,6 +22,8 @@ use crate::policy_dir;
 
 /// Look after policy files
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  secretfence policy check my-policies/                what is wrong with them, and what is probably not meant")]
 pub enum PolicyCommand {
     /// Read policy files and say everything that is wrong with them, and what is probably not meant
     Check(PolicyCheckArguments),

@@ -30,25 +30,28 @@ impl Store {
 
     /// Adds an object, or replaces the one of its kind, namespace and name.
     pub fn put(&mut self, object: impl Into<Object>) {
-        let names = &mut self.names;
-        match object.into() {
-            Object::Role(mut role) => {
-                names.share(&mut role.namespace);
-                self.roles.put(role);
-            }
+        let mut object = object.into();
+        self.share(&mut object);
+        match object {
+            Object::Role(role) => self.roles.put(role),
             Object::ClusterRole(role) => self.cluster_roles.put(role),
-            Object::RoleBinding(mut binding) => {
-                binding.0.share(names);
-                self.role_bindings.put(Arc::new(binding.0));
-            }
-            Object::ClusterRoleBinding(mut binding) => {
-                binding.0.share(names);
-                self.cluster_role_bindings.put(Arc::new(binding.0));
-            }
-            Object::ServiceAccount(mut account) => {
+            Object::RoleBinding(binding) => self.role_bindings.put(Arc::new(binding.0)),
+            Object::ClusterRoleBinding(binding) => self.cluster_role_bindings.put(Arc::new(binding.0)),
+            Object::ServiceAccount(account) => self.accounts.put(account),
+        }
+    }
+
+    /// Lets an object that is put in later hold the names that are here. A list is thousands of objects before its end comes.
+    pub fn share(&mut self, object: &mut Object) {
+        let names = &mut self.names;
+        match object {
+            Object::Role(role) => names.share(&mut role.namespace),
+            Object::ClusterRole(_) => {}
+            Object::RoleBinding(binding) => binding.0.share(names),
+            Object::ClusterRoleBinding(binding) => binding.0.share(names),
+            Object::ServiceAccount(account) => {
                 names.share(&mut account.namespace);
                 names.share(&mut account.name);
-                self.accounts.put(account);
             }
         }
     }

@@ -104,7 +104,7 @@ impl Runner<'_> {
         };
         let object = object.ok_or("the object has no apiVersion and kind")?;
         let mut facts = Facts::on(self.today);
-        facts::add(&mut facts, &inputs, self.policies, namespace);
+        facts::add(&mut facts, None, self.policies, namespace, &inputs);
         self.judge(&object, namespace, &facts)
     }
 
