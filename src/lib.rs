@@ -62,8 +62,8 @@
 //!
 //! Within [`fence`]: `review` (the wire), `workload`, `pod`, `reference` and `rules/` (the inventory), `kind` (its sorts and
 //! their groups), `facts` (what is known beside the object), `access/` (RBAC in memory: who gets at what), `policy/` (as written, as
-//! compiled, which match), `verdict` and `ratchet` (what is decided, what an update is forgiven), `swap/` (plan, safety,
-//! patch, catalogue), `message` and `finding` (the words), `name` (what makes a name safe to show).
+//! compiled, which match, what is probably not meant), `verdict` and `ratchet` (what is decided, what an update is forgiven), `swap/`
+//! (plan, safety, patch, catalogue), `explain` (how that came about), `message` and `finding` (the words), `name` (what makes a name safe to show).
 //!
 //! # Rules
 //!
@@ -87,7 +87,7 @@
 //! | a form of an external store | a row in `fence/rules/store.rs`, `store/annotation.rs` or `store/vals.rs`; a provider of the CSI driver in `fence/rules/provider_class.rs` |
 //! | a mark of a copy | a row in `fence/rules/copies.rs` |
 //! | a place on the node | a row in `fence/rules/node_path.rs` |
-//! | a field of a policy | `fence/policy/file.rs`, `policy/mod.rs`, `policy/compile/`, then where it decides: `policy/scope.rs`, `verdict.rs`, `swap/` |
+//! | a field of a policy | `fence/policy/file.rs`, `policy/mod.rs`, `policy/compile/`, then where it decides: `policy/scope.rs`, `verdict.rs` (and `verdict/trace.rs`), `swap/`; `cli/policy/schema.rs` |
 //! | an image that reads files | `fence/swap/catalogue/rows.rs` |
 //! | a layout that `fix` keeps | `manifest/edit/`, a case in `tests/fix/layout.rs`, the generator in `tests/fix/properties.rs` |
 //! | a reason why a swap is unsafe | `fence/swap/mod.rs` (`Unsafe`), `swap/room.rs` or `swap/safety.rs` |

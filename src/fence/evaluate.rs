@@ -133,7 +133,7 @@ pub fn evaluate(
     Ok(Evaluation::Judged(judgement))
 }
 
-fn group_and_version(api_version: &str) -> (&str, &str) {
+pub(super) fn group_and_version(api_version: &str) -> (&str, &str) {
     api_version.rsplit_once('/').unwrap_or(("", api_version))
 }
 
@@ -178,7 +178,7 @@ impl<'a> Workload<'a> {
     }
 
     /// Whether that object has a pod template of its own.
-    fn is_made_by_a_workload(&self, policies: &PolicySet) -> bool {
+    pub(super) fn is_made_by_a_workload(&self, policies: &PolicySet) -> bool {
         self.metadata.as_ref().and_then(Metadata::controller).is_some_and(|owner| {
             let (group, version) = group_and_version(owner.api_version.as_str());
             Shape::of(group, version, owner.kind.as_str(), policies).is_some()
