@@ -108,7 +108,7 @@ fn rule(at: &mut At<'_>) {
     at.add("/reason", sentence());
     let fields = ["namespaces", "containers", "images", "secrets", "keys", "variables", "reach", "from"];
     fields.iter().for_each(|field| at.globs(&[&format!("/where/{field}")]));
-    at.add("/where/paths[]", json!({"minLength": 1, "not": {"const": "!"}}));
+    at.add("/where/paths[]", json!({"minLength": 1, "not": {"const": "!"}, "pattern": "^(@node-secrets$|(?!!*@))"}));
     // What is neither above, at nor below the place of the ServiceAccount's token, absolute and clean.
     let path = r"^(?!(/var)?/run/secrets(/|$))(?!(/var)?/run$)(?!/var$)(/(?!\.{1,2}(/|$))[^/:$\\\u0000-\u001f\u007f-\u009f]+)+$";
     at.add("/mount/path", json!({"pattern": path, "maxLength": 1024}));
