@@ -95,25 +95,13 @@ pub fn evaluate(
     policies: &PolicySet,
     facts: &Facts,
 ) -> Result<Evaluation, ObjectError> {
-    let (group, version) = group_and_version(question.api_version);
-    let Some(shape) = Shape::of(group, version, question.kind, policies) else { return Ok(Evaluation::NotAWorkload) };
-    let workload = Workload::parse(str::from_utf8(object).map_err(|_| ObjectError::not_text())?, shape)?;
-    if !shape.is_pod() && workload.is_made_by_a_workload(policies) {
-        return Ok(Evaluation::Owned);
-    }
-    let namespace = Some(workload.namespace()).filter(|own| !own.is_empty()).unwrap_or(question.namespace);
-    // The pods of a template are judged along with it: a policy on pods alone is about them, too.
-    let kinds = [question.kind, "Pod"];
-    let place = Place {
-        namespace,
-        kinds: if shape.is_pod() { &kinds[..1] } else { &kinds },
-        is_pod: shape.is_pod(),
-        stage: Stage::Foretold,
-        dry_run: false,
+    let asked = match Asked::read(object, question, policies)? {
+        Ok(asked) => asked,
+        Err(nothing_to_judge) => return Ok(nothing_to_judge),
     };
-    let subject = Subject { kind: question.kind, namespace, name: workload.name() };
+    let (workload, place, subject) = (&asked.workload, asked.place(), asked.subject());
     let mut judgement =
-        Judgement { namespace: in_full(namespace), name: in_full(workload.name()), ..Judgement::default() };
+        Judgement { namespace: in_full(subject.namespace), name: in_full(subject.name), ..Judgement::default() };
     for (template, pod) in workload.pods() {
         let verdict = judge(pod, &place, policies, facts, true);
         judgement.matching.extend(&verdict.matching);
@@ -133,7 +121,54 @@ pub fn evaluate(
     Ok(Evaluation::Judged(judgement))
 }
 
-pub(super) fn group_and_version(api_version: &str) -> (&str, &str) {
+/// A workload that a question is about: how it was decided, and how it came about, begin with the same.
+pub(super) struct Asked<'q> {
+    pub(super) workload: Workload<'q>,
+    is_pod: bool,
+    kinds: [&'q str; 2],
+    default_namespace: &'q str,
+}
+
+impl<'q> Asked<'q> {
+    /// Reads it; or says why there is nothing to judge.
+    pub(super) fn read(
+        object: &'q [u8],
+        question: &Question<'q>,
+        policies: &PolicySet,
+    ) -> Result<Result<Asked<'q>, Evaluation>, ObjectError> {
+        let (group, version) = group_and_version(question.api_version);
+        let Some(shape) = Shape::of(group, version, question.kind, policies) else {
+            return Ok(Err(Evaluation::NotAWorkload));
+        };
+        let workload = Workload::parse(str::from_utf8(object).map_err(|_| ObjectError::not_text())?, shape)?;
+        let is_pod = shape.is_pod();
+        if !is_pod && workload.is_made_by_a_workload(policies) {
+            return Ok(Err(Evaluation::Owned));
+        }
+        Ok(Ok(Asked { workload, is_pod, kinds: [question.kind, "Pod"], default_namespace: question.namespace }))
+    }
+
+    /// The pods of a template are judged along with it: a policy on pods alone is about them, too.
+    pub(super) fn place(&self) -> Place<'_> {
+        Place {
+            namespace: self.namespace(),
+            kinds: if self.is_pod { &self.kinds[..1] } else { &self.kinds },
+            is_pod: self.is_pod,
+            stage: Stage::Foretold,
+            dry_run: false,
+        }
+    }
+
+    pub(super) fn subject(&self) -> Subject<'_> {
+        Subject { kind: self.kinds[0], namespace: self.namespace(), name: self.workload.name() }
+    }
+
+    fn namespace(&self) -> &str {
+        Some(self.workload.namespace()).filter(|own| !own.is_empty()).unwrap_or(self.default_namespace)
+    }
+}
+
+fn group_and_version(api_version: &str) -> (&str, &str) {
     api_version.rsplit_once('/').unwrap_or(("", api_version))
 }
 

@@ -1,14 +1,13 @@
 //! Why an object is judged as it is: [`evaluate`](super::evaluate())'s judgement, with what every policy said on the way.
 
-use super::evaluate::{Question, group_and_version};
+use super::evaluate::{Asked, Question};
 use super::facts::Facts;
-use super::finding::{Finding, Subject};
+use super::finding::Finding;
 use super::message;
 use super::name::in_full;
 use super::policy::PolicySet;
 use super::verdict::trace::trace;
-use super::verdict::{Place, Stage};
-use super::workload::{ObjectError, Shape, Workload};
+use super::workload::ObjectError;
 
 pub use super::verdict::trace::{Bystander, PolicyTrace, RuleTrace};
 
@@ -58,24 +57,10 @@ pub fn explain(
     policies: &PolicySet,
     facts: &Facts,
 ) -> Result<Option<Explanation>, ObjectError> {
-    let (group, version) = group_and_version(question.api_version);
-    let Some(shape) = Shape::of(group, version, question.kind, policies) else { return Ok(None) };
-    let workload = Workload::parse(str::from_utf8(object).map_err(|_| ObjectError::not_text())?, shape)?;
-    if !shape.is_pod() && workload.is_made_by_a_workload(policies) {
-        return Ok(None);
-    }
-    let namespace = Some(workload.namespace()).filter(|own| !own.is_empty()).unwrap_or(question.namespace);
-    let kinds = [question.kind, "Pod"];
-    let place = Place {
-        namespace,
-        kinds: if shape.is_pod() { &kinds[..1] } else { &kinds },
-        is_pod: shape.is_pod(),
-        stage: Stage::Foretold,
-        dry_run: false,
-    };
-    let subject = Subject { kind: question.kind, namespace, name: workload.name() };
+    let Ok(asked) = Asked::read(object, question, policies)? else { return Ok(None) };
+    let (workload, place, subject) = (&asked.workload, asked.place(), asked.subject());
     let mut explanation =
-        Explanation { namespace: in_full(namespace), name: in_full(workload.name()), ..Explanation::default() };
+        Explanation { namespace: in_full(subject.namespace), name: in_full(subject.name), ..Explanation::default() };
     for (template, pod) in workload.pods() {
         let traced = trace(pod, &place, policies, facts);
         for (judged, policies) in traced.verdict.judged.iter().zip(traced.traces) {
