@@ -133,14 +133,14 @@ impl Work<'_> {
         let manifest = manifest::parse(bytes);
         for error in &manifest.errors {
             let place = Some((error.line, error.column));
-            self.fault(Some(error.document.to_string()), place, error.problem.to_string());
+            self.fault(Some(error.document.to_string()), place, error.problem.told_by("fix"));
         }
         for document in manifest.documents.iter().filter(|document| !document.is_empty()) {
             match document.objects() {
                 Ok(objects) => objects.iter().for_each(|object| self.object(document, object)),
                 Err(error) => {
                     let place = Some((error.line, error.column));
-                    self.fault(Some(document.index.to_string()), place, error.problem.to_string());
+                    self.fault(Some(document.index.to_string()), place, error.problem.told_by("fix"));
                 }
             }
         }
