@@ -89,7 +89,7 @@ fn own(arguments: &Arguments, tree: &Tree) -> Table {
             format!("`secretfence {}`", work.shown),
             format!("{:.2}", wall.min()),
             format!("{:.2} / {:.2}", cpu.min(), cpu.median()),
-            format!("{:.1}", tree.megabytes() / cpu.median()),
+            format!("{:.1}", tree.megabytes() / cpu.median().max(process::TICK)),
             shown(*memory),
         ]);
     }
@@ -110,7 +110,7 @@ fn beside(arguments: &Arguments, peers: &[Tool], tree: &Tree) -> Table {
                 tree.files.to_string(),
                 format!("{wall:.2}"),
                 format!("{cpu:.2}"),
-                format!("{:.2}", tree.megabytes() / cpu),
+                format!("{:.2}", tree.megabytes() / cpu.max(process::TICK)),
                 shown(memory),
                 tool.findings(&report).map_or_else(|| "no report".to_owned(), |count| count.to_string()),
             ]);

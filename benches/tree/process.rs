@@ -17,8 +17,8 @@ pub struct Cost {
     pub memory: Option<u64>,
 }
 
-/// Of `/proc`, as Linux shows them to every program.
-const TICKS_A_SECOND: f64 = 100.0;
+/// What `/proc` counts in, in seconds, as Linux shows it to every program.
+pub const TICK: f64 = 0.01;
 
 /// Runs it, with what it prints in a file.
 pub fn run(command: &mut Command, output: &Path) -> Cost {
@@ -58,5 +58,5 @@ fn of_children() -> f64 {
     // The name of the program may hold anything; after it stand fields 3 and on.
     let (_, fields) = stat.rsplit_once(')').expect("a name in brackets");
     let ticks = fields.split_whitespace().skip(16 - 3).take(2);
-    ticks.map(|ticks| ticks.parse::<f64>().expect("a number of ticks")).sum::<f64>() / TICKS_A_SECOND
+    ticks.map(|ticks| ticks.parse::<f64>().expect("a number of ticks")).sum::<f64>() * TICK
 }
