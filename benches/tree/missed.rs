@@ -93,6 +93,9 @@ fn by_oracle(tools: &[Tool], source: &Source, corpus: &Path) -> Table {
     for (name, counts) in ROWS {
         let such = |object: &Object| object.references.iter().filter(|it| counts(object, it)).count();
         let having: Vec<&Object> = objects.iter().filter(|object| such(object) > 0).collect();
+        if having.is_empty() {
+            continue;
+        }
         let references: usize = having.iter().map(|object| such(object)).sum();
         let mut cells = vec![name.to_owned(), references.to_string(), having.len().to_string()];
         for found in &found {
