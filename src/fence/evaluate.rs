@@ -3,11 +3,12 @@
 use super::facts::Facts;
 use super::finding::{Finding, Subject};
 use super::name::in_full;
-use super::pod::Metadata;
+use super::pod::{Metadata, PodSpec};
 use super::policy::PolicySet;
+use super::rules::data;
 use super::swap::patch;
 use super::swap::plan::Pod;
-use super::verdict::{Judged, Outcome, Place, Stage, judge};
+use super::verdict::{Judged, Outcome, Place, SetAside, Stage, Verdict, judge, judge_object};
 use super::workload::{ObjectError, Shape, Workload};
 
 /// What is asked of an object.
@@ -35,6 +36,8 @@ pub enum Evaluation {
     Owned,
     /// Judged.
     Judged(Judgement),
+    /// A Secret or a ConfigMap, judged: some rule is about what it holds in clear.
+    Data(Judgement),
 }
 
 /// An object, judged.
@@ -91,9 +94,30 @@ pub fn evaluate(
     policies: &PolicySet,
     facts: &Facts,
 ) -> Result<Evaluation, ObjectError> {
+    evaluate_but(object, question, &[], policies, facts)
+}
+
+/// As [`evaluate`], but for what the manifest itself sets aside. A rule that is set aside decides nothing of that reference,
+/// nor does any other of its policy; other policies do.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_but(
+    object: &[u8],
+    question: &Question<'_>,
+    set_aside: &[SetAside],
+    policies: &PolicySet,
+    facts: &Facts,
+) -> Result<Evaluation, ObjectError> {
     let (group, version) = group_and_version(question.api_version);
-    let Some(shape) = Shape::of(group, version, question.kind, policies) else { return Ok(Evaluation::NotAWorkload) };
-    let workload = Workload::parse(str::from_utf8(object).map_err(|_| ObjectError::not_text())?, shape)?;
+    let text = || str::from_utf8(object).map_err(|_| ObjectError::not_text());
+    let Some(shape) = Shape::of(group, version, question.kind, policies) else {
+        if data::is_judged(question.api_version, question.kind, policies.kinds()) {
+            return data_object(text()?, question, set_aside, policies, facts).map(Evaluation::Data);
+        }
+        return Ok(Evaluation::NotAWorkload);
+    };
+    let workload = Workload::parse(text()?, shape)?;
     if !shape.is_pod() && workload.is_made_by_a_workload(policies) {
         return Ok(Evaluation::Owned);
     }
@@ -106,24 +130,69 @@ pub fn evaluate(
         is_pod: shape.is_pod(),
         stage: Stage::Foretold,
         dry_run: false,
+        set_aside: &[],
     };
     let subject = Subject { kind: question.kind, namespace, name: workload.name() };
     let mut judgement =
         Judgement { namespace: in_full(namespace), name: in_full(workload.name()), ..Judgement::default() };
     for (template, pod) in workload.pods() {
-        let verdict = judge(pod, &place, policies, facts, true);
-        judgement.matching.extend(&verdict.matching);
-        judgement.references += verdict.judged.len();
-        let stands = |its: &&Judged<'_, '_>| its.enforced.as_ref().is_none_or(|by| by.outcome == Outcome::Allowed);
-        judgement.allowed += verdict.judged.iter().filter(stands).count();
-        let findings =
-            verdict.judged.iter().flat_map(|its| Finding::of(its, pod.spec, template, subject, question.all));
-        judgement.findings.extend(findings);
+        let set_aside = below(set_aside, template);
+        let verdict = judge(pod, &Place { set_aside: &set_aside, ..place }, policies, facts, true);
+        judgement.take(&verdict, pod, template, subject, question.all);
         if question.patch {
             append(&mut judgement.patch, patch::write(pod, template, &verdict.candidates, &verdict.plan));
         }
     }
     Ok(Evaluation::Judged(judgement))
+}
+
+/// Judges a Secret or a ConfigMap by what it holds in clear.
+fn data_object(
+    object: &str,
+    question: &Question<'_>,
+    set_aside: &[SetAside],
+    policies: &PolicySet,
+    facts: &Facts,
+) -> Result<Judgement, ObjectError> {
+    let object = data::parse(object)?;
+    let metadata = object.metadata.as_ref();
+    let (named, own) = metadata.map_or(("", ""), |its| (its.name.as_str(), its.namespace.as_str()));
+    let namespace = Some(own).filter(|own| !own.is_empty()).unwrap_or(question.namespace);
+    let kinds = [question.kind];
+    let place = Place { namespace, kinds: &kinds, is_pod: true, stage: Stage::Foretold, dry_run: false, set_aside };
+    let subject = Subject { kind: question.kind, namespace, name: named };
+    let mut judgement = Judgement { namespace: in_full(namespace), name: in_full(named), ..Judgement::default() };
+    let spec = PodSpec::default();
+    let pod = Pod { metadata, spec: &spec };
+    let verdict = judge_object(pod, object.references(question.kind, named), &place, policies, facts);
+    judgement.take(&verdict, pod, "", subject, question.all);
+    Ok(judgement)
+}
+
+impl Judgement {
+    fn take(
+        &mut self,
+        verdict: &Verdict<'_, '_>,
+        pod: Pod<'_>,
+        template: &str,
+        subject: Subject<'_>,
+        all: bool,
+    ) {
+        self.matching.extend(&verdict.matching);
+        self.references += verdict.judged.len();
+        let stands = |its: &&Judged<'_, '_>| its.enforced.as_ref().is_none_or(|by| by.outcome == Outcome::Allowed);
+        self.allowed += verdict.judged.iter().filter(stands).count();
+        self.findings.extend(verdict.judged.iter().flat_map(|its| Finding::of(its, pod.spec, template, subject, all)));
+    }
+}
+
+/// What is set aside in one pod, with pointers from there on.
+fn below(set_aside: &[SetAside], template: &str) -> Vec<SetAside> {
+    let within = |its: &SetAside| {
+        let pointer = its.pointer.strip_prefix(template).filter(|rest| rest.starts_with('/'))?;
+        Some(SetAside { pointer: pointer.to_owned(), ..its.clone() })
+    };
+    set_aside.iter().filter_map(within).collect()
 }
 
 fn group_and_version(api_version: &str) -> (&str, &str) {

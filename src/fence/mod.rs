@@ -26,11 +26,11 @@ mod verdict;
 pub mod workload;
 
 pub use answer::{Answer, Endpoint, Gate, answer};
-pub use evaluate::{Evaluation, Judgement, Question, evaluate};
+pub use evaluate::{Evaluation, Judgement, Question, evaluate, evaluate_but};
 pub use facts::Facts;
 pub use finding::Finding;
 pub use kind::{Kind, KindSet};
 pub use policy::PolicySet;
 pub use review::ReviewError;
-pub use verdict::Outcome;
+pub use verdict::{Outcome, SetAside};
 pub use workload::ObjectError;

@@ -9,7 +9,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use serde_json::value::RawValue;
 
@@ -75,6 +75,39 @@ pub struct Annotations<'a> {
     pub swapped: Option<Hidden<'a>>,
     /// Those by which an agent is told to write secrets into the pod. A template among them may hold anything.
     pub injectors: Vec<(Text<'a>, Hidden<'a>)>,
+    /// All others but our own: an env variable may take its value from one.
+    pub others: Vec<(Text<'a>, Unread<'a>)>,
+}
+
+/// A part of the object that few rules ask for: kept as it stands, and read when one does. What has another shape than the
+/// API gives it is then as if it were not there; the API server refuses it.
+#[derive(Clone, Copy, Default)]
+pub struct Unread<'a>(Option<&'a str>);
+
+impl<'a> Unread<'a> {
+    /// Whether there is something.
+    pub fn is_there(self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The part, read.
+    pub fn read<T: Deserialize<'a> + Default>(self) -> T {
+        self.0.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
+    }
+}
+
+/// It may hold credentials.
+impl fmt::Debug for Unread<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_there() { "<unread>" } else { "None" })
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Unread<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = <&'de RawValue>::deserialize(deserializer)?.get();
+        Ok(Unread(Some(json).filter(|json| *json != "null")))
+    }
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -259,6 +292,32 @@ pub struct Lifecycle<'a> {
 pub struct Handler<'a> {
     #[serde(borrow)]
     pub exec: Option<Box<Exec<'a>>>,
+    #[serde(rename = "httpGet")]
+    pub http_get: Unread<'a>,
+}
+
+/// The headers of an `httpGet`.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
+pub struct HttpGet<'a> {
+    #[serde(borrow)]
+    pub http_headers: List<HttpHeader<'a>>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, remote = "Self")]
+pub struct HttpHeader<'a> {
+    #[serde(borrow)]
+    pub name: Text<'a>,
+    pub value: Hidden<'a>,
+}
+
+/// `env[].valueFrom.fieldRef`
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
+pub struct FieldRef<'a> {
+    #[serde(borrow)]
+    pub field_path: Text<'a>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -300,6 +359,7 @@ pub struct EnvVar<'a> {
 pub struct EnvVarSource<'a> {
     pub secret_key_ref: Option<SecretKeySelector<'a>>,
     pub file_key_ref: Option<Box<FileKeySelector<'a>>>,
+    pub field_ref: Unread<'a>,
     /// Whether it has a source that is about no Secret.
     pub other: bool,
     pub unknown: Option<Text<'a>>,
@@ -374,6 +434,8 @@ pub struct Volume<'a> {
     pub host_path: Option<HostPathVolume<'a>>,
     /// The plugin's field name and what it names as its Secret.
     pub legacy: Vec<(LegacyPlugin, Text<'a>)>,
+    /// What a flexVolume's driver is told.
+    pub flex_options: Unread<'a>,
     pub unknown: Option<Text<'a>>,
     /// How many sources were given, of whatever sort. The API server wants exactly one.
     pub sources: u32,
@@ -495,6 +557,7 @@ struct LegacySource<'a> {
     #[serde(borrow)]
     secret_ref: Option<SecretName<'a>>,
     secret_name: Option<Text<'a>>,
+    options: Unread<'a>,
 }
 
 /// The most memory that the lists of one object take together: three bytes of `{},` are a whole container here, and whoever
@@ -515,6 +578,18 @@ pub(super) fn begin_object() {
 fn take_item<T>() -> bool {
     let left = LISTS_LEFT.get().checked_sub(size_of::<T>());
     left.inspect(|left| LISTS_LEFT.set(*left)).is_some()
+}
+
+/// Appends an item, if there is room for it.
+fn keep<T, E: serde::de::Error>(items: &mut Vec<T>, item: T) -> Result<(), E> {
+    if !take_item::<T>() {
+        let most = LISTS_BYTES >> 20;
+        return Err(E::custom(format_args!(
+            "more, expected at most what takes {most} MiB, lists of all sorts together"
+        )));
+    }
+    items.push(item);
+    Ok(())
 }
 
 /// A list that may be absent or null, and whose items may be null: all are what Go decodes them to.
@@ -549,13 +624,7 @@ impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for List<T> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
                 let mut items = Vec::new();
                 while let Some(item) = sequence.next_element::<Option<T>>()? {
-                    if !take_item::<T>() {
-                        let most = LISTS_BYTES >> 20;
-                        return Err(A::Error::custom(format_args!(
-                            "more, expected at most what takes {most} MiB, lists of all sorts together"
-                        )));
-                    }
-                    items.push(item.unwrap_or_default());
+                    keep(&mut items, item.unwrap_or_default())?;
                 }
                 Ok(List { items, written: true })
             }
@@ -598,6 +667,7 @@ objects_only! {
     Handler Exec VolumeMount VolumeDevice EnvVar SecretKeySelector
     FileKeySelector SecretEnvSource SecretName SecretVolume KeyToPath Projected
     SecretProjection CsiVolume LegacySource HostPathVolume TokenProjection
+    HttpGet HttpHeader FieldRef
 }
 
 /// Deserializes an object member by member: `$visit` takes the member's name and the map.
@@ -654,7 +724,9 @@ deserialize_members!(Annotations, "an object of strings", |annotations, key, map
         }
         name => {
             annotations.mirror |= name == MIRROR_ANNOTATION;
-            annotations.bytes += map.next_value::<&RawValue>()?.get().len();
+            let value = map.next_value::<&RawValue>()?.get();
+            annotations.bytes += value.len();
+            keep(&mut annotations.others, (key, Unread(Some(value))))?;
         }
     }
 });
@@ -663,7 +735,11 @@ deserialize_members!(EnvVarSource, "an env var source", |source, key, map| {
     match key.as_str() {
         "secretKeyRef" => source.secret_key_ref = map.next_value()?,
         "fileKeyRef" => source.file_key_ref = map.next_value()?,
-        "fieldRef" | "resourceFieldRef" | "configMapKeyRef" => {
+        "fieldRef" => {
+            source.field_ref = map.next_value()?;
+            source.other |= source.field_ref.is_there();
+        }
+        "resourceFieldRef" | "configMapKeyRef" => {
             source.other |= map.next_value::<Option<IgnoredAny>>()?.is_some();
         }
         _ => note_unknown(&mut source.unknown, key, &mut map)?,
@@ -737,6 +813,9 @@ deserialize_members!(Volume, "a volume", |volume, key, map| {
     };
     if let Some(source) = map.next_value::<Option<LegacySource<'a>>>()? {
         volume.sources += 1;
+        if legacy == LegacyPlugin::FlexVolume {
+            volume.flex_options = source.options;
+        }
         let secret = if legacy == LegacyPlugin::AzureFile {
             source.secret_name
         } else {

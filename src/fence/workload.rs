@@ -106,7 +106,11 @@ impl ObjectError {
         let mut track = serde_path_to_error::Track::new();
         let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
         let again = WorkloadSeed(shape).deserialize(tracked);
-        let path = track.path();
+        ObjectError::of_path(&track.path(), again.err().as_ref().unwrap_or(first))
+    }
+
+    /// Of what went wrong, and where.
+    pub(super) fn of_path(path: &serde_path_to_error::Path, error: &serde_json::Error) -> ObjectError {
         let mut pointer = String::new();
         for segment in path.iter() {
             use serde_path_to_error::Segment;
@@ -119,8 +123,7 @@ impl ObjectError {
         if pointer.is_empty() {
             pointer.push('/');
         }
-        let error = again.err();
-        ObjectError { pointer, expected: expectation(error.as_ref().unwrap_or(first)) }
+        ObjectError { pointer, expected: expectation(error) }
     }
 }
 

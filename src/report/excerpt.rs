@@ -113,6 +113,15 @@ fn parts(kind: &str) -> &'static [(&'static str, bool)] {
         "csi" => &[("", false), ("/driver", true), ("/name", true)],
         "legacyVolume" => &[("", true), ("/name", true)],
         "imagePull" => &[("/name", true)],
+        "literal" => &[
+            ("", false),
+            ("/name", true),
+            ("/value", false),
+            ("/valueFrom", false),
+            ("/valueFrom/fieldRef", false),
+            ("/valueFrom/fieldRef/fieldPath", true),
+        ],
+        "rawSecret" => &[("", false)],
         _ => &[],
     }
 }

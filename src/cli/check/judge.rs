@@ -77,14 +77,17 @@ impl Reading<'_> {
         match evaluate(&object.json, &question, policies, facts) {
             Ok(Evaluation::NotAWorkload) => {}
             Ok(Evaluation::Owned) => self.file.counts.owned += 1,
-            Ok(Evaluation::Judged(judgement)) => self.judged(document, object, judgement),
+            Ok(Evaluation::Judged(judgement)) => {
+                self.file.counts.workloads += 1;
+                self.judged(document, object, judgement);
+            }
+            Ok(Evaluation::Data(judgement)) => self.judged(document, object, judgement),
             Err(error) => self.misshapen(document, object, &error),
         }
     }
 
     fn judged(&mut self, document: &Document<'_>, object: &Object, judgement: Judgement) {
         let counts = &mut self.file.counts;
-        counts.workloads += 1;
         counts.allowed += judgement.allowed;
         self.file.matching.extend(&judgement.matching);
         let counts = &mut self.file.counts;
