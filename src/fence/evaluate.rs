@@ -170,14 +170,7 @@ fn data_object(
 }
 
 impl Judgement {
-    fn take(
-        &mut self,
-        verdict: &Verdict<'_, '_>,
-        pod: Pod<'_>,
-        template: &str,
-        subject: Subject<'_>,
-        all: bool,
-    ) {
+    fn take(&mut self, verdict: &Verdict<'_, '_>, pod: Pod<'_>, template: &str, subject: Subject<'_>, all: bool) {
         self.matching.extend(&verdict.matching);
         self.references += verdict.judged.len();
         let stands = |its: &&Judged<'_, '_>| its.enforced.as_ref().is_none_or(|by| by.outcome == Outcome::Allowed);

@@ -102,7 +102,9 @@ pub fn describe(text: &mut String, reference: &Reference<'_>, spec: &PodSpec<'_>
                 _ => &mut push,
             }
         }
-        Kind::RawSecret => push.plain("Secret ").quoted(secret).plain(" is written with its").keys(&reference.keys).plain(" in clear"),
+        Kind::RawSecret => {
+            push.plain("Secret ").quoted(secret).plain(" is written with its").keys(&reference.keys).plain(" in clear")
+        }
         Kind::Copied => {
             if reference.site.container().is_none() && reference.volume.is_none() {
                 push.plain("the pod ");
@@ -128,7 +130,11 @@ fn push_list(push: &mut Pusher<'_>, list: &str, header: Bare<'_>) {
         }
         Some(last) => {
             push.plain(" in ");
-            if last == "httpHeaders" { push.plain("header ").bare(header) } else { push.plain("the command") };
+            if last == "httpHeaders" {
+                push.plain("header ").bare(header)
+            } else {
+                push.plain("the command")
+            };
             push.plain(" of its ").plain(hook.unwrap_or(first));
         }
     }

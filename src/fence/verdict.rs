@@ -15,9 +15,9 @@ use super::policy::{
     Action, Missing, Mode, Mount, Paths, Policy, PolicySet, Rule, Subject, Templates, Variable, Where,
 };
 use super::reference::{Across, ContainerAt, Keys, Known, Reference, Site, VolumePart, inventory};
-use super::rules::{across, literal};
 use super::rules::node_path::NodePath;
 use super::rules::store_path::Fit;
+use super::rules::{across, literal};
 use super::swap::catalogue;
 use super::swap::plan::{Plan, Pod};
 use super::swap::{Candidate, File, Unsafe};

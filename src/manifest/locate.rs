@@ -72,6 +72,13 @@ impl Document<'_> {
         Some(self.tree.file_range(node.start, node.end))
     }
 
+    /// Whether the byte of the file is part of a scalar: a `#` there begins no comment.
+    pub fn is_within_scalar(&self, offset: usize) -> bool {
+        let is_scalar = |style: Style| !style.is_mapping() && !style.is_sequence() && style != Style::Alias;
+        let mut nodes = self.tree.nodes.iter().filter(|node| is_scalar(node.style));
+        nodes.any(|node| self.tree.file_range(node.start, node.end).contains(&offset))
+    }
+
     fn walk(&self, pointer: &str) -> Found {
         let mut found = Found { place: Place { value: 0, key: None }, complete: false, shared: false };
         let mut budget = Budget::new();

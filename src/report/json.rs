@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{ExceptionLine, Fault, LocatedFinding, Report, mode_name, state_name};
+use super::{ExceptionLine, Fault, Ignored, LocatedFinding, Report, mode_name, state_name};
 use crate::fence::name::acts_on_a_terminal;
 
 /// The version of the format. It changes when a field is removed or changes its meaning, not when one is added.
@@ -48,11 +48,11 @@ struct Document<'r> {
     summary: Summary<'r>,
     findings: Vec<FindingRow<'r>>,
     exceptions: Vec<ExceptionRow<'r>>,
-    /// For findings that a baseline or a comment sets aside.
-    ignored: [(); 0],
+    ignored: Vec<IgnoredRow<'r>>,
     /// For entries of a baseline that are no more.
     gone: [(); 0],
     errors: Vec<ErrorRow<'r>>,
+    warnings: Vec<ErrorRow<'r>>,
 }
 
 #[derive(Serialize)]
@@ -117,6 +117,20 @@ struct FindingRow<'r> {
     fingerprint: &'r str,
 }
 
+/// A finding, and the comment that sets it aside.
+#[derive(Serialize)]
+struct IgnoredRow<'r> {
+    #[serde(flatten)]
+    finding: FindingRow<'r>,
+    comment: CommentRow<'r>,
+}
+
+#[derive(Serialize)]
+struct CommentRow<'r> {
+    line: usize,
+    reason: &'r str,
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ObjectRow<'r> {
@@ -159,16 +173,17 @@ impl<'r> From<&'r Report> for Document<'r> {
                 swapped: counts.swapped,
                 allowed: counts.allowed,
                 dry_run: counts.dry_run,
-                ignored: 0,
+                ignored: counts.ignored,
                 baseline: 0,
                 errors: report.faults.len(),
                 not_judged: &report.not_judged,
             },
             findings: report.findings.iter().map(FindingRow::from).collect(),
             exceptions: report.exceptions.iter().map(ExceptionRow::from).collect(),
-            ignored: [],
+            ignored: report.ignored.iter().map(IgnoredRow::from).collect(),
             gone: [],
             errors: report.faults.iter().map(ErrorRow::from).collect(),
+            warnings: report.warnings.iter().map(ErrorRow::from).collect(),
         }
     }
 }
@@ -211,6 +226,13 @@ impl<'r> From<&'r LocatedFinding> for FindingRow<'r> {
             notes: &finding.notes,
             fingerprint: &finding.fingerprint,
         }
+    }
+}
+
+impl<'r> From<&'r Ignored> for IgnoredRow<'r> {
+    fn from(ignored: &'r Ignored) -> IgnoredRow<'r> {
+        let Ignored { finding, line, reason } = ignored;
+        IgnoredRow { finding: finding.into(), comment: CommentRow { line: *line, reason } }
     }
 }
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::io::{self, Write};
 
 use super::excerpt::{Excerpt, Line};
-use super::{Counts, ExceptionLine, Fault, LocatedFinding, Report};
-use crate::fence::name::acts_on_a_terminal;
+use super::{Counts, ExceptionLine, Fault, Ignored, LocatedFinding, Report};
+use crate::fence::name::{ShownPointer, acts_on_a_terminal};
 use crate::fence::policy::{ExceptionState, Mode};
 use crate::fence::{Finding, Outcome};
 
@@ -30,6 +30,13 @@ pub fn write_faults(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 /// # Errors
 /// Where the writer fails.
 pub fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    for Ignored { finding, line, reason } in &report.ignored {
+        let LocatedFinding { file, finding, .. } = finding;
+        let rule = [finding.policy.as_deref().unwrap_or(""), finding.rule.as_deref().unwrap_or("")].join("/");
+        let pointer = ShownPointer(&finding.pointer).text();
+        writeln!(out, "{GREEN}ignored{RESET}: {}:{line}: {rule} ({pointer}): {reason}", Path(file))?;
+    }
+    report.warnings.iter().try_for_each(|warning| writeln!(out, "{YELLOW}warning{RESET}: {}", FaultLine(warning)))?;
     for exception in &report.exceptions {
         write_exception(exception, out)?;
     }
@@ -146,12 +153,15 @@ struct Summary<'c> {
 
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { files, workloads, denied, warned, swapped, allowed, dry_run, .. } = *self.counts;
+        let Counts { files, workloads, denied, warned, swapped, allowed, dry_run, ignored, .. } = *self.counts;
         let plural = |count: usize| if count == 1 { "" } else { "s" };
         write!(f, "{files} file{}, {workloads} workload{}: ", plural(files), plural(workloads))?;
         write!(f, "{denied} denied, {warned} warned, {swapped} swapped, {allowed} allowed")?;
         if dry_run > 0 {
             write!(f, "; {dry_run} finding{} in dry run", plural(dry_run))?;
+        }
+        if ignored > 0 {
+            write!(f, "; {ignored} ignored")?;
         }
         if self.errors > 0 {
             write!(f, "; {} error{}", self.errors, plural(self.errors))?;

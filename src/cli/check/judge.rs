@@ -2,13 +2,17 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use super::ignore::{self, Comment};
 use crate::fence::name::Shown;
-use crate::fence::{Evaluation, Facts, Judgement, ObjectError, PolicySet, Question, evaluate};
+use crate::fence::{
+    Evaluation, Facts, Finding, Judgement, ObjectError, Outcome, PolicySet, Question, SetAside, evaluate_but,
+};
 use crate::manifest::{self, Document, ManifestError, Object};
 use crate::report::excerpt::Excerpt;
-use crate::report::{Counts, Fault, LocatedFinding, ObjectName};
+use crate::report::{Counts, Fault, Ignored, LocatedFinding, ObjectName};
 
 /// What judges files: the same for all of them.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +34,12 @@ pub struct Judge<'j> {
 pub struct JudgedFile {
     /// By document, pointer and mode.
     pub findings: Vec<LocatedFinding>,
+    /// What comments set aside, likewise.
+    pub ignored: Vec<Ignored>,
     /// By line.
     pub faults: Vec<Fault>,
+    /// By line, too.
+    pub warnings: Vec<Fault>,
     /// The file and what is in it.
     pub counts: Counts,
     /// Indices of the policies that were about something in it.
@@ -43,10 +51,21 @@ impl Judge<'_> {
     pub fn file(&self, name: &Arc<str>, bytes: &[u8]) -> JudgedFile {
         let manifest = manifest::parse(bytes);
         let counts = Counts { files: 1, documents: manifest.errors.len(), ..Counts::default() };
-        let mut at = Reading { judge: self, name, bytes, file: JudgedFile { counts, ..JudgedFile::default() } };
+        let (comments, mistakes) = ignore::read(bytes, &manifest);
+        let file = JudgedFile { counts, ..JudgedFile::default() };
+        let mut at = Reading { judge: self, name, bytes, comments, file };
+        for (place, mistake) in mistakes {
+            at.file.faults.push(at.fault(place, format!("the comment {mistake}")));
+        }
         manifest.errors.iter().for_each(|error| at.broken(error));
         manifest.documents.iter().filter(|document| !document.is_empty()).for_each(|document| at.document(document));
         at.file.faults.sort_by_key(|fault| fault.place);
+        // What a broken document would have had set aside is not known.
+        if manifest.errors.is_empty() {
+            let unused = at.comments.iter().filter(|comment| !comment.used);
+            let warnings = unused.map(|comment| at.fault(comment.place, comment.complaint(self.policies)));
+            at.file.warnings = warnings.collect();
+        }
         at.file
     }
 }
@@ -56,6 +75,7 @@ struct Reading<'r> {
     judge: &'r Judge<'r>,
     name: &'r Arc<str>,
     bytes: &'r [u8],
+    comments: Vec<Comment>,
     file: JudgedFile,
 }
 
@@ -71,57 +91,133 @@ impl Reading<'_> {
     }
 
     fn object(&mut self, document: &Document<'_>, object: &Object) {
-        let Judge { policies, facts, namespace, all, .. } = *self.judge;
-        let (api_version, kind) = (object.api_version.as_str(), object.kind.as_str());
-        let question = Question { api_version, kind, namespace, all, patch: false };
-        match evaluate(&object.json, &question, policies, facts) {
-            Ok(Evaluation::NotAWorkload) => {}
-            Ok(Evaluation::Owned) => self.file.counts.owned += 1,
-            Ok(Evaluation::Judged(judgement)) => {
+        match self.evaluate(document, object) {
+            Ok((Evaluation::NotAWorkload, _)) => {}
+            Ok((Evaluation::Owned, _)) => self.file.counts.owned += 1,
+            Ok((Evaluation::Judged(judgement), ignored)) => {
                 self.file.counts.workloads += 1;
-                self.judged(document, object, judgement);
+                self.judged(document, object, judgement, ignored);
             }
-            Ok(Evaluation::Data(judgement)) => self.judged(document, object, judgement),
+            Ok((Evaluation::Data(judgement), ignored)) => self.judged(document, object, judgement, ignored),
             Err(error) => self.misshapen(document, object, &error),
         }
     }
 
-    fn judged(&mut self, document: &Document<'_>, object: &Object, judgement: Judgement) {
+    /// Judges the object; and again, without what comments set aside: another policy may have something to say of it.
+    fn evaluate(
+        &mut self,
+        document: &Document<'_>,
+        object: &Object,
+    ) -> Result<(Evaluation, Vec<(Finding, usize)>), ObjectError> {
+        let Judge { policies, facts, namespace, all, .. } = *self.judge;
+        let (api_version, kind) = (object.api_version.as_str(), object.kind.as_str());
+        let question = Question { api_version, kind, namespace, all, patch: false };
+        let mut set_aside: Vec<SetAside> = Vec::new();
+        let mut ignored = Vec::new();
+        loop {
+            let mut evaluation = evaluate_but(&object.json, &question, &set_aside, policies, facts)?;
+            let (Evaluation::Judged(judgement) | Evaluation::Data(judgement)) = &mut evaluation else {
+                return Ok((evaluation, ignored));
+            };
+            let before = set_aside.len();
+            // What is still said of something set aside is said of what it would become: that is set aside, too.
+            judgement.findings.retain(|finding| !set_aside.iter().any(|its| is_of(its, finding)));
+            for finding in &judgement.findings {
+                let Some(comment) = self.comment(document, object, finding) else { continue };
+                self.comments[comment].used = true;
+                ignored.push((finding.clone(), comment));
+                set_aside.extend(as_set_aside(finding));
+            }
+            if set_aside.len() == before {
+                return Ok((evaluation, ignored));
+            }
+        }
+    }
+
+    /// The comment that sets the finding aside.
+    fn comment(&self, document: &Document<'_>, object: &Object, finding: &Finding) -> Option<usize> {
+        let (policy, rule) = finding.policy.as_deref().zip(finding.rule.as_deref())?;
+        if self.comments.is_empty() || finding.outcome == Outcome::Allowed {
+            return None;
+        }
+        let lines = self.lines(document, &format!("{}{}", object.pointer, finding.pointer));
+        self.comments.iter().position(|comment| comment.sets_aside(policy, rule, &lines))
+    }
+
+    /// The lines of what stands at the pointer, its key's too; of what is not there, the line that is shown for it.
+    fn lines(&self, document: &Document<'_>, pointer: &str) -> RangeInclusive<usize> {
+        let line_of =
+            |offset: usize| memchr::memchr_iter(b'\n', &self.bytes[..offset.min(self.bytes.len())]).count() + 1;
+        match document.span(pointer) {
+            Some(span) => {
+                let start = document.key_span(pointer).map_or(span.bytes.start, |key| key.start.min(span.bytes.start));
+                line_of(start)..=line_of(span.bytes.end.saturating_sub(1).max(start))
+            }
+            None => {
+                let line = document.locate_nearest(pointer).line;
+                line..=line
+            }
+        }
+    }
+
+    fn judged(
+        &mut self,
+        document: &Document<'_>,
+        object: &Object,
+        judgement: Judgement,
+        ignored: Vec<(Finding, usize)>,
+    ) {
         let counts = &mut self.file.counts;
         counts.allowed += judgement.allowed;
-        self.file.matching.extend(&judgement.matching);
-        let counts = &mut self.file.counts;
+        counts.ignored += ignored.len();
         judgement.findings.iter().for_each(|finding| counts.take(finding));
-        if judgement.findings.is_empty() {
+        self.file.matching.extend(&judgement.matching);
+        if judgement.findings.is_empty() && ignored.is_empty() {
             return;
         }
+        let place = Located {
+            address: object.address.as_str().into(),
+            name: Arc::new(ObjectName {
+                api_version: Shown(&object.api_version).to_string(),
+                kind: Shown(&object.kind).to_string(),
+                namespace: judgement.namespace,
+                name: judgement.name,
+            }),
+        };
         let mut findings = judgement.findings;
         findings.sort_by(|a, b| by_pointer(&a.pointer, &b.pointer).then(a.mode.cmp(&b.mode)));
-        let address: Arc<str> = object.address.as_str().into();
-        let name = Arc::new(ObjectName {
-            api_version: Shown(&object.api_version).to_string(),
-            kind: Shown(&object.kind).to_string(),
-            namespace: judgement.namespace,
-            name: judgement.name,
-        });
         for finding in findings {
-            let pointer = format!("{}{}", object.pointer, finding.pointer);
-            let position = document.locate_nearest(&pointer);
-            let excerpt = if self.judge.excerpts {
-                Excerpt::of(document, self.bytes, finding.kind, &pointer, position)
-            } else {
-                Excerpt::default()
-            };
-            self.file.findings.push(LocatedFinding {
-                file: Arc::clone(self.name),
-                document: Arc::clone(&address),
-                line: position.line,
-                column: position.column,
-                object: Arc::clone(&name),
-                finding,
-                excerpt,
-            });
+            let located = self.locate(document, object, &place, finding);
+            self.file.findings.push(located);
         }
+        for (finding, comment) in ignored {
+            let finding = self.locate(document, object, &place, finding);
+            let Comment { place, reason, .. } = &self.comments[comment];
+            self.file.ignored.push(Ignored { finding, line: place.0, reason: reason.clone() });
+        }
+    }
+
+    fn locate(&self, document: &Document<'_>, object: &Object, place: &Located, finding: Finding) -> LocatedFinding {
+        let pointer = format!("{}{}", object.pointer, finding.pointer);
+        let position = document.locate_nearest(&pointer);
+        let excerpt = if self.judge.excerpts {
+            Excerpt::of(document, self.bytes, finding.kind, &pointer, position)
+        } else {
+            Excerpt::default()
+        };
+        LocatedFinding {
+            file: Arc::clone(self.name),
+            document: Arc::clone(&place.address),
+            line: position.line,
+            column: position.column,
+            object: Arc::clone(&place.name),
+            finding,
+            excerpt,
+        }
+    }
+
+    fn fault(&self, place: (usize, usize), message: String) -> Fault {
+        Fault { file: Arc::clone(self.name), document: None, place: Some(place), message }
     }
 
     fn misshapen(&mut self, document: &Document<'_>, object: &Object, error: &ObjectError) {
@@ -142,6 +238,21 @@ impl Reading<'_> {
             message: error.problem.to_string(),
         });
     }
+}
+
+/// What the findings of one object share.
+struct Located {
+    address: Arc<str>,
+    name: Arc<ObjectName>,
+}
+
+fn as_set_aside(finding: &Finding) -> Option<SetAside> {
+    let (policy, rule) = finding.policy.clone().zip(finding.rule.clone())?;
+    Some(SetAside { pointer: finding.pointer.clone(), policy, rule })
+}
+
+fn is_of(set_aside: &SetAside, finding: &Finding) -> bool {
+    as_set_aside(finding).is_some_and(|its| its == *set_aside)
 }
 
 /// In the order of the object: indices by number.

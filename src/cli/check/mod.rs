@@ -3,11 +3,13 @@
 //! ```text
 //! files.rs   paths as named -> files to read, in order
 //! facts.rs   what the input itself tells beside the objects
+//! ignore.rs  comments that set a finding aside
 //! judge.rs   one file -> findings with their places, faults, counts
 //! ```
 
 pub mod facts;
 pub mod files;
+mod ignore;
 pub mod judge;
 
 use std::collections::BTreeSet;
@@ -131,13 +133,15 @@ pub fn check(settings: &Settings) -> Report {
     };
     let judged: Vec<judge::JudgedFile> = inputs.par_iter().map(|input| judge_input(&judge, input)).collect();
     let mut counts = Counts::default();
-    let mut findings = Vec::new();
+    let (mut findings, mut ignored, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
     let mut matching = BTreeSet::new();
     for file in judged {
         matching.extend(file.matching);
         counts += file.counts;
         findings.extend(file.findings);
+        ignored.extend(file.ignored);
         faults.extend(file.faults);
+        warnings.extend(file.warnings);
     }
     // Those of the walk came first; within a file they are in order of their lines already.
     faults.sort_by(|a, b| a.file.cmp(&b.file));
@@ -146,6 +150,8 @@ pub fn check(settings: &Settings) -> Report {
         not_judged: not_judged(&counts, &matching, &settings.policies, &facts),
         counts,
         findings,
+        ignored,
+        warnings,
         exceptions: ExceptionLine::of(&settings.policies, settings.today),
         faults,
     }

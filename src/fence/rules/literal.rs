@@ -79,12 +79,7 @@ fn words<'t>(at: ContainerAt, container: &'t Container<'_>, found: &mut Vec<Refe
     }
 }
 
-fn list_of_words<'t>(
-    at: ContainerAt,
-    list: &'static str,
-    words: &'t List<Hidden<'_>>,
-    found: &mut Vec<Reference<'t>>,
-) {
+fn list_of_words<'t>(at: ContainerAt, list: &'static str, words: &'t List<Hidden<'_>>, found: &mut Vec<Reference<'t>>) {
     let mut before = None;
     for (index, word) in words.items.iter().enumerate() {
         let word = word.as_str();

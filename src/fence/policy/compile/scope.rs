@@ -6,8 +6,8 @@ use crate::fence::policy::compile::faults::Faults;
 use crate::fence::policy::error::{Problem, escape, near_miss};
 use crate::fence::policy::file::{self, LabelSelectorOperator, PodTemplates};
 use crate::fence::policy::{LabelSelector, Operator, Requirement, Scope};
-use crate::fence::validation;
 use crate::fence::rules::data::OBJECT_KINDS;
+use crate::fence::validation;
 use crate::fence::workload::BUILT_IN;
 
 /// The kinds that `match.kinds` may name.

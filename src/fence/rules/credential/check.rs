@@ -1,6 +1,6 @@
 //! What confirms a format: checksums that issuers put into their tokens, what base64 decodes to, and entropy.
 
-use super::format::{ALNUM, BASE64, DASH, EQUALS, URL_SAFE, UNDERSCORE, is_of, run};
+use super::format::{ALNUM, BASE64, DASH, EQUALS, UNDERSCORE, URL_SAFE, is_of, run};
 use super::placeholder;
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -100,7 +100,8 @@ pub fn jwt(value: &str, at: usize) -> bool {
 
 /// `Basic` and a base64 of `user:password` (RFC 7617).
 pub fn basic(value: &str, at: usize) -> bool {
-    let rest = value.get(at..).and_then(|rest| rest.split_once(' ')).map_or("", |(_, rest)| rest.trim_start_matches(' '));
+    let rest =
+        value.get(at..).and_then(|rest| rest.split_once(' ')).map_or("", |(_, rest)| rest.trim_start_matches(' '));
     user_and_password(rest)
 }
 
@@ -117,7 +118,8 @@ fn user_and_password(text: &str) -> bool {
     let length = run(text.as_bytes(), BASE64 | EQUALS, LONGEST);
     let word = &text[..length];
     // What is no multiple of four is a word of another sort.
-    if length < 8 || length % 4 != 0 || text.as_bytes().get(length).is_some_and(|next| is_of(*next, UNDERSCORE | DASH)) {
+    if length < 8 || length % 4 != 0 || text.as_bytes().get(length).is_some_and(|next| is_of(*next, UNDERSCORE | DASH))
+    {
         return false;
     }
     let decoded = decode(word).and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
@@ -129,9 +131,12 @@ fn user_and_password(text: &str) -> bool {
 /// A private key in PEM (RFC 7468) or as OpenSSH and PGP write theirs. Encrypted ones are not in clear.
 pub fn pem(value: &str, at: usize) -> bool {
     let Some(rest) = value.get(at..).and_then(|rest| rest.strip_prefix(PEM)) else { return false };
-    let Some((label, body)) = rest.get(..LONGEST_LABEL).unwrap_or(rest).split_once("-----").map(|(label, _)| {
-        (label, &rest[label.len() + 5..])
-    }) else {
+    let Some((label, body)) = rest
+        .get(..LONGEST_LABEL)
+        .unwrap_or(rest)
+        .split_once("-----")
+        .map(|(label, _)| (label, &rest[label.len() + 5..]))
+    else {
         return false;
     };
     let label = label.strip_suffix(" BLOCK").unwrap_or(label);
@@ -234,7 +239,9 @@ pub fn terraform(value: &str, at: usize) -> bool {
 pub fn telegram(value: &str, at: usize) -> bool {
     let bytes = value.as_bytes();
     let before = bytes[..at].iter().rev().take(13).take_while(|byte| byte.is_ascii_digit()).count();
-    let starts = at.checked_sub(before + 1).is_none_or(|before| !is_of(bytes[before], URL_SAFE) || value[..before + 1].ends_with("/bot") || bytes[before] == b't');
+    let starts = at.checked_sub(before + 1).is_none_or(|before| {
+        !is_of(bytes[before], URL_SAFE) || value[..before + 1].ends_with("/bot") || bytes[before] == b't'
+    });
     let after = &value[at + 1..];
     let length = run(after.as_bytes(), URL_SAFE, 64);
     (8..=12).contains(&before) && starts && length == 35 && is_random(&after[..length])
@@ -247,7 +254,10 @@ pub fn slack_webhook(value: &str, at: usize) -> bool {
     let mut parts = path[..length].split('/');
     let sort = parts.next();
     let ids = |part: Option<&str>, first: &str| part.is_some_and(|part| part.len() >= 9 && part.starts_with(first));
-    matches!(sort, Some("services")) && ids(parts.next(), "T") && ids(parts.next(), "B") && parts.next().is_some_and(|last| last.len() == 24 && is_random(last))
+    matches!(sort, Some("services"))
+        && ids(parts.next(), "T")
+        && ids(parts.next(), "B")
+        && parts.next().is_some_and(|last| last.len() == 24 && is_random(last))
 }
 
 /// `/api/webhooks/<id>/<token>`.

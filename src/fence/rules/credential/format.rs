@@ -101,9 +101,8 @@ impl Format {
     /// Whether it is what stands at the mark.
     pub fn reads(&self, value: &str, at: usize, mark: &str) -> bool {
         match self.reader {
-            Reader::Token(parts, check) => token(value, at, mark, parts).is_some_and(|token| {
-                check(token) && token.get(mark.len()..).is_some_and(check::is_random)
-            }),
+            Reader::Token(parts, check) => token(value, at, mark, parts)
+                .is_some_and(|token| check(token) && token.get(mark.len()..).is_some_and(check::is_random)),
             Reader::At(read) | Reader::Inside(read) => read(value, at),
             Reader::Named(_) => false,
         }

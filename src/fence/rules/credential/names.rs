@@ -36,8 +36,20 @@ const ENDS: [&[&str]; 28] = [
 ];
 
 /// Words behind them that change nothing.
-const TAILS: [&str; 12] =
-    ["value", "plain", "text", "plaintext", "base64", "b64", "prod", "production", "dev", "staging", "primary", "secondary"];
+const TAILS: [&str; 12] = [
+    "value",
+    "plain",
+    "text",
+    "plaintext",
+    "base64",
+    "b64",
+    "prod",
+    "production",
+    "dev",
+    "staging",
+    "primary",
+    "secondary",
+];
 
 /// Longer names are nobody's.
 const LONGEST_NAME: usize = 128;
@@ -203,14 +215,39 @@ mod tests {
     #[test]
     fn names_are_read_by_their_last_words() {
         for name in [
-            "DB_PASSWORD", "dbPassword", "--db.password", "X-Api-Key", "apikey", "PGPASSWORD_1", "password2", "Authorization",
-            "SECRET_KEY_BASE", "AUTH_TOKEN", "mysql-root-password", "accountkey", "TOKEN",
+            "DB_PASSWORD",
+            "dbPassword",
+            "--db.password",
+            "X-Api-Key",
+            "apikey",
+            "PGPASSWORD_1",
+            "password2",
+            "Authorization",
+            "SECRET_KEY_BASE",
+            "AUTH_TOKEN",
+            "mysql-root-password",
+            "accountkey",
+            "TOKEN",
         ] {
             assert!(is_secret(name, "hunter2hunter2"), "{name}");
         }
         for name in [
-            "PASSWORD_FILE", "TOKEN_URL", "SECRET_NAME", "PASSWORD_PATH", "TOKEN_TTL", "MAX_TOKENS", "PWD", "KEY", "PUBLIC_KEY",
-            "COMPASS", "PASSWORD_MIN_LENGTH", "SECRETS_STORE", "", "TOKENIZER", "secretName", "BYPASS",
+            "PASSWORD_FILE",
+            "TOKEN_URL",
+            "SECRET_NAME",
+            "PASSWORD_PATH",
+            "TOKEN_TTL",
+            "MAX_TOKENS",
+            "PWD",
+            "KEY",
+            "PUBLIC_KEY",
+            "COMPASS",
+            "PASSWORD_MIN_LENGTH",
+            "SECRETS_STORE",
+            "",
+            "TOKENIZER",
+            "secretName",
+            "BYPASS",
         ] {
             assert!(!is_secret(name, "hunter2hunter2"), "{name}");
         }
@@ -219,10 +256,32 @@ mod tests {
     #[test]
     fn what_stands_for_something_else_is_no_value() {
         for value in [
-            "", "true", "no", "8080", "1.5", "$(DB_PASSWORD)", "${DB_PASSWORD}", "$DB_PASSWORD", "<password>", "********", "xxxxx",
-            "{{ .Values.password }}", "/run/secrets/password", "https://vault.example.com", "vault:secret/data/db#password",
-            "POSTGRES_PASSWORD", "REPLACE_ME", "your-password", "YOUR_PASSWORD_HERE", "todo", "password.txt", "prefix-${X}",
-            "a sentence of five words", "op://vault/item/field", "%DB_PASSWORD%", "@@PASSWORD@@",
+            "",
+            "true",
+            "no",
+            "8080",
+            "1.5",
+            "$(DB_PASSWORD)",
+            "${DB_PASSWORD}",
+            "$DB_PASSWORD",
+            "<password>",
+            "********",
+            "xxxxx",
+            "{{ .Values.password }}",
+            "/run/secrets/password",
+            "https://vault.example.com",
+            "vault:secret/data/db#password",
+            "POSTGRES_PASSWORD",
+            "REPLACE_ME",
+            "your-password",
+            "YOUR_PASSWORD_HERE",
+            "todo",
+            "password.txt",
+            "prefix-${X}",
+            "a sentence of five words",
+            "op://vault/item/field",
+            "%DB_PASSWORD%",
+            "@@PASSWORD@@",
         ] {
             assert!(!is_secret("DB_PASSWORD", value), "{value}");
         }

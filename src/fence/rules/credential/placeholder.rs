@@ -59,8 +59,22 @@ fn is_mask(value: &str) -> bool {
 /// takes as long as nobody does.
 fn is_to_be_filled_in(value: &str) -> bool {
     const WORDS: [&str; 16] = [
-        "replace", "insert", "your", "todo", "fixme", "tbd", "placeholder", "redacted", "example", "fill", "none", "null",
-        "nil", "undefined", "masked", "omitted",
+        "replace",
+        "insert",
+        "your",
+        "todo",
+        "fixme",
+        "tbd",
+        "placeholder",
+        "redacted",
+        "example",
+        "fill",
+        "none",
+        "null",
+        "nil",
+        "undefined",
+        "masked",
+        "omitted",
     ];
     let first = value.split(|character: char| !character.is_ascii_alphanumeric()).find(|word| !word.is_empty());
     let lower = first.unwrap_or("").to_ascii_lowercase();

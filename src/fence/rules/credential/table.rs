@@ -6,8 +6,8 @@ use memchr::memmem::Finder;
 
 use super::check::{self, none};
 use super::format::{
-    ALNUM, ANY_HEX, BASE64, DASH, DIGITS, DOT, EQUALS, Format, HEX, LETTERS, LOWER, Part, Reader, UNDERSCORE, UPPER, URL_SAFE,
-    is_all, is_word,
+    ALNUM, ANY_HEX, BASE64, DASH, DIGITS, DOT, EQUALS, Format, HEX, LETTERS, LOWER, Part, Reader, UNDERSCORE, UPPER,
+    URL_SAFE, is_all, is_word,
 };
 
 use Part::{Run, Text};
@@ -17,11 +17,13 @@ const GITHUB: &str = "https://docs.github.com/en/authentication/keeping-your-acc
 const GITLAB: &str = "https://docs.gitlab.com/security/tokens/#token-prefixes";
 const SLACK: &str = "https://docs.slack.dev/authentication/tokens";
 const VAULT: &str = "https://developer.hashicorp.com/vault/docs/concepts/tokens#token-prefixes";
-const AZURE_STORAGE: &str = "https://learn.microsoft.com/en-us/azure/storage/common/storage-configure-connection-string";
+const AZURE_STORAGE: &str =
+    "https://learn.microsoft.com/en-us/azure/storage/common/storage-configure-connection-string";
 const DIGITALOCEAN: &str = "https://docs.digitalocean.com/reference/api/create-personal-access-token/";
 const OPENAI: &str = "https://platform.openai.com/docs/api-reference/authentication";
 const ANTHROPIC: &str = "https://docs.anthropic.com/en/api/overview";
-const AWS_KEYS: &str = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids";
+const AWS_KEYS: &str =
+    "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids";
 const SHOPIFY: &str = "https://shopify.dev/changelog/length-of-the-shopify-access-token-is-increasing";
 const NEW_RELIC: &str = "https://docs.newrelic.com/docs/apis/intro-apis/new-relic-api-keys/";
 const DATADOG: &str = "https://docs.datadoghq.com/account_management/api-app-keys/";

@@ -11,9 +11,38 @@ pub const FORMAT: (&str, &str) = ("URL with a password", "https://www.rfc-editor
 /// Passwords that everybody tries first. They are what the program takes, and no secret: a guess, so that a document's
 /// `user:password` is not refused.
 const WEAK: [&str; 32] = [
-    "pass", "password", "passwd", "passw0rd", "pwd", "secret", "changeme", "change_me", "change-me", "changeit", "admin",
-    "administrator", "root", "guest", "user", "username", "test", "testing", "demo", "default", "postgres", "mysql", "mongo",
-    "redis", "rabbitmq", "db", "foo", "bar", "token", "key", "123456", "mypassword",
+    "pass",
+    "password",
+    "passwd",
+    "passw0rd",
+    "pwd",
+    "secret",
+    "changeme",
+    "change_me",
+    "change-me",
+    "changeit",
+    "admin",
+    "administrator",
+    "root",
+    "guest",
+    "user",
+    "username",
+    "test",
+    "testing",
+    "demo",
+    "default",
+    "postgres",
+    "mysql",
+    "mongo",
+    "redis",
+    "rabbitmq",
+    "db",
+    "foo",
+    "bar",
+    "token",
+    "key",
+    "123456",
+    "mypassword",
 ];
 
 /// The first URL with a password; one with a weak password only where there is no other.
@@ -58,7 +87,9 @@ fn user(value: &str, at: usize) -> &str {
 fn is_weak(password: &str, user: &str) -> bool {
     password.eq_ignore_ascii_case(user)
         || password.len() < 4
-        || WEAK.iter().any(|weak| password.trim_end_matches(|c: char| c.is_ascii_digit() || c == '!').eq_ignore_ascii_case(weak))
+        || WEAK
+            .iter()
+            .any(|weak| password.trim_end_matches(|c: char| c.is_ascii_digit() || c == '!').eq_ignore_ascii_case(weak))
         || WEAK.contains(&password)
 }
 
