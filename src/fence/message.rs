@@ -88,7 +88,7 @@ pub fn describe(text: &mut String, reference: &Reference<'_>, spec: &PodSpec<'_>
         }
         Kind::Literal => {
             if let Site::Member(_) = reference.site {
-                push.plain("the ConfigMap").keys(&reference.keys).plain(" ");
+                push.plain("the ConfigMap's").keys(&reference.keys).plain(" ");
             }
             push.plain("has ").plain(if reference.guess { "what may be " } else { "" });
             push.plain("a credential in clear (").plain(detail).plain(")");
@@ -120,18 +120,21 @@ pub fn describe(text: &mut String, reference: &Reference<'_>, spec: &PodSpec<'_>
 }
 
 /// Where in a container's lists a word or a header stands.
-fn push_list(push: &mut Pusher<'_>, list: &str, header: Bare<'_>) {
+fn push_list(push: &mut Pusher<'_>, list: &str, name: Bare<'_>) {
     let mut parts = list.trim_matches('/').split('/');
     let (first, last) = (parts.next().unwrap_or(""), parts.next_back());
     let hook = parts.next().filter(|_| first == "lifecycle");
     match last {
         None => {
             push.plain(" in its ").plain(first);
+            if !name.0.is_empty() {
+                push.plain(" as ").bare(name);
+            }
         }
         Some(last) => {
             push.plain(" in ");
             if last == "httpHeaders" {
-                push.plain("header ").bare(header)
+                push.plain("header ").bare(name)
             } else {
                 push.plain("the command")
             };

@@ -60,6 +60,13 @@ fn no_value_beside_a_reference_is_shown_in_any_form() {
     assert_snapshot!(folder.check(&["pod.yaml"]), @r#"
     exit: 1
     --- stdout
+    pod.yaml:9:14: Pod default/web
+      |
+    9 | …
+      | ^
+      |
+      = warned: container "api" has what may be a credential in clear (by its name) in its args as password (/spec/containers/0/args/0): cannot be swapped safely: literal has no swap; take it from a Secret as a file, and change it: whoever reads the manifest knows it; it is a guess, so a warning where the rule says mount [test/all]
+
     pod.yaml:11:11: Pod default/web
        |
     11 |         - {name: A, … valueFrom: {secretKeyRef: {name: db, key: a}}}
@@ -157,7 +164,13 @@ fn no_value_beside_a_reference_is_shown_in_any_form() {
        |
        = denied: volume "c" hands Secret "node" to CSI driver "secrets-store.csi.k8s.io" (/spec/volumes/1/csi/nodePublishSecretRef): cannot be swapped safely: csi has no swap; this policy does not let the pod have this volume [test/all]
 
-    1 file, 1 workload: 13 denied, 0 warned, 0 swapped, 0 allowed
+    pod.yaml:31:86: Pod default/web
+       |
+    31 |     … password: …
+       |
+       = warned: volume "c" has what may be a credential in clear (by its name) in attribute password (/spec/volumes/1/csi/volumeAttributes/password): cannot be swapped safely: literal has no swap; take it from a Secret as a file, and change it: whoever reads the manifest knows it; it is a guess, so a warning where the rule says mount [test/all]
+
+    1 file, 1 workload: 13 denied, 2 warned, 0 swapped, 0 allowed
     "#);
 }
 

@@ -165,7 +165,7 @@ impl Reading<'_> {
         document: &Document<'_>,
         object: &Object,
         judgement: Judgement,
-        ignored: Vec<(Finding, usize)>,
+        mut ignored: Vec<(Finding, usize)>,
     ) {
         let counts = &mut self.file.counts;
         counts.allowed += judgement.allowed;
@@ -190,6 +190,7 @@ impl Reading<'_> {
             let located = self.locate(document, object, &place, finding);
             self.file.findings.push(located);
         }
+        ignored.sort_by(|(a, _), (b, _)| by_pointer(&a.pointer, &b.pointer).then(a.mode.cmp(&b.mode)));
         for (finding, comment) in ignored {
             let finding = self.locate(document, object, &place, finding);
             let Comment { place, reason, .. } = &self.comments[comment];

@@ -63,7 +63,7 @@ pub fn is_random(text: &str) -> bool {
     // A long text of sixteen digits has four bits a character, a short one of any less than its length allows.
     let least = (0.55 * (length as f64).log2()).min(2.9);
     let runs = bytes.windows(2).filter(|pair| pair[1] == pair[0].wrapping_add(1) || pair[1] == pair[0]).count();
-    entropy >= least && runs * 3 <= length && !placeholder::says_example(text)
+    entropy >= least && runs * 2 <= length && !placeholder::says_example(text)
 }
 
 /// Standard base64, perhaps without its padding.

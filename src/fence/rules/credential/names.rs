@@ -35,6 +35,9 @@ const ENDS: [&[&str]; 28] = [
     &["authorization"],
 ];
 
+/// Those that are written in one word with what is before them: `PGPASSWORD`.
+const JOINED: [&str; 5] = ["password", "passwd", "passphrase", "secret", "token"];
+
 /// Words behind them that change nothing.
 const TAILS: [&str; 12] = [
     "value",
@@ -104,7 +107,11 @@ fn end(words: &[String]) -> Option<&'static [&'static str]> {
     let bare = |word: &str| word.trim_end_matches(|last: char| last.is_ascii_digit()).to_owned();
     let ends_with = |end: &&&[&str]| {
         let from = words.len().checked_sub(end.len());
-        from.is_some_and(|from| words[from..].iter().zip(**end).all(|(word, end)| bare(word) == **end))
+        let is = |(word, end): (&String, &&str)| {
+            let word = bare(word);
+            word == **end || (JOINED.contains(end) && word.ends_with(end))
+        };
+        from.is_some_and(|from| words[from..].iter().zip(**end).all(is))
     };
     // The longest: a `SECRET_KEY_BASE` is one, too.
     ENDS.iter().filter(ends_with).max_by_key(|end| end.len()).copied()
@@ -159,9 +166,12 @@ fn is_name_of_a_thing(value: &str) -> bool {
     let mut parts = value.split(['-', '.', '/', ':', '_', ' ', ',']);
     let is_word = |part: &str| {
         let bytes = part.as_bytes();
-        let lower = bytes.iter().skip(1).all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-        let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
-        lower && part.len() <= 16 && digits <= 2 && bytes.first().is_none_or(u8::is_ascii_alphanumeric)
+        let letters = part.trim_end_matches(|last: char| last.is_ascii_digit());
+        let lower = letters.bytes().skip(1).all(|byte| byte.is_ascii_lowercase());
+        lower
+            && part.len() <= 16
+            && part.len() - letters.len() <= 2
+            && bytes.first().is_none_or(u8::is_ascii_alphanumeric)
     };
     parts.all(is_word)
 }

@@ -89,7 +89,7 @@ fn is_pattern(value: &str) -> bool {
 
 /// Words by which documents mark what is no credential. Long enough that chance does not make them.
 pub fn says_example(text: &str) -> bool {
-    const WORDS: [&str; 6] = ["example", "placeholder", "redacted", "changeme", "your_", "your-"];
+    const WORDS: [&str; 5] = ["example", "placeholder", "redacted", "your_", "your-"];
     let has = |word: &&str| {
         let word = word.as_bytes();
         text.as_bytes().windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))

@@ -1,0 +1,128 @@
+//! No part of a credential leaves the program: in no form of report, answer, record or `Debug`.
+
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+use secretfence::cli::check::{Settings, check};
+use secretfence::fence::{Question, answer, evaluate};
+use secretfence::report;
+use serde_json::{Value, json};
+
+use crate::formats::{Dice, ROWS};
+use crate::places::{denies, findings, places};
+use crate::support::{ENDPOINTS, create, facts, rules, today};
+
+/// Runs of the credential that are no word of ours: what every credential of the format begins with is no secret.
+fn runs(credential: &str) -> Vec<String> {
+    let bytes: Vec<char> = credential.chars().collect();
+    let runs = bytes.windows(6).map(|run| run.iter().collect::<String>());
+    // Words of a URL, of JSON, of PEM are no part of what is secret there.
+    const WORDS: [&str; 6] = ["---", "\"", "://", "=", " ", "."];
+    runs.filter(|run| run.chars().any(|one| one.is_ascii_digit()) && !WORDS.iter().any(|word| run.contains(word)))
+        .collect()
+}
+
+fn assert_hidden(credential: &str, shown: &str) {
+    assert!(!runs(credential).is_empty(), "nothing to look for: {credential}");
+    for run in runs(credential) {
+        assert!(!shown.contains(&run), "{run} of {credential} in {shown}");
+    }
+}
+
+/// The same document in several layouts.
+fn layouts(object: &Value) -> Vec<String> {
+    let value = object.to_string();
+    let pretty = serde_json::to_string_pretty(object).unwrap();
+    vec![value.clone(), pretty, format!("# a comment\n{value} # another\n"), yaml(object)]
+}
+
+fn one(mut of: Vec<String>, seed: u64) -> String {
+    of.swap_remove(seed as usize % of.len())
+}
+
+/// Block style, strings of several lines as block scalars.
+fn yaml(object: &Value) -> String {
+    fn write(value: &Value, indent: usize, out: &mut String) {
+        let pad = " ".repeat(indent);
+        match value {
+            Value::Object(members) if !members.is_empty() => {
+                for (key, value) in members {
+                    out.push_str(&format!("\n{pad}{}:", json!(key)));
+                    write(value, indent + 2, out);
+                }
+            }
+            Value::Array(items) if !items.is_empty() => {
+                for item in items {
+                    out.push_str(&format!("\n{pad}-"));
+                    write(item, indent + 2, out);
+                }
+            }
+            Value::String(text) if text.contains('\n') => {
+                out.push_str(" |-");
+                for line in text.lines() {
+                    out.push_str(&format!("\n{pad}{line}"));
+                }
+            }
+            other => out.push_str(&format!(" {other}")),
+        }
+    }
+    let mut out = String::from("---");
+    write(object, 0, &mut out);
+    out + "\n"
+}
+
+fn reports(source: &str, all: bool) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path: PathBuf = folder.path().join("object.yaml");
+    std::fs::write(&path, source).unwrap();
+    let policies = rules(&["{name: clear, on: [clear, any], action: deny}"]);
+    let settings =
+        Settings { policies, paths: vec![path], namespace: "shop".to_owned(), today: today(), all, excerpts: true };
+    let report = check(&settings);
+    let mut shown = Vec::new();
+    report::text::write_findings(&report, &mut shown).unwrap();
+    report::text::write_faults(&report, &mut shown).unwrap();
+    report::text::write_summary(&report, &mut shown).unwrap();
+    report::json::write(&report, &mut shown).unwrap();
+    let shown = String::from_utf8(shown).unwrap() + &format!("{report:?}");
+    assert!(report.faults.is_empty() && report.counts.denied > 0, "{shown}\n{source}");
+    shown
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 12 } else { 100 }))]
+
+    #[test]
+    fn no_run_of_a_credential_is_in_any_output(seed in any::<u64>(), all in any::<bool>()) {
+        for (index, row) in ROWS.iter().enumerate() {
+            let (credential, _) = (row.make)(&mut Dice::new(seed ^ index as u64));
+            let mut objects = places(row.variable, &credential);
+            let (object, _) = objects.swap_remove(seed as usize % objects.len());
+            assert_hidden(&credential, &reports(&one(layouts(&object), seed), all));
+            assert_hidden(&credential, &format!("{:?}", findings(&object, &denies())));
+            for endpoint in ENDPOINTS {
+                let review = create(&object).to_string();
+                let answer = answer(review.as_bytes(), endpoint, &denies(), &facts()).unwrap();
+                assert_hidden(&credential, &String::from_utf8_lossy(&answer.body));
+                assert_hidden(&credential, &format!("{answer:?}"));
+            }
+            let key = row.variable.unwrap_or("settings");
+            let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {key: credential}});
+            let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "stringData": {key: credential},
+                "data": {"encoded": base64_simd::STANDARD.encode_to_string(&credential)}});
+            let layouts = layouts(&map).into_iter().chain(layouts(&secret)).collect();
+            let shown = reports(&one(layouts, seed >> 8), all);
+            assert_hidden(&credential, &shown);
+            assert_hidden(&base64_simd::STANDARD.encode_to_string(&credential), &shown);
+        }
+    }
+}
+
+#[test]
+fn an_error_beside_a_credential_does_not_show_it() {
+    let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [
+        {"name": "a", "args": ["--password=hunter2-hunter2"], "env": [{"name": "A", "value": {"hunter2-hunter2": 1}}]}]}});
+    let question = Question { api_version: "v1", kind: "Pod", namespace: "shop", all: true, patch: true };
+    let error = evaluate(object.to_string().as_bytes(), &question, &denies(), &facts()).unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("hunter2"));
+}
