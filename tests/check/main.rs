@@ -7,6 +7,7 @@ mod arguments;
 mod bad_input;
 mod exceptions;
 mod excerpts;
+mod ignore;
 mod inputs;
 mod json;
 mod namespaces;

@@ -7,6 +7,7 @@ use memchr::{memchr, memchr_iter, memmem, memrchr};
 
 use crate::fence::PolicySet;
 use crate::fence::name::{Shown, acts_on_a_terminal};
+use crate::fence::rules::credential;
 use crate::manifest::Manifest;
 
 /// What a comment begins with.
@@ -106,6 +107,9 @@ fn comment_lines(rest: &[u8]) -> usize {
 }
 
 fn shown(reason: &str) -> String {
+    if credential::in_word(None, reason).is_some() {
+        return "<masked>".to_owned();
+    }
     let safe = |character: char| if acts_on_a_terminal(character) { ' ' } else { character };
     let mut text: String = reason.chars().take(REASON_CHARACTERS).map(safe).collect();
     if reason.chars().nth(REASON_CHARACTERS).is_some() {
