@@ -139,7 +139,7 @@ fn the_summary_lists_them_and_what_is_wrong_with_them() {
     pod.yaml:15:11: Pod default/web
        |
     15 |         - {name: B, valueFrom: {secretKeyRef: {name: db, key: b}}}
-       |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
        |
        = denied: container "api" takes Secret "db" key "b" as env B (/spec/containers/0/env/1): mount it as a file [test/no-env]
 

@@ -94,7 +94,7 @@ fn reports(source: &str, all: bool) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 12 } else { 100 }))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 6 } else { 100 }))]
 
     #[test]
     fn no_run_of_a_credential_is_in_any_output(seed in any::<u64>(), all in any::<bool>()) {
