@@ -77,6 +77,7 @@
 //! | --- | --- |
 //! | a kind of reference | `fence/kind.rs`, `fence/pod.rs`, `fence/reference.rs` or a file in `fence/rules/`, `fence/message.rs`, `fence/tests/` |
 //! | a field of a policy | `fence/policy/file.rs`, `policy/mod.rs`, `policy/compile/`, then where it decides: `policy/scope.rs`, `verdict.rs`, `swap/` |
+//! | a format of a credential | `fence/rules/credential/table.rs`, `tests/clear/formats.rs` |
 //! | an image that reads files | `fence/swap/catalogue/rows.rs` |
 //! | a reason why a swap is unsafe | `fence/swap/mod.rs` (`Unsafe`), `swap/room.rs` or `swap/safety.rs` |
 //! | a form of report | a file in `report/`, `cli/check/mod.rs` |

@@ -5,6 +5,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/corpus.rs"]
+mod corpus;
+mod found;
+
 mod formats;
 mod objects;
 mod places;

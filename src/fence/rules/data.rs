@@ -97,7 +97,8 @@ impl DataObject<'_> {
 /// Whether there is a value, and it is neither encrypted nor wholly to be replaced. Base64 hides nothing.
 fn is_in_clear(value: &str, encoded: bool) -> bool {
     let is_template = |text: &str| credential::is_template(text.trim());
-    !is_template(value) && !(encoded && decode(value).is_some_and(|text| is_template(&text)))
+    let in_base64 = || encoded && decode(value).is_some_and(|text| is_template(&text));
+    !(is_template(value) || in_base64())
 }
 
 /// What base64 stands for, where that is text. It may be folded.

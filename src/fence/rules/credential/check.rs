@@ -1,7 +1,7 @@
 //! What confirms a format: checksums that issuers put into their tokens, what base64 decodes to, and entropy.
 
 use super::format::{ALNUM, BASE64, DASH, EQUALS, UNDERSCORE, URL_SAFE, is_of, run};
-use super::placeholder;
+use super::{placeholder, url};
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -118,14 +118,15 @@ fn user_and_password(text: &str) -> bool {
     let length = run(text.as_bytes(), BASE64 | EQUALS, LONGEST);
     let word = &text[..length];
     // What is no multiple of four is a word of another sort.
-    if length < 8 || length % 4 != 0 || text.as_bytes().get(length).is_some_and(|next| is_of(*next, UNDERSCORE | DASH))
-    {
+    let goes_on = text.as_bytes().get(length).is_some_and(|next| is_of(*next, UNDERSCORE | DASH));
+    if length < 8 || !length.is_multiple_of(4) || goes_on {
         return false;
     }
     let decoded = decode(word).and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
     let printable = decoded.chars().all(|character| !character.is_control());
-    let password = decoded.split_once(':').map_or("", |(_, password)| password);
-    printable && !password.is_empty() && !placeholder::stands_for_another(password)
+    let (user, password) = decoded.split_once(':').unwrap_or_default();
+    let stands = !password.is_empty() && !placeholder::stands_for_another(password);
+    printable && stands && !url::is_weak(password, user)
 }
 
 /// A private key in PEM (RFC 7468) or as OpenSSH and PGP write theirs. Encrypted ones are not in clear.
@@ -183,7 +184,7 @@ pub fn google_service_account(value: &str, at: usize) -> bool {
 pub fn azure_key(value: &str, at: usize) -> bool {
     let Some((name, rest)) = value.get(at..).and_then(|rest| rest.split_once('=')) else { return false };
     let length = run(rest.as_bytes(), BASE64, 128);
-    let padding = run(rest[length..].as_bytes(), EQUALS, 4);
+    let padding = run(&rest.as_bytes()[length..], EQUALS, 4);
     // 64 bytes, or 32.
     let shaped = (name == "AccountKey" && length == 86 && padding == 2) || (length == 43 && padding == 1);
     // The account of the emulator has one key, and everybody knows it.

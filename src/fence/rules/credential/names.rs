@@ -54,6 +54,8 @@ const TAILS: [&str; 12] = [
     "secondary",
 ];
 
+/// `pwd`
+const SHORTEST_NAME: usize = 3;
 /// Longer names are nobody's.
 const LONGEST_NAME: usize = 128;
 /// Longer values are files; what is in them has a format or is not found.
@@ -61,7 +63,7 @@ const LONGEST_VALUE: usize = 512;
 
 /// Whether the name says so, and nothing in the value speaks against it.
 pub fn is_secret(name: &str, value: &str) -> bool {
-    if name.len() > LONGEST_NAME || value.len() > LONGEST_VALUE {
+    if !(SHORTEST_NAME..=LONGEST_NAME).contains(&name.len()) || value.len() > LONGEST_VALUE {
         return false;
     }
     let words = words(name);

@@ -90,11 +90,11 @@ fn is_pattern(value: &str) -> bool {
 /// Words by which documents mark what is no credential. Long enough that chance does not make them.
 pub fn says_example(text: &str) -> bool {
     const WORDS: [&str; 5] = ["example", "placeholder", "redacted", "your_", "your-"];
-    let has = |word: &&str| {
+    let has = |word: &str| {
         let word = word.as_bytes();
         text.as_bytes().windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
     };
-    WORDS.iter().any(|word| has(&word))
+    WORDS.iter().any(|word| has(word))
 }
 
 fn unquoted(value: &str) -> &str {

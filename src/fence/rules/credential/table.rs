@@ -181,10 +181,10 @@ pub fn find_named(name: &str, value: &str) -> Option<&'static str> {
     }
     let spelt = |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_uppercase() } else { b'_' };
     let name: Vec<u8> = name.bytes().map(spelt).collect();
-    let goes_by = |mark: &&str| {
+    let goes_by = |mark: &str| {
         name.strip_suffix(mark.as_bytes()).is_some_and(|before| before.last().is_none_or(|last| *last == b'_'))
     };
-    let row = MARKS.named.iter().find(|(_, marks, is)| marks.iter().any(|mark| goes_by(&mark)) && is(value));
+    let row = MARKS.named.iter().find(|(_, marks, is)| marks.iter().any(|mark| goes_by(mark)) && is(value));
     row.filter(|_| check::is_random(value)).map(|(name, ..)| *name)
 }
 

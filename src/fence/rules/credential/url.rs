@@ -84,7 +84,7 @@ fn user(value: &str, at: usize) -> &str {
 }
 
 /// As its own user's name, a word that everybody tries, or too short to be anything.
-fn is_weak(password: &str, user: &str) -> bool {
+pub fn is_weak(password: &str, user: &str) -> bool {
     password.eq_ignore_ascii_case(user)
         || password.len() < 4
         || WEAK
