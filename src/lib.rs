@@ -39,14 +39,14 @@
 //! | [`fence`] | the core: [`evaluate`](fence::evaluate()) and [`answer`](fence::answer()) are the two ways in | nothing here |
 #![cfg_attr(
     feature = "cli",
-    doc = "| [`manifest`] | YAML and JSON with source positions, as kubectl reads them | `fence` |
+    doc = "| [`manifest`] | YAML and JSON with source positions, as kubectl reads them; edits that keep the layout | `fence` |
 | [`policy_dir`] | policy files from disk | `fence`, `manifest` |
 | [`report`] | what was found, as text and as JSON | `fence`, `manifest` |
 | [`cli`] | arguments, resolved to settings, run | everything |"
 )]
 #![cfg_attr(
     feature = "cluster",
-    doc = "| [`cluster`] | watches of what the rules ask of a live cluster | `fence`, `manifest` |"
+    doc = "| [`cluster`] | lists and watches of what the rules ask of a live cluster | `fence`, `manifest` |"
 )]
 #![cfg_attr(
     feature = "webhook",
@@ -79,6 +79,7 @@
 //! | a field of a policy | `fence/policy/file.rs`, `policy/mod.rs`, `policy/compile/`, then where it decides: `policy/scope.rs`, `verdict.rs`, `swap/` |
 //! | a format of a credential | `fence/rules/credential/table.rs`, `tests/clear/formats.rs` |
 //! | an image that reads files | `fence/swap/catalogue/rows.rs` |
+//! | a layout that `fix` keeps | `manifest/edit/`, a case in `tests/fix/layout.rs`, the generator in `tests/fix/properties.rs` |
 //! | a reason why a swap is unsafe | `fence/swap/mod.rs` (`Unsafe`), `swap/room.rs` or `swap/safety.rs` |
 //! | a form of report | a file in `report/`, `cli/check/mod.rs` |
 //! | a metric | `telemetry/metrics.rs` |

@@ -323,6 +323,14 @@ fn a_secret_that_nobody_knows_is_what_the_rule_says_of_missing_ones() {
 }
 
 #[test]
+fn the_name_of_a_shared_secret_is_no_secret_of_the_pods_namespace() {
+    let attributes = json!({"sharedSecret": "copy"});
+    let pod = volume(json!({"csi": {"driver": "csi.sharedresource.openshift.io", "volumeAttributes": attributes}}));
+    assert!(!denies(&pod, Kind::Copied, "{secrets: ['*']}"));
+    assert!(denies(&pod, Kind::SharedSecret, "{from: ['*']}"));
+}
+
+#[test]
 fn the_finding_names_the_chain() {
     let finding = only_finding(&as_account("robot"), &on(Kind::Reach, "action: deny"));
     assert_eq!(
@@ -331,7 +339,7 @@ fn the_finding_names_the_chain() {
     );
     assert_eq!(
         finding.message,
-        "the pod's ServiceAccount can read the Secret in namespace \"payments\", by ServiceAccount \"robot\", RoleBinding \
+        "the pod's ServiceAccount can read Secrets in namespace \"payments\", by ServiceAccount \"robot\", RoleBinding \
          \"payments/robot\", ClusterRole \"reader\", rule 0 (/spec/serviceAccountName): give it a ServiceAccount with fewer \
          rights, or automountServiceAccountToken: false [files-only/rule]"
     );

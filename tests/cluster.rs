@@ -5,6 +5,8 @@
 // Clippy's leave for tests ends at their helper functions.
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 
+#[path = "cluster/across.rs"]
+mod across;
 #[path = "cluster/api.rs"]
 mod api;
 #[path = "cluster/binaries.rs"]
@@ -17,14 +19,20 @@ mod connections;
 mod control_plane;
 #[path = "support/corpus.rs"]
 mod corpus;
+#[path = "cluster/crowd.rs"]
+mod crowd;
 #[path = "cluster/denials.rs"]
 mod denials;
+#[path = "cluster/figures.rs"]
+mod figures;
 #[path = "cluster/guarded.rs"]
 mod guarded;
 #[path = "cluster/guide.rs"]
 mod guide;
 #[path = "cluster/kubectl.rs"]
 mod kubectl;
+#[path = "cluster/live_check.rs"]
+mod live_check;
 #[path = "cluster/modes.rs"]
 mod modes;
 #[path = "cluster/objects.rs"]
@@ -33,6 +41,10 @@ mod objects;
 mod other_webhooks;
 #[path = "cluster/outages.rs"]
 mod outages;
+#[path = "cluster/proxy.rs"]
+mod proxy;
+#[path = "cluster/reach.rs"]
+mod reach;
 #[path = "cluster/served_corpus.rs"]
 mod served_corpus;
 #[path = "cluster/served_templates.rs"]
@@ -41,6 +53,10 @@ mod served_templates;
 mod templates;
 #[path = "cluster/updates.rs"]
 mod updates;
+#[path = "cluster/watch_faults.rs"]
+mod watch_faults;
+#[path = "cluster/watch_scale.rs"]
+mod watch_scale;
 #[path = "cluster/watches.rs"]
 mod watches;
 #[path = "cluster/webhook.rs"]

@@ -9,6 +9,8 @@ use std::process::Command;
 
 use clap::Args;
 use secretfence::cli::serve::ServeArguments;
+use secretfence::cluster::{Needs, Resource};
+use secretfence::fence::{Kind, KindSet};
 use secretfence::policy_dir;
 use serde_json::Value;
 
@@ -77,6 +79,66 @@ fn every_flag_of_serve_is_in_the_table_with_its_variable_and_default() {
     }
     let rows = readme.lines().filter(|line| line.starts_with('|') && line.contains("`SECRETFENCE_")).count();
     assert_eq!(flags.len(), rows, "flags of serve, and rows of the table");
+}
+
+#[test]
+fn every_kind_is_in_the_table_with_its_swap_and_what_it_needs() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, table) =
+        readme.split_once("| kind | what is caught | from where | swap | needs of the cluster |\n").unwrap();
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .skip(1)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    let named: Vec<&str> = rows.iter().map(|row| row[0].trim_matches('`')).collect();
+    assert_eq!(named, Kind::ALL.map(Kind::name));
+    for (kind, row) in Kind::ALL.into_iter().zip(&rows) {
+        let [_, what, from, swap, needs] = row[..] else { panic!("{row:?}") };
+        assert!(!what.is_empty(), "{kind}");
+        let (container, pod) = places(kind);
+        assert_eq!((from.contains("every container"), from.contains("the pod")), (container, pod), "{kind}: {from}");
+        assert_eq!(swap != "no", kind.has_swap(), "{kind}");
+        let alone = resources(kind, "");
+        assert_eq!(needs.starts_with("nothing"), alone.is_empty(), "{kind}: {alone:?}");
+        let at_most = if kind == Kind::SharedSecret { resources(kind, ", where: {from: ['*']}") } else { alone };
+        let all = Resource::ALL.map(Resource::name);
+        let told: BTreeSet<&str> = needs.split('`').filter(|word| all.contains(word)).collect();
+        assert_eq!(told, at_most, "{kind}");
+    }
+}
+
+#[test]
+fn every_way_across_namespaces_is_in_the_table_of_its_page() {
+    let page = std::fs::read_to_string(root().join("docs/across-namespaces.md")).unwrap();
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with('|')).collect();
+    for kind in KindSet::CROSS_NAMESPACE.iter() {
+        let of_kind = rows.iter().filter(|row| row.split('|').nth(2).unwrap().contains(&format!("`{kind}`")));
+        assert!(of_kind.count() > 0, "docs/across-namespaces.md does not say what {kind} closes");
+    }
+}
+
+/// Whether it is found in containers, and in what is the pod's own. A new kind does not compile until that is said.
+fn places(kind: Kind) -> (bool, bool) {
+    match kind {
+        Kind::SecretKeyRef | Kind::EnvFrom | Kind::FileKeyRef | Kind::ExternalEnv => (true, false),
+        Kind::Volume | Kind::Csi | Kind::LegacyVolume | Kind::ImagePull => (false, true),
+        Kind::Injected | Kind::SharedSecret | Kind::Reach => (false, true),
+        Kind::UnknownSource | Kind::NodeAccess | Kind::StorePath | Kind::Copied | Kind::Literal => (true, true),
+        Kind::RawSecret => (false, false),
+    }
+}
+
+/// What `serve` watches for a rule on this kind.
+fn resources(kind: Kind, selects: &str) -> BTreeSet<&'static str> {
+    let policy = format!(
+        "apiVersion: secretfence.dev/v1alpha1\nkind: SecretPolicy\nmetadata: {{name: test}}\n\
+         spec: {{rules: [{{name: test, on: [{kind}], action: deny{selects}}}]}}\n"
+    );
+    let loaded = policy_dir::compile(&[(PathBuf::from("test.yaml"), policy.into_bytes())]);
+    let loaded = loaded.unwrap_or_else(|error| panic!("{error}"));
+    Needs::of(&loaded.set).resources().into_iter().map(Resource::name).collect()
 }
 
 #[test]

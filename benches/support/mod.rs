@@ -79,7 +79,7 @@ fn policy(name: &str, matches: Value, rules: Value) -> Value {
            "spec": {"match": matches, "rules": rules}})
 }
 
-fn compile(documents: Vec<Value>) -> PolicySet {
+pub fn compile(documents: Vec<Value>) -> PolicySet {
     let documents: Vec<_> =
         documents.into_iter().enumerate().map(|(source, value)| PolicyDocument { source, value }).collect();
     match PolicySet::compile(&documents) {

@@ -1,6 +1,7 @@
 //! The command line: arguments as typed, resolved to settings, run.
 
 pub mod check;
+pub mod fix;
 #[cfg(feature = "cluster")]
 pub mod manifests;
 pub mod policy;
@@ -34,6 +35,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Check(check::CheckArguments),
+    Fix(fix::FixArguments),
     #[cfg(feature = "cluster")]
     Manifests(manifests::ManifestsArguments),
     #[command(subcommand)]
@@ -58,6 +60,7 @@ pub enum Colour {
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Check(arguments) => check::run(arguments),
+        Command::Fix(arguments) => fix::run(arguments),
         #[cfg(feature = "cluster")]
         Command::Manifests(arguments) => manifests::run(arguments),
         Command::Policy(command) => policy::run(command),

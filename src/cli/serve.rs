@@ -195,7 +195,7 @@ impl ServeArguments {
             },
             clients,
             policies,
-            cluster: Connection { kubeconfig: self.kubeconfig },
+            cluster: Connection { kubeconfig: self.kubeconfig, ..Connection::default() },
             limits: Limits {
                 max_body: self.max_body,
                 max_in_flight: self.max_in_flight,

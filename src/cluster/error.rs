@@ -1,5 +1,10 @@
 //! Why a watch does not tell anything.
 
+use std::error::Error;
+
+use kube_client::client::AuthError;
+use kube_client::config::KubeconfigError;
+
 use super::client::ConnectError;
 use super::needs::Resource;
 
@@ -22,6 +27,9 @@ pub enum WatchError {
         /// Of what.
         resource: Resource,
     },
+    /// It does not know who asks.
+    #[error("the API server does not take these credentials (401): renew them")]
+    Unauthorized,
     /// The API server does not know this resource.
     #[error("the API server has no {} of {}", .0.name(), .0.api_version())]
     NotInstalled(Resource),
@@ -53,17 +61,28 @@ pub enum WatchError {
 }
 
 impl WatchError {
+    /// Whether a watch cannot go on from where it was: as client-go's reflector, after anything but a way that is cut, a right that
+    /// is missing and an API server that has too much to do.
+    pub(super) fn needs_a_list(&self) -> bool {
+        match self {
+            WatchError::Gone | WatchError::NotInstalled(_) | WatchError::Malformed { .. } => true,
+            WatchError::Refused { code, .. } => *code != 429,
+            _ => false,
+        }
+    }
+
     /// Of a request.
     pub(super) fn of(error: &kube_client::Error, verb: &'static str, resource: Resource) -> WatchError {
         match error {
             kube_client::Error::Api(status) => WatchError::of_status(status.code, &status.reason, verb, resource),
-            other => WatchError::Unreachable(chain(other)),
+            other => WatchError::Unreachable(words(other)),
         }
     }
 
     /// Of a status, which a watch can send in the midst of events, too.
     pub(super) fn of_status(code: u16, reason: &str, verb: &'static str, resource: Resource) -> WatchError {
         match code {
+            401 => WatchError::Unauthorized,
             403 => WatchError::Forbidden { verb, resource },
             404 => WatchError::NotInstalled(resource),
             410 => WatchError::Gone,
@@ -74,24 +93,53 @@ impl WatchError {
         }
     }
 
+    /// Whether the same request may well be answered a moment later.
+    pub(super) fn passes(&self) -> bool {
+        match self {
+            WatchError::Silent(_) | WatchError::Unreachable(_) => true,
+            WatchError::Refused { code, .. } => *code == 429 || *code >= 500,
+            _ => false,
+        }
+    }
+
+    /// Whether a client that is made anew may help.
+    pub(super) fn may_be_the_client(&self) -> bool {
+        matches!(self, WatchError::Silent(_) | WatchError::Unreachable(_) | WatchError::Unauthorized)
+    }
+
     /// Of JSON. The text of serde's own error can hold values.
     pub(super) fn malformed(error: &serde_json::Error) -> WatchError {
         WatchError::Malformed { line: error.line(), column: error.column() }
     }
 }
 
-/// An error with its causes: the client's own says little but "ServiceError".
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
+/// An error with its causes: the client's own says little but "ServiceError". Without what the kubeconfig and its
+/// credential plugin say: the client quotes them, and they hold tokens.
+pub(super) fn words(error: &(dyn Error + 'static)) -> String {
+    let causes = || std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source());
+    if let Some(words) = causes().find_map(without_tokens) {
+        return words;
     }
-    text
+    causes()
+        .skip(1)
+        .map(ToString::to_string)
+        .fold(error.to_string(), |text, cause| if text.contains(&cause) { text } else { format!("{text}: {cause}") })
+}
+
+fn without_tokens(error: &(dyn Error + 'static)) -> Option<String> {
+    if let Some(KubeconfigError::Parse(error)) = error.downcast_ref() {
+        let place = error.location().map(|at| format!(" (line {}, column {})", at.line(), at.column()));
+        return Some(format!("it is no YAML of a kubeconfig{}", place.unwrap_or_default()));
+    }
+    match error.downcast_ref()? {
+        AuthError::AuthExecRun { out, .. } => {
+            Some(format!("the credential plugin of the kubeconfig failed ({}): run it by hand", out.status))
+        }
+        AuthError::AuthExecParse(_) => {
+            Some("the credential plugin of the kubeconfig printed no ExecCredential: run it by hand".to_owned())
+        }
+        _ => None,
+    }
 }
 
 fn of_group(group: &str) -> String {

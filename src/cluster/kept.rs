@@ -62,59 +62,81 @@ impl Kept {
         }
     }
 
-    /// Takes in an object.
-    pub(super) fn put(&mut self, resource: Resource, json: &[u8]) {
+    /// Takes in an object; one that cannot be read takes the place of what was known of it, too. Whether anything else is
+    /// known now: most changes of a Secret or a Namespace are none of a mark or a label.
+    pub(super) fn put(&mut self, resource: Resource, json: &[u8]) -> bool {
         match self {
             Kept::Namespaces { asked, labels } => {
-                if let Some((name, its)) = labels_of(json, asked) {
+                let Some((name, its)) = labels_of(json, asked) else { return self.remove(resource, json) };
+                let is_other = labels.get(&*name) != Some(&its);
+                if is_other {
                     Arc::make_mut(labels).insert(name, its);
                 }
+                is_other
             }
             Kept::Access { store, index } => {
-                if let Some(object) = access_object(resource, json) {
-                    store.put(object);
-                    *index = None;
-                }
+                let Some(object) = access_object(resource, json) else { return self.remove(resource, json) };
+                store.put(object);
+                *index = None;
+                true
             }
             Kept::Secrets { marks, origins } => {
-                if let Some(secret) = known::secret(json, "", marks) {
+                let Some(secret) = known::secret(json, "", marks) else { return self.remove(resource, json) };
+                let is_other = origins.get(&secret.namespace, &secret.name) != Some(&secret.origin);
+                if is_other {
                     Arc::make_mut(origins).insert(&secret.namespace, &secret.name, secret.origin);
                 }
+                is_other
             }
             Kept::ProviderClasses(classes) => {
-                if let Some((namespace, name)) = known::namespace_and_name(json) {
-                    Arc::make_mut(classes).insert(&namespace, &name, provider_class(json));
+                let Some((namespace, name)) = known::namespace_and_name(json) else { return false };
+                let class = provider_class(json);
+                let is_other = classes.get(&namespace, &name) != Some(&class);
+                if is_other {
+                    Arc::make_mut(classes).insert(&namespace, &name, class);
                 }
+                is_other
             }
             Kept::SharedSecrets(origins) => {
-                if let Some((name, from)) = known::shared_secret(json) {
+                let Some((name, from)) = known::shared_secret(json) else { return self.remove(resource, json) };
+                let is_other = origins.get(&name) != Some(&from);
+                if is_other {
                     Arc::make_mut(origins).insert(name, from);
                 }
+                is_other
             }
         }
     }
 
-    /// Forgets an object.
-    pub(super) fn remove(&mut self, resource: Resource, json: &[u8]) {
-        let Some((namespace, name)) = known::namespace_and_name(json) else { return };
+    /// Forgets an object. Whether anything else is known now.
+    pub(super) fn remove(&mut self, resource: Resource, json: &[u8]) -> bool {
+        let Some((namespace, name)) = known::namespace_and_name(json) else { return false };
         match self {
-            Kept::Namespaces { labels, .. } => {
-                Arc::make_mut(labels).remove(&*name);
-            }
+            Kept::Namespaces { labels, .. } => Arc::make_mut(labels).remove(&*name).is_some(),
             Kept::Access { store, index } => {
-                if let Some(kind) = resource.access_kind() {
-                    store.remove(kind, &namespace, &name);
+                let is_gone = resource.access_kind().is_some_and(|kind| store.remove(kind, &namespace, &name));
+                if is_gone {
                     *index = None;
                 }
+                is_gone
             }
-            Kept::Secrets { origins, .. } => {
-                Arc::make_mut(origins).remove(&namespace, &name);
+            Kept::Secrets { origins, .. } => Arc::make_mut(origins).remove(&namespace, &name),
+            Kept::ProviderClasses(classes) => Arc::make_mut(classes).remove(&namespace, &name),
+            Kept::SharedSecrets(origins) => Arc::make_mut(origins).remove(&name).is_some(),
+        }
+    }
+
+    /// Takes an object into a list, of which nothing is known before its end.
+    pub(super) fn list(&mut self, listed: &mut Listed, resource: Resource, json: &[u8]) {
+        match self {
+            Kept::Access { store, .. } => {
+                if let Some(mut object) = access_object(resource, json) {
+                    store.share(&mut object);
+                    listed.objects.push(object);
+                }
             }
-            Kept::ProviderClasses(classes) => {
-                Arc::make_mut(classes).remove(&namespace, &name);
-            }
-            Kept::SharedSecrets(origins) => {
-                Arc::make_mut(origins).remove(&name);
+            _ => {
+                listed.kept.put(resource, json);
             }
         }
     }
@@ -163,14 +185,6 @@ impl Listed {
     /// A list begins.
     pub(super) fn nothing(topic: &Topic) -> Listed {
         Listed { kept: Kept::nothing(topic), objects: Vec::new() }
-    }
-
-    /// Takes in an object.
-    pub(super) fn put(&mut self, resource: Resource, json: &[u8]) {
-        match self.kept {
-            Kept::Access { .. } => self.objects.extend(access_object(resource, json)),
-            _ => self.kept.put(resource, json),
-        }
     }
 }
 
@@ -256,6 +270,40 @@ mod tests {
     }
 
     #[test]
+    fn a_change_of_what_nobody_asks_for_is_no_news() {
+        let put = |kept: &mut Kept, resource, object: Value| kept.put(resource, &bytes(&object));
+        let mut kept = Kept::nothing(&Topic::Secrets(Vec::new()));
+        let secret = |version: &str, annotations: Value| {
+            let metadata =
+                json!({"namespace": "a", "name": "b", "resourceVersion": version, "annotations": annotations});
+            json!({"metadata": metadata})
+        };
+        assert!(put(&mut kept, Resource::Secrets, secret("1", json!({}))));
+        assert!(!put(&mut kept, Resource::Secrets, secret("2", json!({"rotated": "today"}))));
+        let mark = json!({"reflector.v1.k8s.emberstack.com/reflects": "billing/db"});
+        assert!(put(&mut kept, Resource::Secrets, secret("3", mark)));
+        assert!(kept.remove(Resource::Secrets, &bytes(&secret("3", json!({})))));
+        assert!(!kept.remove(Resource::Secrets, &bytes(&secret("3", json!({})))));
+        let mut kept = Kept::nothing(&Topic::Namespaces(["tier".to_owned()].into()));
+        let namespace =
+            |tier: &str, owner: &str| json!({"metadata": {"name": "a", "labels": {"tier": tier, "owner": owner}}});
+        assert!(put(&mut kept, Resource::Namespaces, namespace("prod", "x")));
+        assert!(!put(&mut kept, Resource::Namespaces, namespace("prod", "y")));
+        assert!(put(&mut kept, Resource::Namespaces, namespace("test", "y")));
+    }
+
+    #[test]
+    fn what_cannot_be_read_any_more_is_forgotten() {
+        let mut kept = Kept::nothing(&Topic::SharedSecrets);
+        let metadata = json!({"name": "db"});
+        let from = json!({"secretRef": {"name": "db", "namespace": "billing"}});
+        kept.put(Resource::SharedSecrets, &bytes(&json!({"metadata": metadata, "spec": from})));
+        assert_eq!(facts(&mut kept).shared_secrets.len(), 1);
+        assert!(kept.put(Resource::SharedSecrets, &bytes(&json!({"metadata": metadata, "spec": {}}))));
+        assert!(facts(&mut kept).shared_secrets.is_empty());
+    }
+
+    #[test]
     fn a_list_replaces_what_was_known_of_its_resource_alone() {
         let mut kept = Kept::nothing(&Topic::Access);
         let binding = json!({
@@ -270,7 +318,8 @@ mod tests {
         let reaches = |kept: &mut Kept| !facts(kept).access.unwrap().reach("shop", "web").is_empty();
         assert!(reaches(&mut kept));
         let mut listed = Listed::nothing(&Topic::Access);
-        listed.put(Resource::ClusterRoles, &bytes(&role));
+        kept.list(&mut listed, Resource::ClusterRoles, &bytes(&role));
+        assert!(reaches(&mut kept), "nothing is known of a list before its end");
         kept.replace(Resource::ClusterRoles, listed);
         assert!(reaches(&mut kept), "the binding is still there");
         kept.replace(Resource::RoleBindings, Listed::nothing(&Topic::Access));

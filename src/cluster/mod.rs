@@ -1,29 +1,33 @@
-//! What is read from a live cluster: watches in, [`Facts`](crate::fence::Facts) out.
+//! What is read from a live cluster: lists and watches in, [`Facts`](crate::fence::Facts) out.
 //!
 //! ```text
 //!  PolicySet ──► Needs ──► Watches ──► one task per resource: list in pages, watch, start anew ──► Kept
-//!                  │          │                                                                     │ a moment later
+//!                  │          │                                                                     │ News: a moment later
 //!                  ▼          ▼ state: synced? what is missing?                                     ▼
 //!             ClusterRole   /readyz, metrics                                                 Known ──► Facts
 //! ```
 //!
-//! All of it runs on one thread of its own, which is there only while some rule needs a watch: a list of ten thousand
+//! Who asks once ([`Snapshot`]) takes the same lists and stops there. The watches all run on one thread of its own, which is there only while some rule needs a watch: a list of ten thousand
 //! Secrets holds up no review.
 
 mod client;
 mod error;
 mod kept;
+mod list;
 mod needs;
+mod news;
 mod role;
+mod snapshot;
 mod unit;
 mod watch;
 mod watches;
 mod wire;
 
-pub use client::{ConnectError, Connection};
+pub use client::{Caller, ConnectError, Connection, Credentials};
 pub use error::WatchError;
 pub use kept::Known;
 pub use needs::{Needs, Resource, Topic};
 pub use role::cluster_role;
+pub use snapshot::{ReadError, Snapshot};
 pub use unit::Progress;
 pub use watches::{Observer, State, Watches};

@@ -49,12 +49,20 @@ impl Unit {
         lock(&self.kept).tell(known);
     }
 
-    pub(super) fn put(&self, resource: Resource, json: &[u8]) {
-        lock(&self.kept).put(resource, json);
+    /// Takes in an object. Whether anything else is known now.
+    pub(super) fn put(&self, resource: Resource, json: &[u8]) -> bool {
+        lock(&self.kept).put(resource, json)
     }
 
-    pub(super) fn remove(&self, resource: Resource, json: &[u8]) {
-        lock(&self.kept).remove(resource, json);
+    /// Forgets an object. Whether anything else is known now.
+    pub(super) fn remove(&self, resource: Resource, json: &[u8]) -> bool {
+        lock(&self.kept).remove(resource, json)
+    }
+
+    /// Takes a page into a list.
+    pub(super) fn list(&self, listed: &mut Listed, resource: Resource, items: &[&[u8]]) {
+        let mut kept = lock(&self.kept);
+        items.iter().for_each(|item| kept.list(listed, resource, item));
     }
 
     pub(super) fn replace(&self, resource: Resource, listed: Listed) {

@@ -1,23 +1,21 @@
 //! All watches: those that some rule needs, on a thread that is there as long as there is one.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::client::Connection;
 use super::kept::Known;
+use super::list::Link;
 use super::needs::{Needs, Resource, Topic};
+use super::news::News;
 use super::unit::{Progress, Unit};
-use super::watch::{Link, Watch};
+use super::watch::Watch;
 use crate::fence::facts::Labels;
 
-/// How long more is waited for before what is new is judged by: changes come in swarms, and an index of who may do what is
-/// not for nothing.
-const SETTLE: Duration = Duration::from_millis(50);
 /// After a defect of ours.
 const AFTER_PANIC: Duration = Duration::from_secs(5);
 /// Namespaces that are asked for at a time.
@@ -30,7 +28,10 @@ pub trait Observer: Send + Sync {
     /// The resource is watched no more.
     fn stopped(&self, resource: Resource);
     /// Something is known that was not, or a watch stands or goes on: a moment ago, and so only once for many changes.
-    fn news(&self);
+    /// Whether it is judged by now.
+    fn news(&self) -> bool;
+    /// What an event of this resource changed is judged by, so long after it came; of many at once, after the first.
+    fn judged(&self, resource: Resource, after: Duration);
 }
 
 /// How far the watches for some needs have come.
@@ -172,9 +173,10 @@ impl fmt::Debug for Watches {
 /// The thread: starts and stops tasks as told, until nobody can tell any more.
 async fn serve(connection: Connection, observer: Arc<dyn Observer>, mut commands: mpsc::UnboundedReceiver<Command>) {
     let link = Arc::new(Link::new(connection));
-    let news = Arc::new(Notify::new());
+    let news = Arc::new(News::default());
     let mut background = JoinSet::new();
-    background.spawn(publish(Arc::clone(&observer), Arc::clone(&news)));
+    let (its, told) = (Arc::clone(&news), Arc::clone(&observer));
+    background.spawn(async move { its.publish(told).await });
     let lookups = Arc::new(tokio::sync::Semaphore::new(LOOKUPS));
     // A set that is dropped ends its tasks.
     let mut units: Vec<(Arc<Unit>, JoinSet<()>)> = Vec::new();
@@ -198,6 +200,7 @@ async fn serve(connection: Connection, observer: Arc<dyn Observer>, mut commands
                 for resource in unit.topic.resources() {
                     // The same resource may be watched for another topic.
                     if !units.iter().any(|(its, _)| its.topic.resources().contains(resource)) {
+                        news.forget(*resource);
                         observer.stopped(*resource);
                     }
                 }
@@ -233,16 +236,5 @@ async fn supervise(watch: Watch) {
             tracing::error!(resource = watch.resource.name(), "the watch ended by a defect and begins anew");
         }
         tokio::time::sleep(AFTER_PANIC).await;
-    }
-}
-
-async fn publish(observer: Arc<dyn Observer>, news: Arc<Notify>) {
-    loop {
-        news.notified().await;
-        tokio::time::sleep(SETTLE).await;
-        // A defect there costs this news, and not all that come.
-        if catch_unwind(AssertUnwindSafe(|| observer.news())).is_err() {
-            tracing::error!("what the watches know could not be taken over by a defect; the next news follow");
-        }
     }
 }

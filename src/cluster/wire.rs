@@ -96,17 +96,27 @@ fn version(json: &[u8]) -> String {
 }
 
 fn status(json: &[u8], resource: Resource) -> WatchError {
-    #[derive(Deserialize)]
-    struct Status {
-        #[serde(default)]
-        code: u16,
-        #[serde(default)]
-        reason: String,
-    }
     match serde_json::from_slice::<Status>(json) {
         Ok(status) => WatchError::of_status(status.code, &status.reason, "watch", resource),
         Err(error) => WatchError::malformed(&error),
     }
+}
+
+/// What an answer that is no success says. It need not be the API server's own: proxies answer in words of theirs, which
+/// are not shown.
+pub(super) fn refusal(code: u16, body: &[u8], verb: &'static str, resource: Resource) -> WatchError {
+    let said = serde_json::from_slice::<Status>(body).map(|status| status.reason).unwrap_or_default();
+    let usual = || http::StatusCode::from_u16(code).ok().and_then(|status| status.canonical_reason());
+    let reason = if said.is_empty() { usual().unwrap_or_default() } else { &said };
+    WatchError::of_status(code, reason, verb, resource)
+}
+
+#[derive(Deserialize)]
+struct Status {
+    #[serde(default)]
+    code: u16,
+    #[serde(default)]
+    reason: String,
 }
 
 #[cfg(test)]

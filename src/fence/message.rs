@@ -197,7 +197,9 @@ pub fn help(kind: Kind) -> &'static str {
         Kind::ImagePull => "this policy does not let the pod pull with this Secret",
         Kind::ExternalEnv => "let the injector write a file, and have the program read it",
         Kind::Injected => "this policy does not let the pod have secrets injected",
-        Kind::NodeAccess => "other pods' Secrets lie there: do without, or ask who runs the cluster for an exception",
+        Kind::NodeAccess => {
+            "the node holds other pods' Secrets: do without, or ask who runs the cluster for an exception"
+        }
         Kind::StorePath => "this policy does not let the pod read this path of the store",
         Kind::SharedSecret => "this policy does not let the pod mount a Secret of another namespace",
         Kind::Reach => "give it a ServiceAccount with fewer rights, or automountServiceAccountToken: false",

@@ -9,11 +9,11 @@ use super::{Document, Position};
 
 /// Where a pointer leads.
 #[derive(Clone, Copy)]
-struct Place {
+pub(super) struct Place {
     /// The node as written: perhaps an alias.
-    value: NodeId,
+    pub(super) value: NodeId,
     /// Its key, in a mapping.
-    key: Option<NodeId>,
+    pub(super) key: Option<NodeId>,
 }
 
 /// A node of the source that a pointer leads to.
@@ -79,7 +79,41 @@ impl Document<'_> {
         nodes.any(|node| self.tree.file_range(node.start, node.end).contains(&offset))
     }
 
-    fn walk(&self, pointer: &str) -> Found {
+    /// The bytes of all keys of the document, and of the scalars that `shows` says yes to: by the key of what holds them, by
+    /// their own, and by their bytes. Lists lend their key to their items. In order; none of a scalar over several lines.
+    pub fn tokens(&self, shows: impl Fn(&str, &str, &Range<usize>) -> bool) -> Vec<Range<usize>> {
+        let tree = &self.tree;
+        // By node: whether it is a key, its own key, and that of its mapping.
+        let mut places: Vec<(bool, Option<NodeId>, Option<NodeId>)> = vec![Default::default(); tree.len()];
+        let mut tokens = Vec::new();
+        for (id, node) in (0..).zip(tree.nodes.iter()) {
+            let (is_key, own, holder) = places.get(id as usize).copied().unwrap_or_default();
+            if node.style.is_mapping() {
+                for (key, value) in tree.entries(id) {
+                    places.get_mut(key as usize).into_iter().for_each(|place| place.0 = true);
+                    places.get_mut(value as usize).into_iter().for_each(|place| *place = (false, Some(key), own));
+                }
+            } else if node.style.is_sequence() {
+                for item in tree.children(id) {
+                    places.get_mut(item as usize).into_iter().for_each(|place| *place = (false, own, holder));
+                }
+            }
+            let text = |key: Option<NodeId>| key.and_then(|key| tree.node(key)).map_or("", |key| tree.text(key));
+            let range = tree.file_range(node.start, node.end);
+            let styles = [Style::Plain, Style::SingleQuoted, Style::DoubleQuoted, Style::JsonToken];
+            let written = tree.source.get(node.start as usize..node.end as usize).unwrap_or_default();
+            if styles.contains(&node.style)
+                && !written.is_empty()
+                && !written.contains('\n')
+                && (is_key || shows(text(holder), text(own), &range))
+            {
+                tokens.push(range);
+            }
+        }
+        tokens
+    }
+
+    pub(super) fn walk(&self, pointer: &str) -> Found {
         let mut found = Found { place: Place { value: 0, key: None }, complete: false, shared: false };
         let mut budget = Budget::new();
         let Some(rest) = pointer.strip_prefix('/') else {
@@ -131,8 +165,9 @@ impl Document<'_> {
     }
 }
 
-struct Found {
-    place: Place,
-    complete: bool,
-    shared: bool,
+/// How far a pointer leads.
+pub(super) struct Found {
+    pub(super) place: Place,
+    pub(super) complete: bool,
+    pub(super) shared: bool,
 }

@@ -6,6 +6,7 @@
 //! not: duplicate keys, of which it would take one, are an error.
 
 mod builder;
+pub mod edit;
 mod error;
 mod json;
 pub mod known;
@@ -14,6 +15,7 @@ mod object;
 mod provider_class;
 mod render;
 mod scalar;
+mod secret_keys;
 mod template;
 mod tree;
 mod yaml;
@@ -24,6 +26,7 @@ pub use error::{MAX_DEPTH, MAX_DOCUMENT_BYTES, ManifestError, Problem};
 pub use locate::Span;
 pub use object::Object;
 pub use provider_class::{ProviderClassError, provider_class};
+pub use secret_keys::{SecretKeys, secret_keys};
 pub use tree::Style;
 
 /// A file, as far as it could be read.

@@ -135,15 +135,24 @@ impl Reader<'_, '_> {
         text
     }
 
-    /// A sequence that is not indented below its key begins, for the parser, after its first dash.
+    /// A sequence that is not indented below its key begins, for the parser, after its first dash: with comments or empty
+    /// lines between them perhaps some lines after it.
     fn at_dash(&self, mark: Mark) -> Mark {
-        let before = self.source.get(..mark.offset as usize).unwrap_or_default().trim_end_matches([' ', '\t']);
-        match before.strip_suffix('-') {
-            Some(indent) => {
-                let back = mark.offset - indent.len() as u32;
-                Mark { offset: mark.offset - back, column: mark.column.saturating_sub(back), ..mark }
+        let mut before = self.source.get(..mark.offset as usize).unwrap_or_default();
+        let mut line = mark.line;
+        let blank = |text: &str| text.trim_ascii().is_empty() || text.trim_ascii_start().starts_with('#');
+        loop {
+            let start = before.rfind('\n').map_or(0, |at| at + 1);
+            let content = before.get(start..).unwrap_or_default();
+            let dash = content.len() - content.trim_start_matches(' ').len();
+            match content.get(dash..).and_then(|content| content.strip_prefix('-')) {
+                Some(rest) if blank(rest) => {
+                    return Mark { offset: (start + dash) as u32, line, column: dash as u32 };
+                }
+                None if blank(content) && start > 0 => before = before.get(..start - 1).unwrap_or_default(),
+                _ => return mark,
             }
-            None => mark,
+            line -= 1;
         }
     }
 

@@ -53,6 +53,11 @@ impl Excerpt {
         // Aliases can spread a reference over the file: what stands at its place counts.
         let place = lines.iter().position(|line| line.marked.is_some()).unwrap_or(0);
         lines.iter_mut().skip(place + 1).for_each(|line| line.marked = None);
+        if let Some(line) = lines.get_mut(place).filter(|line| line.marked.is_none() && line.text.ends_with('…')) {
+            // Of the place only the key in front of it may be shown: what hides the rest is the mark's.
+            let end = line.text.chars().count();
+            line.marked = Some(end - 1..end);
+        }
         lines.drain(..place.min(lines.len().saturating_sub(MAX_LINES)));
         lines.truncate(MAX_LINES);
         Excerpt { lines }
@@ -90,46 +95,109 @@ impl Line {
 
 /// Where each part of a reference stands below its pointer. The fields are shown, and with `true` their values, too:
 /// only such as are names. The empty path is the member at the pointer itself.
-fn parts(kind: &str) -> &'static [(&'static str, bool)] {
+type Parts = &'static [(&'static str, bool)];
+
+const SECRET_KEY_REF: Parts = &[
+    ("/name", true),
+    ("/valueFrom", false),
+    ("/valueFrom/secretKeyRef", false),
+    ("/valueFrom/secretKeyRef/name", true),
+    ("/valueFrom/secretKeyRef/key", true),
+];
+const ENV_FROM: Parts = &[("/prefix", true), ("/secretRef", false), ("/secretRef/name", true)];
+const FILE_KEY_REF: Parts = &[
+    ("/name", true),
+    ("/valueFrom", false),
+    ("/valueFrom/fileKeyRef", false),
+    ("/valueFrom/fileKeyRef/volumeName", true),
+    ("/valueFrom/fileKeyRef/path", true),
+    ("/valueFrom/fileKeyRef/key", true),
+];
+const UNKNOWN_SOURCE: Parts = &[("", false), ("/name", true), ("/valueFrom", false)];
+const VOLUME: Parts = &[("", false), ("/secretName", true), ("/secret", false), ("/secret/name", true)];
+const CSI: Parts = &[("", false), ("/driver", true), ("/name", true)];
+const LEGACY_VOLUME: Parts = &[("", true), ("/name", true)];
+const IMAGE_PULL: Parts = &[("/name", true)];
+/// A path is in the value, and may be a key of the store or a password beside it.
+const ENV_VALUE: Parts = &[("/name", true), ("/value", false)];
+const MEMBER: Parts = &[("", false)];
+/// What a driver takes its secrets by: the name of another object.
+const CSI_ATTRIBUTE: Parts = &[
+    ("", false),
+    ("/driver", true),
+    ("/volumeAttributes", false),
+    ("/volumeAttributes/secretProviderClass", true),
+    ("/volumeAttributes/sharedSecret", true),
+];
+/// The path of a hostPath; or a word that can be nothing but `true`.
+const NODE_ACCESS: Parts = &[("", true), ("/path", true)];
+const SERVICE_ACCOUNT: Parts = &[("", true)];
+/// The credential itself is the value, and never shown; nor the text around it.
+const LITERAL: Parts = &[
+    ("", false),
+    ("/name", true),
+    ("/value", false),
+    ("/valueFrom", false),
+    ("/valueFrom/fieldRef", false),
+    ("/valueFrom/fieldRef/fieldPath", true),
+];
+
+/// What may be shown of a reference of a kind, at a pointer.
+fn parts(kind: &str, pointer: &str) -> Parts {
     match kind {
-        "secretKeyRef" => &[
-            ("/name", true),
-            ("/valueFrom", false),
-            ("/valueFrom/secretKeyRef", false),
-            ("/valueFrom/secretKeyRef/name", true),
-            ("/valueFrom/secretKeyRef/key", true),
-        ],
-        "envFrom" => &[("/prefix", true), ("/secretRef", false), ("/secretRef/name", true)],
-        "fileKeyRef" => &[
-            ("/name", true),
-            ("/valueFrom", false),
-            ("/valueFrom/fileKeyRef", false),
-            ("/valueFrom/fileKeyRef/volumeName", true),
-            ("/valueFrom/fileKeyRef/path", true),
-            ("/valueFrom/fileKeyRef/key", true),
-        ],
-        "unknownSource" => &[("", false), ("/name", true), ("/valueFrom", false)],
-        "volume" => &[("", false), ("/secretName", true), ("/secret", false), ("/secret/name", true)],
-        "csi" => &[("", false), ("/driver", true), ("/name", true)],
-        "legacyVolume" => &[("", true), ("/name", true)],
-        "imagePull" => &[("/name", true)],
-        "literal" => &[
-            ("", false),
-            ("/name", true),
-            ("/value", false),
-            ("/valueFrom", false),
-            ("/valueFrom/fieldRef", false),
-            ("/valueFrom/fieldRef/fieldPath", true),
-        ],
-        "rawSecret" => &[("", false)],
+        "secretKeyRef" => SECRET_KEY_REF,
+        "envFrom" => ENV_FROM,
+        "fileKeyRef" => FILE_KEY_REF,
+        "unknownSource" => UNKNOWN_SOURCE,
+        "volume" => VOLUME,
+        "csi" => CSI,
+        "legacyVolume" => LEGACY_VOLUME,
+        "imagePull" => IMAGE_PULL,
+        "externalEnv" => ENV_VALUE,
+        "injected" => MEMBER,
+        "nodeAccess" => NODE_ACCESS,
+        "sharedSecret" => CSI_ATTRIBUTE,
+        "reach" => SERVICE_ACCOUNT,
+        "storePath" => match last_two(pointer) {
+            ("annotations", _) => MEMBER,
+            ("env", _) => ENV_VALUE,
+            _ => CSI_ATTRIBUTE,
+        },
+        // It stands where the Secret is named.
+        "copied" => match last_two(pointer) {
+            ("env", _) => SECRET_KEY_REF,
+            ("envFrom", _) => ENV_FROM,
+            ("imagePullSecrets", _) => IMAGE_PULL,
+            ("sources", _) | (_, "secret") => VOLUME,
+            ("csi", _) | (_, "csi") => CSI,
+            _ => LEGACY_VOLUME,
+        },
+        "literal" => LITERAL,
+        "rawSecret" => MEMBER,
         _ => &[],
     }
+}
+
+fn last_two(pointer: &str) -> (&str, &str) {
+    let mut tokens = pointer.rsplit('/');
+    let last = tokens.next().unwrap_or("");
+    (tokens.next().unwrap_or(""), last)
+}
+
+/// The pointer of the nearest ancestor that exists.
+pub fn nearest<'p>(document: &Document<'_>, pointer: &'p str) -> Option<&'p str> {
+    let ancestors = std::iter::successors(pointer.rsplit_once('/'), |(parent, _)| parent.rsplit_once('/'));
+    ancestors.map(|(parent, _)| parent).find(|parent| document.locate(parent).is_some())
 }
 
 /// The parts of the source that may be shown, in order, none twice.
 fn tokens(document: &Document<'_>, source: &[u8], kind: &str, pointer: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    for (part, is_name) in parts(kind) {
+    if document.locate(pointer).is_none() {
+        // A field that is not there has its value by default: the one that it would be in is shown.
+        found.extend(nearest(document, pointer).and_then(|field| document.key_span(field)));
+    }
+    for (part, is_name) in parts(kind, pointer) {
         let pointer = format!("{pointer}{part}");
         found.extend(document.key_span(&pointer));
         if *is_name && let Some(span) = document.span(&pointer) {
@@ -166,7 +234,7 @@ fn line_number(source: &[u8], start: usize, at: Position) -> usize {
 }
 
 /// Punctuation of YAML and JSON as it is; anything else is masked. Indentation stays either way, and what ends a token.
-fn write_gap(text: &mut String, gap: &[u8]) {
+pub(super) fn write_gap(text: &mut String, gap: &[u8]) {
     let is_punctuation = gap.iter().all(|byte| b" -:{}[],".contains(byte));
     if is_punctuation && gap.len() <= GAP_CHARACTERS {
         text.extend(gap.iter().map(|byte| char::from(*byte)));
@@ -182,7 +250,7 @@ fn write_gap(text: &mut String, gap: &[u8]) {
     text.push('…');
 }
 
-fn write_token(text: &mut String, token: &[u8]) {
+pub(super) fn write_token(text: &mut String, token: &[u8]) {
     let token = String::from_utf8_lossy(token);
     for (count, character) in token.chars().enumerate() {
         if count == TOKEN_CHARACTERS {

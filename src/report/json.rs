@@ -82,6 +82,7 @@ struct Summary<'r> {
     baseline: usize,
     errors: usize,
     not_judged: &'r [String],
+    cluster: Option<&'r [&'static str]>,
 }
 
 /// Every key is always there, null where it does not apply.
@@ -177,6 +178,7 @@ impl<'r> From<&'r Report> for Document<'r> {
                 baseline: 0,
                 errors: report.faults.len(),
                 not_judged: &report.not_judged,
+                cluster: report.cluster.as_deref(),
             },
             findings: report.findings.iter().map(FindingRow::from).collect(),
             exceptions: report.exceptions.iter().map(ExceptionRow::from).collect(),

@@ -2,6 +2,7 @@
 //!
 //! A report holds names, places and words, never a value of the input: the forms cannot show what they are not given.
 
+pub mod diff;
 pub mod excerpt;
 pub mod json;
 pub mod text;
@@ -22,6 +23,8 @@ pub struct Report {
     pub policies: Policies,
     /// The numbers.
     pub counts: Counts,
+    /// What a live cluster was asked for; absent where none was to be asked.
+    pub cluster: Option<Vec<&'static str>>,
     /// What was left out on purpose, a sentence each.
     pub not_judged: Vec<String>,
     /// By file, then document, pointer and mode.

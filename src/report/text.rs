@@ -43,6 +43,11 @@ pub fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for sentence in &report.not_judged {
         writeln!(out, "not judged: {sentence}")?;
     }
+    match report.cluster.as_deref() {
+        None => {}
+        Some([]) => writeln!(out, "cluster: asked for nothing, since no policy asks about it")?,
+        Some(resources) => writeln!(out, "cluster: read {}", resources.join(", "))?,
+    }
     writeln!(out, "{}", Summary { counts: &report.counts, errors: report.faults.len() })
 }
 
@@ -118,7 +123,7 @@ fn colour(outcome: Outcome) -> &'static str {
 }
 
 /// A fault on one line: `path:line:column: what is wrong`.
-struct FaultLine<'f>(&'f Fault);
+pub struct FaultLine<'f>(pub &'f Fault);
 
 impl fmt::Display for FaultLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

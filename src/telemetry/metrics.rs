@@ -18,6 +18,9 @@ use crate::fence::policy::{Action, PolicySet};
 const DURATION_BUCKETS: [f64; 16] =
     [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
+/// What waits for more to come waits 50 ms; the last is what no index of any cluster should ever take.
+const DELAY_BUCKETS: [f64; 10] = [0.05, 0.06, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0];
+
 /// All metrics of one server.
 #[derive(Debug)]
 pub struct Metrics {
@@ -36,6 +39,7 @@ pub struct Metrics {
     handshake_failures: IntCounterVec,
     connections: IntGauge,
     watch_events: IntGaugeVec,
+    watch_delays: HistogramVec,
     /// The policies and rules that have series, so that those of a set that is gone can be dropped.
     verdict_labels: Mutex<BTreeSet<[String; 4]>>,
 }
@@ -147,6 +151,18 @@ impl Metrics {
                 "When the API server last said something to the watch of a resource, in seconds since 1970.",
                 &["resource"],
             )?,
+            watch_delays: {
+                let delays = HistogramVec::new(
+                    HistogramOpts::new(
+                        "secretfence_watch_delay_seconds",
+                        "From the arrival of a watch's event to reviews judged by it; of events that come together, the first.",
+                    )
+                    .buckets(DELAY_BUCKETS.to_vec()),
+                    &["resource"],
+                )?;
+                registry.register(Box::new(delays.clone()))?;
+                delays
+            },
             verdict_labels: Mutex::default(),
             registry,
         })
@@ -203,6 +219,11 @@ impl Metrics {
     /// When watches last heard something, by resource.
     pub fn watch_events(&self) -> IntGaugeVec {
         self.watch_events.clone()
+    }
+
+    /// How long what watches hear takes until it is judged by, by resource.
+    pub fn watch_delays(&self) -> HistogramVec {
+        self.watch_delays.clone()
     }
 
     /// Says when the certificate that serves ends, in seconds since 1970.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
 use jiff::{Timestamp, tz::TimeZone};
-use prometheus::IntGaugeVec;
+use prometheus::{HistogramVec, IntGaugeVec};
 
 use super::error::ServeError;
 use super::fingerprint::{Fingerprint, UnwatchableError};
@@ -71,6 +71,7 @@ struct Listener {
     serving: Arc<Serving>,
     watches: Weak<Watches>,
     heard: IntGaugeVec,
+    delays: HistogramVec,
 }
 
 /// How long files that change from look to look are left alone. Then what was read without a change meanwhile serves:
@@ -107,8 +108,9 @@ impl Policies {
         let first = Judgement { is_ready: needs.is_empty(), ..Judgement::by(set, Arc::clone(&needs), today()) };
         let serving = Arc::new(Serving { now: RwLock::new(Arc::new(first)), changing: Mutex::default() });
         let watches = Arc::new_cyclic(|watches| {
-            let (serving, watches, heard) = (Arc::clone(&serving), Weak::clone(watches), metrics.watch_events());
-            Watches::new(cluster, Arc::new(Listener { serving, watches, heard }))
+            let (serving, watches) = (Arc::clone(&serving), Weak::clone(watches));
+            let (heard, delays) = (metrics.watch_events(), metrics.watch_delays());
+            Watches::new(cluster, Arc::new(Listener { serving, watches, heard, delays }))
         });
         watches.require(&[&needs]);
         let policies = Policies { paths, serving, watches, waiting: Mutex::default(), failure: RwLock::new(None) };
@@ -209,11 +211,12 @@ impl Policies {
         }
         tracing::info!(revision = set.revision(), policies = set.policies().len(), "policies reloaded");
         let judgement = Judgement::by(Arc::clone(set), Arc::clone(needs), today());
-        self.serving.change(|_| Some(judgement.with_news(&self.watches)));
-        self.watches.require(&[needs]);
+        // First, so that nobody who sees the new set serve reads elsewhere that it does not.
         self.set_failure(None);
         metrics.policies_serve(set);
         metrics.policies_reloaded(true);
+        self.serving.change(|_| Some(judgement.with_news(&self.watches)));
+        self.watches.require(&[needs]);
         *waiting = None;
     }
 
@@ -249,10 +252,21 @@ impl Serving {
         if let Some(next) = next(&self.now()) {
             let next = Arc::new(next);
             let last = std::mem::replace(&mut *self.now.write().unwrap_or_else(PoisonError::into_inner), next);
+            leave(&last);
             // What it alone held is freed without anybody waiting.
             drop(last);
         }
         drop(changing);
+    }
+}
+
+/// Waits a moment until no review judges by it any more: the last one out would free all that was known, and a pod would
+/// wait for that. One that itself waits for a namespace is not waited for.
+fn leave(last: &Arc<Judgement>) {
+    const MOMENT: Duration = Duration::from_millis(20);
+    let start = Instant::now();
+    while Arc::strong_count(last) > 1 && start.elapsed() < MOMENT {
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
@@ -272,20 +286,30 @@ impl Judgement {
 impl Observer for Listener {
     fn heard(&self, resource: Resource) {
         self.heard.with_label_values(&[resource.name()]).set(Timestamp::now().as_second());
+        // There with 0 before its first event.
+        self.delays.with_label_values(&[resource.name()]);
     }
 
     fn stopped(&self, resource: Resource) {
         // It is gone already where it was never heard of.
         let _ = self.heard.remove_label_values(&[resource.name()]);
+        let _ = self.delays.remove_label_values(&[resource.name()]);
     }
 
-    fn news(&self) {
-        let Some(watches) = self.watches.upgrade() else { return };
+    fn news(&self) -> bool {
+        let Some(watches) = self.watches.upgrade() else { return false };
+        let mut is_served = false;
         self.serving.change(|now| {
             let is_ready = now.is_ready || watches.state(&now.needs) == State::Synced;
+            is_served = is_ready;
             // Before everything is known, nothing is judged by a part of it.
             is_ready.then(|| Judgement { is_ready, ..now.clone() }.with_news(&watches))
         });
+        is_served
+    }
+
+    fn judged(&self, resource: Resource, after: Duration) {
+        self.delays.with_label_values(&[resource.name()]).observe(after.as_secs_f64());
     }
 }
 

@@ -32,7 +32,8 @@ fn the_whole_object() {
         "ignored": 0,
         "baseline": 0,
         "errors": 0,
-        "notJudged": []
+        "notJudged": [],
+        "cluster": null
       },
       "findings": [
         {

@@ -3,6 +3,10 @@
 // Clippy's leave for tests ends at their helper functions.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[cfg(feature = "cluster")]
+#[path = "../support/api_server.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod api_server;
 mod arguments;
 mod bad_input;
 mod exceptions;
@@ -10,6 +14,8 @@ mod excerpts;
 mod ignore;
 mod inputs;
 mod json;
+#[cfg(feature = "cluster")]
+mod live;
 mod namespaces;
 mod outcomes;
 mod policy_check;
@@ -88,7 +94,8 @@ impl Folder {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_secretfence"));
         command.current_dir(self.0.path()).args(arguments).stdin(Stdio::null());
-        for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+        let of_the_cluster = ["KUBECONFIG", "KUBERNETES_SERVICE_HOST", "SECRETFENCE_KUBECONFIG"];
+        for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"].into_iter().chain(of_the_cluster) {
             command.env_remove(variable);
         }
         command

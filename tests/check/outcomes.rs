@@ -385,8 +385,10 @@ spec:
 
     pod.yaml:18:9: Pod default/web
        |
-    18 | …
-       | ^
+    17 |       csi:
+    18 |         driver: secrets-store.csi.k8s.io
+       |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    19 |         volumeAttributes: {secretProviderClass: shop, …
        |
        = warned: volume "store" reads an external store at a path that is not known (/spec/volumes/2/csi): this policy does not let the pod read this path of the store [test/all]
 

@@ -39,6 +39,7 @@ fn nothing_precise_in_the_corpus_is_wrong() {
         today: today(),
         all: false,
         excerpts: false,
+        cluster: None,
     };
     let report = check(&settings);
     let mut guessed: BTreeMap<String, usize> = BTreeMap::new();

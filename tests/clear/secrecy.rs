@@ -80,8 +80,15 @@ fn reports(source: &str, all: bool) -> String {
     let path: PathBuf = folder.path().join("object.yaml");
     std::fs::write(&path, source).unwrap();
     let policies = rules(&["{name: clear, on: [clear, any], action: deny}"]);
-    let settings =
-        Settings { policies, paths: vec![path], namespace: "shop".to_owned(), today: today(), all, excerpts: true };
+    let settings = Settings {
+        policies,
+        paths: vec![path],
+        namespace: "shop".to_owned(),
+        today: today(),
+        all,
+        excerpts: true,
+        cluster: None,
+    };
     let report = check(&settings);
     let mut shown = Vec::new();
     report::text::write_findings(&report, &mut shown).unwrap();

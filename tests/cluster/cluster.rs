@@ -202,17 +202,23 @@ impl Cluster {
     /// The audit event of a request for an object, by the verb and the name.
     #[track_caller]
     pub fn audit_event(&self, verb: &str, namespace: &str, name: &str) -> Value {
-        let is_it = |event: &Value| {
-            let object = &event["objectRef"];
-            let names = [&object["name"], &event["requestObject"]["metadata"]["name"]];
-            event["verb"] == verb && object["namespace"] == namespace && names.iter().any(|found| **found == name)
-        };
+        self.find_audit_event(verb, namespace, |event| {
+            let names = [&event["objectRef"]["name"], &event["requestObject"]["metadata"]["name"]];
+            names.iter().any(|found| **found == name)
+        })
+    }
+
+    /// The first audit event of a verb in a namespace that this holds for.
+    #[track_caller]
+    pub fn find_audit_event(&self, verb: &str, namespace: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+        let is_it =
+            |event: &Value| event["verb"] == verb && event["objectRef"]["namespace"] == namespace && is_it(event);
         let found = eventually(|| {
             let log = fs::read_to_string(self.control_plane.audit_log()).unwrap_or_default();
             let lines = log.lines().filter(|line| line.contains(namespace));
             lines.filter_map(|line| serde_json::from_str(line).ok()).find(is_it)
         });
-        found.unwrap_or_else(|| panic!("no audit event of {verb} {namespace}/{name}"))
+        found.unwrap_or_else(|| panic!("no such audit event of {verb} in {namespace}"))
     }
 
     /// Asks until the webhook's answer is this one: the API server hears of a label a moment later.

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd,
 };
+use rustls::pki_types::CertificateDer;
 
 use crate::api::Api;
 use crate::binaries::Program;
@@ -64,7 +65,7 @@ pub struct ControlPlane {
     programs: Programs,
     /// To a webhook at this port the API server shows a certificate that has expired.
     pub expired_port: u16,
-    port: u16,
+    pub port: u16,
     etcd_port: u16,
 }
 
@@ -127,6 +128,17 @@ impl ControlPlane {
     pub fn restart_api_server(&self) {
         drop(self.api_server.lock().unwrap().take());
         self.start_api_server();
+    }
+
+    /// Of what was, etcd knows only what is there now.
+    pub fn compact(&self) {
+        let ask = |path: &str, body: String| {
+            let answer = ureq::post(format!("http://127.0.0.1:{}{path}", self.etcd_port)).send(body).unwrap();
+            serde_json::from_str::<serde_json::Value>(&answer.into_body().read_to_string().unwrap()).unwrap()
+        };
+        let range = ask("/v3/kv/range", r#"{"key": "AA==", "limit": "1"}"#.to_owned());
+        let revision = range["header"]["revision"].as_str().unwrap();
+        ask("/v3/kv/compaction", format!(r#"{{"revision": "{revision}", "physical": true}}"#));
     }
 
     /// The certificate and key that the API server shows to webhooks, signed by [`ControlPlane::authority`].
@@ -288,6 +300,10 @@ impl Authority {
 
     pub fn pem(&self) -> String {
         self.issuer.pem()
+    }
+
+    pub fn der(&self) -> CertificateDer<'static> {
+        self.issuer.der().clone()
     }
 
     /// Certificate and key in PEM of a server.

@@ -74,6 +74,8 @@ fn follow(way: &str) {
         }
         let gone = || reader.api.get("/api/v1/namespaces/shop").status == 404;
         assert!(eventually(|| gone().then_some(())).is_some());
+        // The policies of the reader's own.
+        symlink(format!("{ROOT}/policies/across-namespaces.yaml"), reader.folder.join("fence/mine.yaml")).unwrap();
         further_steps().iter().filter(is_mine).for_each(|step| reader.run(step));
         for path in [
             "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/secretfence",
@@ -135,6 +137,7 @@ impl Reader {
         let programs = folder.join("programs");
         fs::create_dir_all(&programs).unwrap();
         symlink(ROOT, folder.join("secretfence")).unwrap();
+        symlink(env!("CARGO_BIN_EXE_secretfence"), programs.join("secretfence")).unwrap();
         let reader = Reader {
             api: control_plane.api(ADMIN),
             port: free_port(),

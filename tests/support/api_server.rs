@@ -1,4 +1,5 @@
-//! An API server that is as slow, forgetful and strict as a test needs. Of whatever is listed it has the same.
+//! An API server that is as slow, forgetful and strict as a test needs. Of whatever is listed it has the same, where
+//! it is not told otherwise.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -15,8 +16,18 @@ pub struct State {
     pub asked: Vec<String>,
     /// Without rights.
     pub forbids: bool,
-    /// In pages of two.
+    /// Knows nobody.
+    pub unauthorized: bool,
+    /// So many pages break off.
+    pub breaks: usize,
+    /// Each watch ends at once, with this status: 410 is that whatever is watched from is too old.
+    pub ends: Option<u16>,
+    /// In pages of two, or of one where no more is asked for.
     pub listed: Vec<Value>,
+    /// By the plural name of the resource, in the place of `listed`.
+    pub lists: BTreeMap<&'static str, Vec<Value>>,
+    /// By the plural name of the resource: the status, its `Retry-After`, and how often.
+    pub refuses: BTreeMap<&'static str, (u16, Option<u32>, usize)>,
     /// Known to who asks by name, and not in the list.
     pub unlisted: BTreeMap<String, Value>,
     /// Never answers who asks by name.
@@ -71,10 +82,18 @@ impl ApiServer {
             let pairs = path.split_once('?').map_or("", |(_, query)| query).split('&');
             pairs.filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value)
         };
-        let (answer, hangs) = {
+        let resource = path.split('?').next().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+        let (answer, hangs, breaks, again) = {
             let mut state = self.state.lock().unwrap();
             state.asked.push(path.clone());
-            (state.answer(value("fieldSelector"), value("continue")), state.hangs)
+            let breaks = value("continue").is_some() && state.breaks > 0;
+            state.breaks -= usize::from(breaks);
+            let limit = value("limit").map_or(2, |limit| limit.parse().unwrap());
+            let (answer, again) = match state.refusal(resource) {
+                Some(refusal) => refusal,
+                None => (state.answer(resource, value("fieldSelector"), value("continue"), limit), None),
+            };
+            (answer, state.hangs, breaks, again)
         };
         if value("watch").is_some() && answer.0 == 200 {
             return self.watch(&mut stream);
@@ -83,7 +102,9 @@ impl ApiServer {
             std::thread::sleep(Duration::from_secs(60));
         }
         let (status, body) = (answer.0, answer.1.to_string());
-        let head = format!("HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {}", body.len());
+        let length = body.len() + usize::from(breaks);
+        let head = format!("HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {length}");
+        let head = again.map_or(head.clone(), |again| format!("{head}\r\nretry-after: {again}"));
         write!(stream, "{head}\r\nconnection: close\r\n\r\n{body}")
     }
 
@@ -96,6 +117,11 @@ impl ApiServer {
                 let mut state = self.state.lock().unwrap();
                 if state.age != age {
                     return Ok(());
+                }
+                if let Some(code) = state.ends {
+                    let reason = if code == 410 { "Expired" } else { "InternalError" };
+                    let status = json!({"kind": "Status", "code": code, "reason": reason});
+                    return writeln!(stream, "{}", json!({"type": "ERROR", "object": status}));
                 }
                 std::mem::take(&mut state.lines)
             };
@@ -117,7 +143,17 @@ impl ApiServer {
 }
 
 impl State {
-    fn answer(&self, field: Option<&str>, from: Option<&str>) -> (u16, Value) {
+    /// Refuses, as often as it is told to, and says when to come again.
+    fn refusal(&mut self, resource: &str) -> Option<((u16, Value), Option<u32>)> {
+        let (status, again, times) = self.refuses.get_mut(resource)?;
+        *times = times.checked_sub(1)?;
+        Some(((*status, json!({"kind": "Status", "status": "Failure", "code": *status})), *again))
+    }
+
+    fn answer(&self, resource: &str, field: Option<&str>, from: Option<&str>, limit: usize) -> (u16, Value) {
+        if self.unauthorized {
+            return (401, json!({"kind": "Status", "status": "Failure", "code": 401, "reason": "Unauthorized"}));
+        }
         if self.forbids {
             return (403, json!({"kind": "Status", "status": "Failure", "code": 403, "reason": "Forbidden"}));
         }
@@ -130,7 +166,8 @@ impl State {
             return list(self.unlisted.get(name).map(std::slice::from_ref).unwrap_or_default(), String::new());
         }
         let from: usize = from.map_or(0, |from| from.parse().unwrap());
-        let end = (from + 2).min(self.listed.len());
-        list(&self.listed[from..end], if end < self.listed.len() { end.to_string() } else { String::new() })
+        let listed = self.lists.get(resource).unwrap_or(&self.listed);
+        let end = (from + limit.min(2)).min(listed.len());
+        list(&listed[from..end], if end < listed.len() { end.to_string() } else { String::new() })
     }
 }

@@ -88,6 +88,106 @@ fn a_list_comes_in_pages_and_a_watch_goes_on_from_it() {
 }
 
 #[test]
+fn how_long_news_take_is_told_as_long_as_there_are_watches() {
+    let api = ApiServer::start(State { listed: vec![namespace("shop", "test")], ..State::default() });
+    let (server, directory) = serve(&api);
+    wait_until_ready(&server);
+    let count = || server.metric("secretfence_watch_delay_seconds_count{resource=\"namespaces\"}");
+    assert_eq!(count(), Some(0.0), "a list is no event");
+    api.change(|state| state.lines.push(event("MODIFIED", &namespace("shop", "prod"))));
+    assert!(eventually(|| (!is_allowed(&server, "shop")).then_some(())).is_some());
+    assert!(eventually(|| (count() == Some(1.0)).then_some(())).is_some(), "{:?}", count());
+    let sum = server.metric("secretfence_watch_delay_seconds_sum{resource=\"namespaces\"}").unwrap();
+    assert!((0.05..5.0).contains(&sum), "{sum}");
+    // What nobody asks for is no news.
+    let mut other = namespace("shop", "prod");
+    other["metadata"]["labels"]["owner"] = json!("x");
+    api.change(|state| {
+        state.lines.push(event("MODIFIED", &other));
+        state.lines.push(event("MODIFIED", &namespace("other", "test")));
+    });
+    assert!(eventually(|| (count() == Some(2.0)).then_some(())).is_some(), "{:?}", count());
+    let policy = POLICY.replace("match: {namespaceSelector: {matchLabels: {tier: prod}}}", "match: {}");
+    fs::write(directory.path().join("policy.yaml"), policy).unwrap();
+    assert!(eventually(|| count().is_none().then_some(())).is_some());
+}
+
+#[test]
+fn a_page_that_breaks_off_is_asked_for_again_and_no_other() {
+    let listed = (0..5).map(|number| namespace(&format!("n{number}"), "prod")).collect();
+    let api = ApiServer::start(State { listed, breaks: 2, ..State::default() });
+    let (server, _directory) = serve(&api);
+    wait_until_ready(&server);
+    assert_eq!((api.asked("limit="), api.asked("continue=2"), api.asked("continue=4")), (5, 3, 1));
+    assert!((0..5).all(|number| !is_allowed(&server, &format!("n{number}"))));
+    assert_eq!(api.asked("fieldSelector="), 0, "each is known");
+}
+
+#[test]
+fn pages_are_smaller_where_objects_are_big() {
+    let mut listed: Vec<Value> = (0..3).map(|number| namespace(&format!("n{number}"), "prod")).collect();
+    for object in &mut listed[..2] {
+        object["metadata"]["annotations"] = json!({"a": "x".repeat(5 << 20)});
+    }
+    let api = ApiServer::start(State { listed, ..State::default() });
+    let (server, _directory) = serve(&api);
+    wait_until_ready(&server);
+    assert!(api.asked("limit=500") >= 1 && api.asked("limit=1&") + api.asked("limit=1") >= 2);
+    assert!((0..3).all(|number| !is_allowed(&server, &format!("n{number}"))));
+    assert_eq!(api.asked("fieldSelector="), 0, "each is known");
+}
+
+#[test]
+fn an_api_server_to_which_all_is_too_old_is_asked_less_and_less() {
+    let api = ApiServer::start(State { listed: vec![namespace("shop", "prod")], ends: Some(410), ..State::default() });
+    let (server, _directory) = serve(&api);
+    wait_until_ready(&server);
+    std::thread::sleep(Duration::from_secs(4));
+    // After at least 125 ms, 250 ms, 500 ms, 1 s, 2 s, 4 s: not as often as it answers.
+    let lists = api.asked("limit=");
+    assert!((2..=6).contains(&lists), "{lists}");
+    let why = "the API server no longer knows the last version that was seen";
+    assert!(eventually(|| server.lines().iter().any(|line| line.contains(why)).then_some(())).is_some());
+    assert!(!is_allowed(&server, "shop"));
+    assert_eq!(server.admin_get("/readyz").0, 200);
+}
+
+#[test]
+fn a_watch_that_ends_with_an_error_begins_with_a_list_and_less_and_less_often() {
+    let api = ApiServer::start(State { listed: vec![namespace("shop", "test")], ..State::default() });
+    let (server, _directory) = serve(&api);
+    wait_until_ready(&server);
+    // Told by no event.
+    api.change(|state| {
+        state.listed = vec![namespace("shop", "prod")];
+        state.ends = Some(500);
+    });
+    assert!(eventually(|| (!is_allowed(&server, "shop")).then_some(())).is_some());
+    std::thread::sleep(Duration::from_secs(3));
+    let (lists, watches) = (api.asked("limit=500"), api.asked("watch="));
+    assert!(lists.abs_diff(watches) <= 1 && (3..=12).contains(&lists), "{lists} lists, {watches} watches");
+    assert_eq!(server.admin_get("/readyz").0, 200);
+    api.change(|state| state.ends = None);
+    assert!(eventually(|| server.admin_get("/readyz").1.contains("[+]watch namespaces ok").then_some(())).is_some());
+}
+
+#[test]
+fn another_way_to_the_api_server_is_found() {
+    let api = ApiServer::start(State { listed: vec![namespace("shop", "test")], ..State::default() });
+    let (server, directory) = serve(&api);
+    wait_until_ready(&server);
+    let other = ApiServer::start(State { listed: vec![namespace("shop", "prod")], ..State::default() });
+    other.change(|state| state.lines.push(event("MODIFIED", &namespace("shop", "prod"))));
+    fs::write(directory.path().join("kubeconfig"), other.kubeconfig()).unwrap();
+    api.change(|state| {
+        state.unauthorized = true;
+        state.age += 1;
+    });
+    assert!(eventually(|| (!is_allowed(&server, "shop")).then_some(())).is_some(), "{:#?}", server.lines());
+    assert!(eventually(|| server.admin_get("/readyz").1.contains("[+]watch namespaces ok").then_some(())).is_some());
+}
+
+#[test]
 fn a_watch_that_breaks_serves_what_it_knew() {
     let api = ApiServer::start(State { listed: vec![namespace("shop", "test")], ..State::default() });
     let (server, _directory) = serve(&api);

@@ -1,60 +1,50 @@
 //! What the input itself tells beside the objects: labels of Namespaces, who may do what, which Secrets are copies, what
-//! stores are read.
+//! stores are read. Where a cluster told of the same object the input counts: it is what will be applied.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::Settings;
 use super::files::Input;
-use crate::fence::access::{self, Access, ObjectKind};
+use crate::fence::access::{self, ObjectKind, Store};
 use crate::fence::facts::Labels;
 use crate::fence::kind::{Kind, KindSet};
 use crate::fence::rules::copies::SecretMetadata;
 use crate::fence::rules::provider_class::ProviderClass;
 use crate::fence::{Facts, PolicySet};
-use crate::manifest::{self, Object};
+use crate::manifest::{self, Object, SecretKeys};
 
-/// Adds to the facts what the policies ask for and the input tells. Only where they ask is everything read once before.
-pub fn add(facts: &mut Facts, inputs: &[Input], policies: &PolicySet, namespace: &str) {
+/// What a live cluster told.
+#[derive(Clone, Debug)]
+pub struct FromCluster {
+    /// Everything but who may do what.
+    pub facts: Facts,
+    /// Who may do what, if that was asked for.
+    pub access: Option<Store>,
+    /// The names of the resources that were asked for.
+    pub resources: Vec<&'static str>,
+}
+
+/// What the policies ask for and the cluster and the input tell. Only where they ask is everything read once before.
+pub fn of(settings: &Settings, inputs: &[Input]) -> Facts {
+    let Settings { policies, namespace, today, cluster, .. } = settings;
+    let (mut facts, access) = match cluster {
+        Some(cluster) => (cluster.facts.clone(), cluster.access.clone()),
+        None => (Facts::on(*today), None),
+    };
+    add(&mut facts, access, policies, namespace, inputs);
+    facts
+}
+
+/// Adds what the policies ask for and the input tells.
+pub fn add(facts: &mut Facts, access: Option<Store>, policies: &PolicySet, namespace: &str, inputs: &[Input]) {
     let seek = Seek { policies, namespace, wants: Wants::of(policies) };
-    if seek.wants.words.is_empty() {
-        return;
+    // All that is asked of a cluster is looked for in the input, too.
+    if !seek.wants.words.is_empty() || seek.wants.keys() {
+        seek.add_to(facts, access, inputs);
     }
-    let found: Vec<Vec<Fact>> = inputs.par_iter().map(|input| seek.file(input)).collect();
-    let mut labels: HashMap<String, Option<Labels>> = HashMap::new();
-    let (mut secrets, mut classes, mut shared) = (HashMap::new(), HashMap::new(), HashMap::new());
-    let mut objects = Vec::new();
-    for fact in found.into_iter().flatten() {
-        match fact {
-            Fact::Namespace(name, its) => {
-                let known = labels.entry(name).or_insert_with(|| Some(its.clone()));
-                // Which of two will be applied last is not told here.
-                if known.as_ref() != Some(&its) {
-                    *known = None;
-                }
-            }
-            Fact::Access(object) => objects.push(object),
-            Fact::Secret(secret) => {
-                secrets.insert((secret.namespace, secret.name), secret.origin);
-            }
-            Fact::ProviderClass(class) => {
-                let own = class.namespace.clone().unwrap_or_else(|| namespace.to_owned());
-                classes.insert((own, class.name.clone()), class);
-            }
-            Fact::SharedSecret(name, from) => {
-                shared.insert(name, from);
-            }
-        }
-    }
-    let known = labels.into_iter().filter_map(|(name, labels)| Some((name.into(), labels?)));
-    facts.namespaces = Arc::new(known.collect());
-    facts.secrets = Arc::new(secrets.into_iter().collect());
-    facts.provider_classes = Arc::new(classes.into_iter().collect());
-    facts.shared_secrets = Arc::new(shared);
-    let access = Access::of(objects);
-    // ServiceAccounts alone tell nothing of what they may do.
-    facts.access = access.has_rbac().then(|| Arc::new(access));
 }
 
 /// What is looked for.
@@ -86,11 +76,29 @@ impl Wants {
         }
         Wants { kinds, words }
     }
+
+    /// Of an `envFrom` only its Secret tells which variables it makes.
+    fn keys(&self) -> bool {
+        self.kinds.contains(Kind::EnvFrom)
+    }
+
+    fn wants(&self, file: &[u8]) -> bool {
+        self.words.iter().any(|word| memchr::memmem::find(file, word).is_some()) || self.keys() && names_a_secret(file)
+    }
+}
+
+/// Whether a word of the file ends with `Secret`, as the kinds do that are Secrets or become some: most files that name
+/// Secrets have only such as `imagePullSecrets`.
+fn names_a_secret(file: &[u8]) -> bool {
+    const WORD: &[u8] = b"Secret";
+    memchr::memmem::find_iter(file, WORD)
+        .any(|at| file.get(at + WORD.len()).is_none_or(|next| !next.is_ascii_alphanumeric()))
 }
 
 enum Fact {
     Namespace(String, Labels),
     Access(access::Object),
+    Keys(SecretKeys),
     Secret(SecretMetadata),
     ProviderClass(ProviderClass),
     SharedSecret(String, String),
@@ -103,15 +111,70 @@ struct Seek<'s> {
 }
 
 impl Seek<'_> {
+    /// Puts what the input tells in the place of what is known of the same objects.
+    fn add_to(&self, facts: &mut Facts, access: Option<Store>, inputs: &[Input]) {
+        let found: Vec<Vec<Fact>> = inputs.par_iter().map(|input| self.file(input)).collect();
+        let mut labels: HashMap<String, Option<Labels>> = HashMap::new();
+        let mut keys: HashMap<(String, String), Option<Vec<String>>> = HashMap::new();
+        let secrets = Arc::make_mut(&mut facts.secrets);
+        let classes = Arc::make_mut(&mut facts.provider_classes);
+        let shared = Arc::make_mut(&mut facts.shared_secrets);
+        let is_told = access.is_some();
+        let mut store = access.unwrap_or_default();
+        for fact in found.into_iter().flatten() {
+            match fact {
+                Fact::Namespace(name, its) => {
+                    let known = labels.entry(name).or_insert_with(|| Some(its.clone()));
+                    // Which of two will be applied last is not told here.
+                    if known.as_ref() != Some(&its) {
+                        *known = None;
+                    }
+                }
+                Fact::Access(object) => store.put(object),
+                Fact::Keys(secret) => {
+                    let own = secret.namespace.unwrap_or_else(|| self.namespace.to_owned());
+                    let known = keys.entry((own, secret.name)).or_insert_with(|| secret.keys.clone());
+                    // As with Namespaces: two that differ tell nothing.
+                    if *known != secret.keys {
+                        *known = None;
+                    }
+                }
+                Fact::Secret(secret) => secrets.insert(&secret.namespace, &secret.name, secret.origin),
+                Fact::ProviderClass(class) => {
+                    let own = class.namespace.clone().unwrap_or_else(|| self.namespace.to_owned());
+                    classes.insert(&own, &class.name.clone(), class);
+                }
+                Fact::SharedSecret(name, from) => {
+                    shared.insert(name, from);
+                }
+            }
+        }
+        facts.secret_keys = keys.into_iter().filter_map(|(name, keys)| Some((name, keys?))).collect();
+        let namespaces = Arc::make_mut(&mut facts.namespaces);
+        for (name, labels) in labels {
+            match labels {
+                Some(labels) => namespaces.insert(name.into(), labels),
+                None => namespaces.remove(&*name),
+            };
+        }
+        let access = store.access();
+        // ServiceAccounts alone tell nothing of what they may do.
+        facts.access = (is_told || access.has_rbac()).then(|| Arc::new(access));
+    }
+
     /// A file that cannot be read has nothing to tell; that is said when it is judged.
     fn file(&self, input: &Input) -> Vec<Fact> {
         let Ok(bytes) = input.read() else { return Vec::new() };
-        if !self.wants.words.iter().any(|word| memchr::memmem::find(&bytes, word).is_some()) {
+        if !self.wants.wants(&bytes) {
             return Vec::new();
         }
         let documents = manifest::parse(&bytes).documents;
         let objects = documents.iter().flat_map(|document| document.objects().unwrap_or_default());
-        objects.filter_map(|object| self.object(&object)).collect()
+        objects.flat_map(|object| self.object(&object).into_iter().chain(self.keys(&object))).collect()
+    }
+
+    fn keys(&self, object: &Object) -> Option<Fact> {
+        self.wants.keys().then(|| manifest::secret_keys(object)).flatten().map(Fact::Keys)
     }
 
     fn object(&self, object: &Object) -> Option<Fact> {

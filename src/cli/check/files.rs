@@ -72,6 +72,14 @@ impl Input {
         Input { name: path.to_string_lossy().into(), from: Source::File(path) }
     }
 
+    /// Where it lies; none for standard input.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.from {
+            Source::File(path) => Some(path),
+            Source::Held(_) => None,
+        }
+    }
+
     /// The bytes.
     ///
     /// # Errors

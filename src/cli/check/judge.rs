@@ -2,14 +2,11 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::ignore::{self, Comment};
+use super::ignore::{Comment, Comments, position};
 use crate::fence::name::Shown;
-use crate::fence::{
-    Evaluation, Facts, Finding, Judgement, ObjectError, Outcome, PolicySet, Question, SetAside, evaluate_but,
-};
+use crate::fence::{Evaluation, Facts, Finding, Judgement, ObjectError, PolicySet, Question};
 use crate::manifest::{self, Document, ManifestError, Object};
 use crate::report::excerpt::Excerpt;
 use crate::report::{Counts, Fault, Ignored, LocatedFinding, ObjectName};
@@ -51,7 +48,7 @@ impl Judge<'_> {
     pub fn file(&self, name: &Arc<str>, bytes: &[u8]) -> JudgedFile {
         let manifest = manifest::parse(bytes);
         let counts = Counts { files: 1, documents: manifest.errors.len(), ..Counts::default() };
-        let (comments, mistakes) = ignore::read(bytes, &manifest);
+        let (comments, mistakes) = Comments::read(bytes, &manifest);
         let file = JudgedFile { counts, ..JudgedFile::default() };
         let mut at = Reading { judge: self, name, bytes, comments, file };
         for (place, mistake) in mistakes {
@@ -62,7 +59,7 @@ impl Judge<'_> {
         at.file.faults.sort_by_key(|fault| fault.place);
         // What a broken document would have had set aside is not known.
         if manifest.errors.is_empty() {
-            let unused = at.comments.iter().filter(|comment| !comment.used);
+            let unused = at.comments.unused();
             let warnings = unused.map(|comment| at.fault(comment.place, comment.complaint(self.policies)));
             at.file.warnings = warnings.collect();
         }
@@ -75,7 +72,7 @@ struct Reading<'r> {
     judge: &'r Judge<'r>,
     name: &'r Arc<str>,
     bytes: &'r [u8],
-    comments: Vec<Comment>,
+    comments: Comments<'r>,
     file: JudgedFile,
 }
 
@@ -91,7 +88,10 @@ impl Reading<'_> {
     }
 
     fn object(&mut self, document: &Document<'_>, object: &Object) {
-        match self.evaluate(document, object) {
+        let Judge { policies, facts, namespace, all, .. } = *self.judge;
+        let (api_version, kind) = (object.api_version.as_str(), object.kind.as_str());
+        let question = Question { api_version, kind, namespace, all, patch: false };
+        match self.comments.evaluate(document, object, &question, policies, facts) {
             Ok((Evaluation::NotAWorkload, _)) => {}
             Ok((Evaluation::Owned, _)) => self.file.counts.owned += 1,
             Ok((Evaluation::Judged(judgement), ignored)) => {
@@ -103,69 +103,12 @@ impl Reading<'_> {
         }
     }
 
-    /// Judges the object; and again, without what comments set aside: another policy may have something to say of it.
-    fn evaluate(
-        &mut self,
-        document: &Document<'_>,
-        object: &Object,
-    ) -> Result<(Evaluation, Vec<(Finding, usize)>), ObjectError> {
-        let Judge { policies, facts, namespace, all, .. } = *self.judge;
-        let (api_version, kind) = (object.api_version.as_str(), object.kind.as_str());
-        let question = Question { api_version, kind, namespace, all, patch: false };
-        let mut set_aside: Vec<SetAside> = Vec::new();
-        let mut ignored = Vec::new();
-        loop {
-            let mut evaluation = evaluate_but(&object.json, &question, &set_aside, policies, facts)?;
-            let (Evaluation::Judged(judgement) | Evaluation::Data(judgement)) = &mut evaluation else {
-                return Ok((evaluation, ignored));
-            };
-            let before = set_aside.len();
-            // What is still said of something set aside is said of what it would become: that is set aside, too.
-            judgement.findings.retain(|finding| !set_aside.iter().any(|its| is_of(its, finding)));
-            for finding in &judgement.findings {
-                let Some(comment) = self.comment(document, object, finding) else { continue };
-                self.comments[comment].used = true;
-                ignored.push((finding.clone(), comment));
-                set_aside.extend(as_set_aside(finding));
-            }
-            if set_aside.len() == before {
-                return Ok((evaluation, ignored));
-            }
-        }
-    }
-
-    /// The comment that sets the finding aside.
-    fn comment(&self, document: &Document<'_>, object: &Object, finding: &Finding) -> Option<usize> {
-        let (policy, rule) = finding.policy.as_deref().zip(finding.rule.as_deref())?;
-        if self.comments.is_empty() || finding.outcome == Outcome::Allowed {
-            return None;
-        }
-        let lines = self.lines(document, &format!("{}{}", object.pointer, finding.pointer));
-        self.comments.iter().position(|comment| comment.sets_aside(policy, rule, &lines))
-    }
-
-    /// The lines of what stands at the pointer, its key's too; of what is not there, the line that is shown for it.
-    fn lines(&self, document: &Document<'_>, pointer: &str) -> RangeInclusive<usize> {
-        let line_of =
-            |offset: usize| memchr::memchr_iter(b'\n', &self.bytes[..offset.min(self.bytes.len())]).count() + 1;
-        match document.span(pointer) {
-            Some(span) => {
-                let start = document.key_span(pointer).map_or(span.bytes.start, |key| key.start.min(span.bytes.start));
-                line_of(start)..=line_of(span.bytes.end.saturating_sub(1).max(start))
-            }
-            None => {
-                let line = document.locate_nearest(pointer).line;
-                line..=line
-            }
-        }
-    }
-
     fn judged(
         &mut self,
         document: &Document<'_>,
         object: &Object,
         judgement: Judgement,
-        mut ignored: Vec<(Finding, usize)>,
+        mut ignored: Vec<(Finding, Comment)>,
     ) {
         let counts = &mut self.file.counts;
         counts.allowed += judgement.allowed;
@@ -193,14 +136,14 @@ impl Reading<'_> {
         ignored.sort_by(|(a, _), (b, _)| by_pointer(&a.pointer, &b.pointer).then(a.mode.cmp(&b.mode)));
         for (finding, comment) in ignored {
             let finding = self.locate(document, object, &place, finding);
-            let Comment { place, reason, .. } = &self.comments[comment];
-            self.file.ignored.push(Ignored { finding, line: place.0, reason: reason.clone() });
+            let Comment { place, reason, .. } = comment;
+            self.file.ignored.push(Ignored { finding, line: place.0, reason });
         }
     }
 
     fn locate(&self, document: &Document<'_>, object: &Object, place: &Located, finding: Finding) -> LocatedFinding {
         let pointer = format!("{}{}", object.pointer, finding.pointer);
-        let position = document.locate_nearest(&pointer);
+        let position = position(document, &pointer);
         let excerpt = if self.judge.excerpts {
             Excerpt::of(document, self.bytes, finding.kind, &pointer, position)
         } else {
@@ -245,15 +188,6 @@ impl Reading<'_> {
 struct Located {
     address: Arc<str>,
     name: Arc<ObjectName>,
-}
-
-fn as_set_aside(finding: &Finding) -> Option<SetAside> {
-    let (policy, rule) = finding.policy.clone().zip(finding.rule.clone())?;
-    Some(SetAside { pointer: finding.pointer.clone(), policy, rule })
-}
-
-fn is_of(set_aside: &SetAside, finding: &Finding) -> bool {
-    as_set_aside(finding).is_some_and(|its| its == *set_aside)
 }
 
 /// In the order of the object: indices by number.

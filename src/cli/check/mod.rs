@@ -4,13 +4,16 @@
 //! files.rs   paths as named -> files to read, in order
 //! facts.rs   what the input itself tells beside the objects
 //! ignore.rs  comments that set a finding aside
+//! live.rs    what a live cluster tells, where it is to be asked
 //! judge.rs   one file -> findings with their places, faults, counts
 //! ```
 
 pub mod facts;
 pub mod files;
-mod ignore;
+pub(super) mod ignore;
 pub mod judge;
+#[cfg(feature = "cluster")]
+pub mod live;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -27,19 +30,13 @@ use crate::fence::kind::Kind;
 use crate::fence::{Facts, PolicySet};
 use crate::policy_dir;
 use crate::report::{self, Counts, ExceptionLine, Policies, Report};
+use facts::FromCluster;
 use files::Input;
 use judge::Judge;
 
 /// Judge manifests: what the policies would deny or swap, with file and line
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:
-  secretfence check manifests/                         judge a folder by the built-in baseline
-  secretfence check -p my-policies/ deploy.yaml        judge one file by your own policies
-  helm template ./chart | secretfence check -          judge what a chart renders
-  kustomize build overlays/prod | secretfence check --namespace shop -
-  secretfence check --format json manifests/ | jq '.findings[].message'
-
-Exit code: 0 nothing would be denied, 1 something would be, 2 something could not be read or judged")]
+#[command(after_help = examples())]
 pub struct CheckArguments {
     /// A manifest, or a folder of *.yaml, *.yml and *.json; - is standard input
     #[arg(value_name = "PATH", required = true)]
@@ -68,6 +65,28 @@ pub struct CheckArguments {
     /// When to colour
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     color: Colour,
+
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    cluster: live::ClusterArguments,
+}
+
+fn examples() -> String {
+    let cluster = if cfg!(feature = "cluster") {
+        "  secretfence check --cluster -p mine/ deploy.yaml     ask a cluster for what the input lacks\n"
+    } else {
+        ""
+    };
+    format!(
+        "Examples:
+  secretfence check manifests/                         judge a folder by the built-in baseline
+  secretfence check -p my-policies/ deploy.yaml        judge one file by your own policies
+  helm template ./chart | secretfence check -          judge what a chart renders
+  kustomize build overlays/prod | secretfence check --namespace shop -
+{cluster}  secretfence check --format json manifests/ | jq '.findings[].message'
+
+Exit code: 0 nothing would be denied, 1 something would be, 2 something could not be read or judged"
+    )
 }
 
 /// The forms of a report. SARIF, JUnit and GitHub annotations will be others.
@@ -94,22 +113,23 @@ pub struct Settings {
     pub all: bool,
     /// Whether findings hold lines of the source.
     pub excerpts: bool,
+    /// What a live cluster told, where it was to be asked.
+    pub cluster: Option<FromCluster>,
 }
 
 /// Runs a check.
 ///
 /// # Errors
-/// Policies that cannot be used; a report that cannot be written.
+/// Policies that cannot be used; a cluster that does not tell what they ask of it; a report that cannot be written.
 pub fn run(arguments: CheckArguments) -> anyhow::Result<ExitCode> {
-    let CheckArguments { paths, policies, format, namespace, as_of, all, color } = arguments;
-    let settings = Settings {
-        policies: load(&policies)?,
-        paths,
-        namespace,
-        today: as_of.unwrap_or_else(today),
-        all,
-        excerpts: format == Format::Text,
-    };
+    let CheckArguments { paths, policies, format, namespace, as_of, all, color, .. } = arguments;
+    let policies = load(&policies)?;
+    let today = as_of.unwrap_or_else(today);
+    #[cfg(feature = "cluster")]
+    let cluster = arguments.cluster.read(&policies, today)?;
+    #[cfg(not(feature = "cluster"))]
+    let cluster = None;
+    let settings = Settings { policies, paths, namespace, today, all, excerpts: format == Format::Text, cluster };
     let report = check(&settings);
     unless_closed(write(&report, format, color))?;
     Ok(ExitCode::from(match &report {
@@ -122,8 +142,7 @@ pub fn run(arguments: CheckArguments) -> anyhow::Result<ExitCode> {
 /// Judges everything that the settings name.
 pub fn check(settings: &Settings) -> Report {
     let (inputs, mut faults) = files::find(&settings.paths);
-    let mut facts = Facts::on(settings.today);
-    facts::add(&mut facts, &inputs, &settings.policies, &settings.namespace);
+    let facts = facts::of(settings, &inputs);
     let judge = Judge {
         policies: &settings.policies,
         facts: &facts,
@@ -147,6 +166,7 @@ pub fn check(settings: &Settings) -> Report {
     faults.sort_by(|a, b| a.file.cmp(&b.file));
     Report {
         policies: Policies::of(&settings.policies),
+        cluster: settings.cluster.as_ref().map(|cluster| cluster.resources.clone()),
         not_judged: not_judged(&counts, &matching, &settings.policies, &facts),
         counts,
         findings,
@@ -174,7 +194,10 @@ fn not_judged(counts: &Counts, matching: &BTreeSet<u32>, policies: &PolicySet, f
         format!("{objects} (as a Deployment makes ReplicaSets): what made them is to be judged instead")
     });
     let reach = (policies.kinds().contains(Kind::Reach) && facts.access.is_none()).then(|| {
-        "reach: no role or binding is in the input, so nobody can say what a ServiceAccount may do".to_owned()
+        let cluster = if cfg!(feature = "cluster") { ", or ask a cluster for them with --cluster" } else { "" };
+        format!(
+            "reach: no role or binding is in the input, so nobody can say what a ServiceAccount may do: add them{cluster}"
+        )
     });
     let idle = (counts.workloads > 0).then(|| matched_nothing(counts.workloads, matching, policies)).flatten();
     owned.into_iter().chain(reach).chain(idle).collect()
@@ -206,7 +229,8 @@ fn matched_nothing(workloads: usize, matching: &BTreeSet<u32>, policies: &Policy
     }
 }
 
-fn load(paths: &[PathBuf]) -> anyhow::Result<PolicySet> {
+/// The policies at the paths, or the built-in ones.
+pub(super) fn load(paths: &[PathBuf]) -> anyhow::Result<PolicySet> {
     if paths.is_empty() {
         return Ok(policy_dir::built_in());
     }

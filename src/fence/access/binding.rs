@@ -1,9 +1,10 @@
 //! Bindings, and the ServiceAccounts that they name.
 
-use std::sync::Arc;
+use std::ops::{Deref, DerefMut};
 
 use serde::Deserialize;
 
+use super::names::Name;
 use crate::fence::name::Text;
 
 /// A RoleBinding, as far as it speaks of ServiceAccounts.
@@ -20,18 +21,18 @@ pub struct ClusterRoleBinding(pub(super) Binding);
 #[derive(Clone, Debug)]
 pub(super) struct Binding {
     /// Where it holds. None: everywhere.
-    pub(super) namespace: Option<Arc<str>>,
-    pub(super) name: Arc<str>,
+    pub(super) namespace: Option<Name>,
+    pub(super) name: Box<str>,
     pub(super) role: RoleRef,
-    pub(super) subjects: Box<[Subject]>,
+    pub(super) subjects: Subjects,
 }
 
 /// Which role a binding gives.
 #[derive(Clone, Debug)]
 pub(super) enum RoleRef {
-    ClusterRole(Arc<str>),
+    ClusterRole(Name),
     /// In the binding's namespace.
-    Role(Arc<str>),
+    Role(Name),
     /// Of a kind that is none: it gives nothing.
     Unknown,
 }
@@ -41,13 +42,49 @@ pub(super) enum RoleRef {
 pub(super) enum Subject {
     /// By its own name, or by its user name.
     /// Without a namespace it is that of the binding.
-    Account { namespace: Option<Arc<str>>, name: Arc<str> },
+    Account { namespace: Option<Name>, name: Name },
     /// The group of a namespace's accounts.
-    AccountsOf(Arc<str>),
+    AccountsOf(Name),
     /// The group of all accounts.
     Accounts,
     /// The group of everybody who has shown who they are.
     Authenticated,
+}
+
+/// Nearly always one, which then lies in the binding itself.
+#[derive(Clone, Debug)]
+pub(super) enum Subjects {
+    One(Subject),
+    Many(Box<[Subject]>),
+}
+
+impl Deref for Subjects {
+    type Target = [Subject];
+
+    fn deref(&self) -> &[Subject] {
+        match self {
+            Subjects::One(subject) => std::slice::from_ref(subject),
+            Subjects::Many(subjects) => subjects,
+        }
+    }
+}
+
+impl DerefMut for Subjects {
+    fn deref_mut(&mut self) -> &mut [Subject] {
+        match self {
+            Subjects::One(subject) => std::slice::from_mut(subject),
+            Subjects::Many(subjects) => subjects,
+        }
+    }
+}
+
+impl From<Vec<Subject>> for Subjects {
+    fn from(subjects: Vec<Subject>) -> Subjects {
+        match <[Subject; 1]>::try_from(subjects) {
+            Ok([subject]) => Subjects::One(subject),
+            Err(subjects) => Subjects::Many(subjects.into()),
+        }
+    }
 }
 
 const USER: &str = "system:serviceaccount:";
@@ -58,8 +95,8 @@ const AUTHENTICATED: &str = "system:authenticated";
 #[derive(Clone, Debug, Deserialize)]
 #[serde(from = "WireAccount<'_>")]
 pub struct ServiceAccount {
-    pub(super) namespace: Arc<str>,
-    pub(super) name: Arc<str>,
+    pub(super) namespace: Name,
+    pub(super) name: Name,
     pub(super) automount: Option<bool>,
 }
 
@@ -72,7 +109,7 @@ impl Subject {
             "ServiceAccount" => {
                 let namespace = Some(wire.namespace.as_str()).filter(|namespace| !namespace.is_empty());
                 let is_some = namespace.is_some() || is_namespaced;
-                is_some.then(|| Subject::Account { namespace: namespace.map(Arc::from), name: name.into() })
+                is_some.then(|| Subject::Account { namespace: namespace.map(Name::from), name: name.into() })
             }
             "User" => {
                 let (namespace, name) = name.strip_prefix(USER)?.split_once(':')?;
@@ -169,6 +206,6 @@ impl Wire<'_> {
         subjects.sort_unstable();
         subjects.dedup();
         let name = self.metadata.name.as_str().into();
-        Binding { namespace: namespace.map(Arc::from), name, role, subjects: subjects.into() }
+        Binding { namespace: namespace.map(Name::from), name, role, subjects: subjects.into() }
     }
 }

@@ -1,9 +1,10 @@
 //! From a ServiceAccount to the bindings that speak of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::binding::{Binding, ServiceAccount, Subject};
+use super::names::Name;
 use super::reach::Reach;
 use super::role::Grants;
 use super::table::RowSet;
@@ -11,7 +12,7 @@ use super::table::RowSet;
 /// What ServiceAccounts may do that counts as reach: an immutable index, to be compiled off the hot path and shared.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
-    namespaces: HashMap<Arc<str>, Namespace>,
+    namespaces: HashMap<Name, Namespace>,
     /// By the groups of all accounts.
     everyone: Segment,
     has_rbac: bool,
@@ -38,7 +39,7 @@ struct Namespace {
 
 #[derive(Clone, Debug)]
 struct Account {
-    name: Arc<str>,
+    name: Name,
     /// By its own name.
     own: Segment,
     automount: Option<bool>,
@@ -72,55 +73,79 @@ impl Namespace {
     }
 }
 
-/// An index that is being made.
-#[derive(Default)]
+/// An index that is being made: one flat list, since many small ones would leave their holes behind in memory.
 pub(super) struct Builder {
-    namespaces: HashMap<Arc<str>, NamespaceBuilder>,
+    /// By namespace, and account; none for the group of the namespace's accounts.
+    facts: Vec<(Name, Option<Name>, Fact)>,
     everyone: Vec<Entry>,
 }
 
-#[derive(Default)]
-struct NamespaceBuilder {
-    group: Vec<Entry>,
-    accounts: BTreeMap<Arc<str>, (Vec<Entry>, Option<bool>)>,
+enum Fact {
+    Automount(Option<bool>),
+    Bound(Entry),
 }
 
 impl Builder {
+    /// For so many accounts and subjects of bindings together: a list that grows leaves holes too.
+    pub(super) fn with_capacity(facts: usize) -> Builder {
+        Builder { facts: Vec::with_capacity(facts), everyone: Vec::new() }
+    }
+
     pub(super) fn account(&mut self, account: &ServiceAccount) {
-        let namespace = self.namespaces.entry(account.namespace.clone()).or_default();
-        namespace.accounts.entry(account.name.clone()).or_default().1 = account.automount;
+        let fact = Fact::Automount(account.automount);
+        self.facts.push((account.namespace.clone(), Some(account.name.clone()), fact));
     }
 
     pub(super) fn bind(&mut self, entry: &Entry) {
-        for subject in &entry.binding.subjects {
-            let list = match subject {
-                Subject::Accounts | Subject::Authenticated => &mut self.everyone,
-                Subject::AccountsOf(namespace) => &mut self.namespaces.entry(namespace.clone()).or_default().group,
+        for subject in &*entry.binding.subjects {
+            let (namespace, account) = match subject {
+                Subject::Accounts | Subject::Authenticated => {
+                    self.everyone.push(entry.clone());
+                    continue;
+                }
+                Subject::AccountsOf(namespace) => (namespace, None),
                 Subject::Account { namespace, name } => {
                     let Some(namespace) = namespace.as_ref().or(entry.binding.namespace.as_ref()) else { continue };
-                    let namespace = self.namespaces.entry(namespace.clone()).or_default();
-                    &mut namespace.accounts.entry(name.clone()).or_default().0
+                    (namespace, Some(name.clone()))
                 }
             };
-            list.push(entry.clone());
+            self.facts.push((namespace.clone(), account, Fact::Bound(entry.clone())));
         }
     }
 
-    pub(super) fn build(self, has_rbac: bool) -> Access {
-        let namespaces = self.namespaces.into_iter().map(|(name, namespace)| {
-            let accounts = namespace.accounts.into_iter();
-            let accounts = accounts.map(|(name, (own, automount))| Account { name, own: segment(own), automount });
-            (name, Namespace { group: segment(namespace.group), accounts: accounts.collect() })
+    pub(super) fn build(mut self, has_rbac: bool) -> Access {
+        self.facts.sort_unstable_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+        let namespaces = self.facts.chunk_by(|a, b| a.0 == b.0).map(|facts| {
+            let (group, accounts) = facts.split_at(facts.partition_point(|(_, account, _)| account.is_none()));
+            let mut list = Vec::with_capacity(accounts.chunk_by(|a, b| a.1 == b.1).count());
+            list.extend(accounts.chunk_by(|a, b| a.1 == b.1).filter_map(|facts| {
+                let automount = facts.iter().find_map(|(_, _, fact)| match fact {
+                    Fact::Automount(automount) => *automount,
+                    Fact::Bound(_) => None,
+                });
+                Some(Account { name: facts[0].1.clone()?, own: segment(bound(facts)), automount })
+            }));
+            (facts[0].0.clone(), Namespace { group: segment(bound(group)), accounts: list.into() })
         });
         Access { namespaces: namespaces.collect(), everyone: segment(self.everyone), has_rbac }
     }
 }
 
+fn bound(facts: &[(Name, Option<Name>, Fact)]) -> Vec<Entry> {
+    let entry = |(_, _, fact): &(Name, Option<Name>, Fact)| match fact {
+        Fact::Bound(entry) => Some(entry.clone()),
+        Fact::Automount(_) => None,
+    };
+    facts.iter().filter_map(entry).collect()
+}
+
 /// Sorts, and leaves out what adds nothing: however many bindings there are in one namespace, those that give a right for all
 /// names are at most as many as the rights, and come first.
 fn segment(mut entries: Vec<Entry>) -> Segment {
-    let place = |entry: &Entry| (entry.binding.namespace.clone(), entry.binding.name.clone());
-    entries.sort_by_cached_key(place);
+    fn place(entry: &Entry) -> (Option<&str>, &str) {
+        (entry.binding.namespace.as_deref(), &entry.binding.name)
+    }
+    entries.sort_unstable_by(|a, b| place(a).cmp(&place(b)));
     entries.dedup_by(|a, b| Arc::ptr_eq(&a.binding, &b.binding));
     let mut kept = Vec::with_capacity(entries.len());
     for same_place in entries.chunk_by(|a, b| a.binding.namespace == b.binding.namespace) {

@@ -6,6 +6,7 @@
 mod aggregate;
 mod binding;
 mod index;
+mod names;
 mod reach;
 mod role;
 mod store;

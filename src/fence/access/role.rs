@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
+use super::names::Name;
 use super::table::{ROWS, Row, RowSet};
 use crate::fence::name::Text;
 
@@ -17,8 +18,8 @@ const NAMED_GRANTS: usize = 256;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(from = "Wire<'_>")]
 pub struct Role {
-    pub(super) namespace: Arc<str>,
-    pub(super) name: Arc<str>,
+    pub(super) namespace: Name,
+    pub(super) name: Name,
     pub(super) grants: Arc<Grants>,
 }
 
@@ -26,7 +27,7 @@ pub struct Role {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(from = "Wire<'_>")]
 pub struct ClusterRole {
-    pub(super) name: Arc<str>,
+    pub(super) name: Name,
     pub(super) labels: BTreeMap<Box<str>, Box<str>>,
     /// Which ClusterRoles it is made of.
     pub(super) selectors: Vec<Selector>,
@@ -52,7 +53,7 @@ pub(super) struct Grant {
     /// None: whatever the name.
     pub(super) names: Option<Arc<ResourceNames>>,
     /// The ClusterRole whose rule it is, where an aggregated one took it from there.
-    pub(super) from: Option<Arc<str>>,
+    pub(super) from: Option<Name>,
 }
 
 /// The `resourceNames` of a rule.
@@ -91,7 +92,7 @@ impl Grants {
     }
 
     /// All rights, as another role takes them from this one by aggregation.
-    pub(super) fn taken_from(&self, role: &Arc<str>) -> impl Iterator<Item = Grant> {
+    pub(super) fn taken_from(&self, role: &Name) -> impl Iterator<Item = Grant> {
         let from = |grant: &Grant| grant.from.clone().or_else(|| Some(role.clone()));
         self.list.iter().map(move |grant| Grant { from: from(grant), ..grant.clone() })
     }

@@ -1,11 +1,12 @@
 //! The objects that [`Access`] is made of, as a watch or a manifest hands them in one by one.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::aggregate::aggregated;
 use super::binding::{Binding, RoleRef, ServiceAccount, Subject};
 use super::index::{Builder, Entry};
+use super::names::{Name, Names};
 use super::role::{ClusterRole, Grants, Role};
 use super::{Access, Object, ObjectKind};
 
@@ -15,8 +16,8 @@ use super::{Access, Object, ObjectKind};
 pub struct Store {
     roles: Shelf<Role>,
     cluster_roles: Shelf<ClusterRole>,
-    role_bindings: Shelf<Binding>,
-    cluster_role_bindings: Shelf<Binding>,
+    role_bindings: Shelf<Arc<Binding>>,
+    cluster_role_bindings: Shelf<Arc<Binding>>,
     accounts: Shelf<ServiceAccount>,
     names: Names,
 }
@@ -29,39 +30,40 @@ impl Store {
 
     /// Adds an object, or replaces the one of its kind, namespace and name.
     pub fn put(&mut self, object: impl Into<Object>) {
+        let mut object = object.into();
+        self.share(&mut object);
+        match object {
+            Object::Role(role) => self.roles.put(role),
+            Object::ClusterRole(role) => self.cluster_roles.put(role),
+            Object::RoleBinding(binding) => self.role_bindings.put(Arc::new(binding.0)),
+            Object::ClusterRoleBinding(binding) => self.cluster_role_bindings.put(Arc::new(binding.0)),
+            Object::ServiceAccount(account) => self.accounts.put(account),
+        }
+    }
+
+    /// Lets an object that is put in later hold the names that are here. A list is thousands of objects before its end comes.
+    pub fn share(&mut self, object: &mut Object) {
         let names = &mut self.names;
-        match object.into() {
-            Object::Role(mut role) => {
-                names.share(&mut role.name);
-                self.roles.put(role);
-            }
-            Object::ClusterRole(mut role) => {
-                names.share(&mut role.name);
-                self.cluster_roles.put(role);
-            }
-            Object::RoleBinding(mut binding) => {
-                binding.0.share(names);
-                self.role_bindings.put(binding.0);
-            }
-            Object::ClusterRoleBinding(mut binding) => {
-                binding.0.share(names);
-                self.cluster_role_bindings.put(binding.0);
-            }
-            Object::ServiceAccount(mut account) => {
+        match object {
+            Object::Role(role) => names.share(&mut role.namespace),
+            Object::ClusterRole(_) => {}
+            Object::RoleBinding(binding) => binding.0.share(names),
+            Object::ClusterRoleBinding(binding) => binding.0.share(names),
+            Object::ServiceAccount(account) => {
+                names.share(&mut account.namespace);
                 names.share(&mut account.name);
-                self.accounts.put(account);
             }
         }
     }
 
-    /// Removes an object. The namespace of a cluster-scoped one is empty. Whether it was there.
+    /// Removes an object. The namespace of a cluster-scoped one is not looked at. Whether it was there.
     pub fn remove(&mut self, kind: ObjectKind, namespace: &str, name: &str) -> bool {
         match kind {
-            ObjectKind::Role => self.roles.remove(namespace, name),
-            ObjectKind::ClusterRole => self.cluster_roles.remove("", name),
-            ObjectKind::RoleBinding => self.role_bindings.remove(namespace, name),
-            ObjectKind::ClusterRoleBinding => self.cluster_role_bindings.remove("", name),
-            ObjectKind::ServiceAccount => self.accounts.remove(namespace, name),
+            ObjectKind::Role => self.roles.remove(Some(namespace), name),
+            ObjectKind::ClusterRole => self.cluster_roles.remove(None, name),
+            ObjectKind::RoleBinding => self.role_bindings.remove(Some(namespace), name),
+            ObjectKind::ClusterRoleBinding => self.cluster_role_bindings.remove(None, name),
+            ObjectKind::ServiceAccount => self.accounts.remove(Some(namespace), name),
         }
     }
 
@@ -78,19 +80,23 @@ impl Store {
 
     /// What these objects let ServiceAccounts do. Linear in the bindings' subjects.
     pub fn access(&self) -> Access {
-        let cluster_roles: Vec<&ClusterRole> = self.cluster_roles.iter().map(|role| &**role).collect();
+        let cluster_roles: Vec<&ClusterRole> = self.cluster_roles.iter().collect();
         let aggregated = aggregated(&cluster_roles);
         let cluster_role = |name: &str| -> Option<&Arc<Grants>> {
-            aggregated.get(name).or_else(|| self.cluster_roles.find("", name).map(|role| &role.grants))
+            aggregated.get(name).or_else(|| self.cluster_roles.find(None, name).map(|role| &role.grants))
         };
-        let mut builder = Builder::default();
+        let bindings = || self.cluster_role_bindings.iter().chain(self.role_bindings.iter());
+        let subjects: usize = bindings().map(|binding| binding.subjects.len()).sum();
+        let mut builder = Builder::with_capacity(self.accounts.iter().count() + subjects);
         for account in self.accounts.iter() {
             builder.account(account);
         }
-        for binding in self.cluster_role_bindings.iter().chain(self.role_bindings.iter()) {
+        for binding in bindings() {
             let grants = match (&binding.role, &binding.namespace) {
                 (RoleRef::ClusterRole(name), _) => cluster_role(name),
-                (RoleRef::Role(name), Some(namespace)) => self.roles.find(namespace, name).map(|role| &role.grants),
+                (RoleRef::Role(name), Some(namespace)) => {
+                    self.roles.find(Some(namespace), name).map(|role| &role.grants)
+                }
                 (RoleRef::Role(_), None) | (RoleRef::Unknown, _) => None,
             };
             // A role that is not there gives nothing, until it is.
@@ -110,15 +116,16 @@ impl Store {
     }
 }
 
-/// An object that lies on a shelf: in a namespace, or in the empty one.
+/// An object that lies on a shelf.
 trait Placed {
-    fn namespace(&mut self) -> Option<&mut Arc<str>>;
+    /// None: cluster-scoped.
+    fn namespace(&self) -> Option<&Name>;
     fn name(&self) -> &str;
 }
 
 impl Placed for Role {
-    fn namespace(&mut self) -> Option<&mut Arc<str>> {
-        Some(&mut self.namespace)
+    fn namespace(&self) -> Option<&Name> {
+        Some(&self.namespace)
     }
 
     fn name(&self) -> &str {
@@ -127,7 +134,7 @@ impl Placed for Role {
 }
 
 impl Placed for ClusterRole {
-    fn namespace(&mut self) -> Option<&mut Arc<str>> {
+    fn namespace(&self) -> Option<&Name> {
         None
     }
 
@@ -136,9 +143,9 @@ impl Placed for ClusterRole {
     }
 }
 
-impl Placed for Binding {
-    fn namespace(&mut self) -> Option<&mut Arc<str>> {
-        self.namespace.as_mut()
+impl Placed for Arc<Binding> {
+    fn namespace(&self) -> Option<&Name> {
+        self.namespace.as_ref()
     }
 
     fn name(&self) -> &str {
@@ -147,8 +154,8 @@ impl Placed for Binding {
 }
 
 impl Placed for ServiceAccount {
-    fn namespace(&mut self) -> Option<&mut Arc<str>> {
-        Some(&mut self.namespace)
+    fn namespace(&self) -> Option<&Name> {
+        Some(&self.namespace)
     }
 
     fn name(&self) -> &str {
@@ -156,10 +163,10 @@ impl Placed for ServiceAccount {
     }
 }
 
-/// Objects of one kind by namespace, sorted by name: no key is held twice, which is most of what 10,000 bindings cost.
+/// Objects of one kind by namespace, sorted by name: no key is held twice.
 #[derive(Clone, Debug)]
 struct Shelf<T> {
-    namespaces: BTreeMap<Arc<str>, Vec<Arc<T>>>,
+    namespaces: BTreeMap<Option<Name>, Vec<T>>,
 }
 
 impl<T> Default for Shelf<T> {
@@ -169,35 +176,38 @@ impl<T> Default for Shelf<T> {
 }
 
 impl<T: Placed> Shelf<T> {
-    fn put(&mut self, mut object: T) {
-        let own = object.namespace();
-        let namespace = own.as_deref().cloned().unwrap_or_default();
-        if let (Some(own), Some((shared, _))) = (own, self.namespaces.get_key_value(&*namespace)) {
-            *own = shared.clone();
-        }
-        let list = self.namespaces.entry(namespace).or_default();
+    fn put(&mut self, object: T) {
+        let list = self.namespaces.entry(object.namespace().cloned()).or_default();
         match list.binary_search_by(|other| other.name().cmp(object.name())) {
-            Ok(index) => list[index] = Arc::new(object),
-            Err(index) => list.insert(index, Arc::new(object)),
+            Ok(index) => list[index] = object,
+            Err(index) => {
+                // By a quarter: doubled, half of it would be empty.
+                if list.len() == list.capacity() {
+                    list.reserve_exact(1 + list.len() / 4);
+                }
+                list.insert(index, object);
+            }
         }
     }
 
-    fn remove(&mut self, namespace: &str, name: &str) -> bool {
-        let Some(list) = self.namespaces.get_mut(namespace) else { return false };
+    fn remove(&mut self, namespace: Option<&str>, name: &str) -> bool {
+        let namespace = namespace.map(Name::from);
+        let Some(list) = self.namespaces.get_mut(&namespace) else { return false };
         let Ok(index) = list.binary_search_by(|other| other.name().cmp(name)) else { return false };
         list.remove(index);
         if list.is_empty() {
-            self.namespaces.remove(namespace);
+            self.namespaces.remove(&namespace);
         }
         true
     }
 
-    fn find(&self, namespace: &str, name: &str) -> Option<&Arc<T>> {
-        let list = self.namespaces.get(namespace)?;
+    fn find(&self, namespace: Option<&Name>, name: &str) -> Option<&T> {
+        // An Option of a reference is no key.
+        let list = self.namespaces.get(&namespace.cloned())?;
         list.binary_search_by(|other| other.name().cmp(name)).ok().map(|index| &list[index])
     }
 
-    fn iter(&self) -> impl Iterator<Item = &Arc<T>> {
+    fn iter(&self) -> impl Iterator<Item = &T> {
         self.namespaces.values().flatten()
     }
 
@@ -208,37 +218,16 @@ impl<T: Placed> Shelf<T> {
 
 impl Binding {
     fn share(&mut self, names: &mut Names) {
+        self.namespace.iter_mut().for_each(|namespace| names.share(namespace));
         if let RoleRef::ClusterRole(role) | RoleRef::Role(role) = &mut self.role {
             names.share(role);
         }
-        for subject in &mut self.subjects {
+        for subject in &mut *self.subjects {
             if let Subject::Account { namespace, name } = subject {
                 namespace.iter_mut().for_each(|namespace| names.share(namespace));
                 names.share(name);
             }
         }
-    }
-}
-
-/// Names that many objects hold: each once in memory.
-#[derive(Clone, Debug, Default)]
-struct Names {
-    all: HashSet<Arc<str>>,
-    /// At this many the unused ones are dropped.
-    limit: usize,
-}
-
-impl Names {
-    fn share(&mut self, name: &mut Arc<str>) {
-        if let Some(shared) = self.all.get(&**name) {
-            *name = shared.clone();
-            return;
-        }
-        if self.all.len() >= self.limit {
-            self.all.retain(|name| Arc::strong_count(name) > 1);
-            self.limit = 2 * self.all.len() + 1024;
-        }
-        self.all.insert(name.clone());
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Row {
 /// Which sort of way to Secrets a right is, the most direct first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {
-    /// The API answers with the Secret.
+    /// The API answers with the Secret, or puts another in its place.
     Read,
     /// A program of the account's choice runs with any Secret of the namespace.
     Run,
@@ -106,41 +106,41 @@ const AUTHENTICATION: &str = "authentication.k8s.io";
 
 // DELETE answers with the object where it is not gone at once (`propagationPolicy=Foreground`), and a deleted collection with
 // its items: Store.Delete and DeleteCollection, k8s.io/apiserver/pkg/registry/generic/registry/store.go.
-const READ: &str = "read the Secret";
-const LIST: &str = "read all Secrets there";
+const READ: &str = "read Secrets";
+const LIST: &str = "read all Secrets";
 const ANSWERED: &str = "read the Secret in the answer to an empty patch";
 // A PUT answers with what was sent: it reads nothing, but the namespace's pods take what it writes for theirs.
-const REPLACE: &str = "replace the Secret that the pods there trust";
+const REPLACE: &str = "replace the Secret that pods trust";
 const ANSWERED_DELETE: &str = "read the Secret in the answer to its foreground deletion";
-const ANSWERED_COLLECTION: &str = "read all Secrets there in the answer to their deletion";
+const ANSWERED_COLLECTION: &str = "read all Secrets in the answer to their deletion";
 // A pod may name any Secret of its namespace: nothing checks that its author may read it.
 // https://kubernetes.io/docs/concepts/security/rbac-good-practices/#workload-creation
-const RUN: &str = "run a pod with any Secret there";
+const RUN: &str = "run a pod with any Secret";
 // Of a pod only the image may change: it runs with the Secrets that the pod has (ValidatePodUpdate,
 // pkg/apis/core/validation/validation.go).
-const OTHER_IMAGE: &str = "run another image with the Secrets of a pod there";
+const OTHER_IMAGE: &str = "run another image with the Secrets of a pod";
 // Both verbs: a WebSocket begins with a GET, and servers before 1.35 asked for no more (kubernetes/kubernetes#133515).
-const EXEC: &str = "run a command beside the Secrets of a pod there";
-const ATTACH: &str = "attach to a process that holds the Secrets of a pod there";
-const EPHEMERAL: &str = "put a container into a pod there, beside its Secrets";
-const FORWARD: &str = "reach any port of a pod there, those of its loopback too";
-const POD_PROXY: &str = "reach what a pod there serves, past its network policies";
-const SERVICE_PROXY: &str = "reach what the pods of a Service there serve, past their network policies";
+const EXEC: &str = "run a command beside the Secrets of a pod";
+const ATTACH: &str = "attach to a process that holds the Secrets of a pod";
+const EPHEMERAL: &str = "put a container into a pod, beside its Secrets";
+const FORWARD: &str = "reach any port of a pod, those of its loopback too";
+const POD_PROXY: &str = "reach what a pod serves, past its network policies";
+const SERVICE_PROXY: &str = "reach what the pods of a Service serve, past their network policies";
 // The kubelet's API: exec too, even with `get` alone, by WebSocket. Its verbs are those of HTTP
 // (pkg/kubelet/server/auth.go).
 const NODE_PROXY: &str = "run commands in every pod of a node, through its kubelet";
-const TOKEN: &str = "take a token of any ServiceAccount there";
+const TOKEN: &str = "take a token of any ServiceAccount";
 // Username, groups and ServiceAccounts are asked for one by one, users and groups without a namespace:
 // k8s.io/apiserver/pkg/endpoints/filters/impersonation/mode.go.
 const BE_USER: &str = "act as another user";
 const BE_GROUP: &str = "act as a member of any group";
-const BE_ACCOUNT: &str = "act as a ServiceAccount there";
+const BE_ACCOUNT: &str = "act as a ServiceAccount";
 // KEP-5284, on by default since 1.36; what may be done so takes `impersonate-on:…` too.
 const BE_NODE: &str = "act as a node, which reads the Secrets of its pods";
 const ESCALATE: &str = "write rights into a role that it does not hold itself";
 const BIND: &str = "hand out roles whose rights it does not hold itself";
-const WRITE_BINDING: &str = "hand out its own rights, and the roles it may bind, there";
-const WRITE_CLUSTER_BINDING: &str = "hand out its own rights, and the roles it may bind, everywhere";
+const WRITE_BINDING: &str = "hand out its own rights, and the roles it may bind";
+const WRITE_CLUSTER_BINDING: &str = "hand out its own rights, and the roles it may bind";
 
 const fn row(
     (group, resource, subresource): (&'static str, &'static str, &'static str),
@@ -181,9 +181,9 @@ pub static ROWS: [Row; 73] = [
     row(SECRETS, "list", Way::Read, LIST),
     row(SECRETS, "watch", Way::Read, LIST),
     row(SECRETS, "patch", Way::Read, ANSWERED),
-    row(SECRETS, "update", Way::Read, REPLACE),
     row(SECRETS, "delete", Way::Read, ANSWERED_DELETE),
     row(SECRETS, "deletecollection", Way::Read, ANSWERED_COLLECTION),
+    row(SECRETS, "update", Way::Read, REPLACE),
     row(PODS, "create", Way::Run, RUN),
     row(PODS, "update", Way::Run, OTHER_IMAGE),
     row(PODS, "patch", Way::Run, OTHER_IMAGE),

@@ -170,11 +170,15 @@ impl<'t> Seek<'_, 't> {
 
     /// Whether the Secret of a reference that is listed already is a copy.
     fn copy(&mut self, index: usize) {
-        let Some(Reference { secret: Some(secret), site, keys, variable, optional, volume, .. }) =
+        let Some(Reference { secret: Some(secret), site, keys, variable, optional, volume, detail, .. }) =
             self.found.get(index)
         else {
             return;
         };
+        if matches!(site, Site::Volume(_, VolumePart::Attribute(_))) && *detail == SHARED_RESOURCE_DRIVER {
+            // It names a SharedSecret: a Secret of that name in this namespace is another.
+            return;
+        }
         let across = match self.facts.secrets.get(self.namespace, secret) {
             // Known, and no copy.
             Some(None) => return,

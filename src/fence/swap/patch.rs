@@ -112,13 +112,23 @@ impl Patch<'_> {
                 _ => {}
             }
         }
+        // A list of which nothing stays goes as a whole: nobody would write an empty one.
+        let container = at.of(pod.spec);
+        if appended.is_empty() && container.is_some_and(|container| is_all(&gone, container.env.items.len())) {
+            self.operation("remove").container(at).push("/env\"");
+            gone.clear();
+        }
         for index in gone.into_iter().rev() {
             self.operation("remove").item(at, "/env/", index).push("\"");
+        }
+        if container.is_some_and(|container| is_all(&env_from, container.env_from.items.len())) {
+            self.operation("remove").container(at).push("/envFrom\"");
+            env_from.clear();
         }
         for index in env_from.into_iter().rev() {
             self.operation("remove").item(at, "/envFrom/", index).push("\"");
         }
-        let written = at.of(pod.spec).is_some_and(|container| container.env.written);
+        let written = container.is_some_and(|container| container.env.written);
         self.append(written, at, "/env", &appended, |text, (candidate, file, name)| {
             variable(text, name, candidate, file)
         });
@@ -190,6 +200,11 @@ impl Patch<'_> {
         string(&mut self.text, &note);
         self.push(end);
     }
+}
+
+/// Whether `indices` are all that a list has.
+fn is_all(indices: &[usize], length: usize) -> bool {
+    length > 0 && indices.len() == length
 }
 
 /// What was swapped, by which policy: one clause a reference, after those of an earlier call.

@@ -1,0 +1,226 @@
+//! Lists in pages: for watches, which begin with one, and for who asks once.
+
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use http::StatusCode;
+use http::header::RETRY_AFTER;
+use http_body_util::BodyExt;
+use kube_client::client::Body;
+use kube_client::core::Request;
+use kube_client::core::params::ListParams;
+use kube_client::{Client, Config};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use super::client::{ConnectError, Connection, client_of};
+use super::error::WatchError;
+use super::kept::{Kept, Listed, labels_of};
+use super::needs::{Resource, Topic};
+use super::watch::Backoff;
+use super::wire::{Page, refusal};
+use crate::fence::facts::Labels;
+
+/// Objects in a page: of Secrets' metadata half a megabyte.
+pub(super) const PAGE: u32 = 500;
+/// Of a page, in bytes. A tenant may hang 256 KiB of annotations on each of 500 Secrets: they are asked for a few at a time.
+const MOST: usize = 4 << 20;
+/// For a page to arrive: after a minute the API server gives it up.
+const PAGE_TIME: Duration = Duration::from_secs(30);
+/// A client that is younger is no cause of a failure.
+const CLIENT_AGE: Duration = Duration::from_secs(5);
+/// How often in all a page is asked for by who asks once. Of the longest waits that is three quarters of a minute.
+const TRIES: u32 = 4;
+/// The longest wait between two tries. Who is told to wait longer rather hears of it.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
+/// The client of all lists and watches, made when the first one asks.
+pub(super) struct Link {
+    connection: Connection,
+    client: Mutex<Option<(Client, Instant)>>,
+    page_time: Duration,
+    /// How often a page is asked for. A watch asks once: it has a patience of its own.
+    tries: u32,
+}
+
+/// What came of asking for a page.
+pub(super) enum Fetched {
+    Whole(Vec<u8>),
+    TooBig,
+}
+
+/// Why a page did not come.
+struct Missed {
+    error: WatchError,
+    /// How long to wait at least before it is asked for again. None: that is for nothing.
+    wait: Option<Duration>,
+}
+
+impl Link {
+    /// For watches.
+    pub(super) fn new(connection: Connection) -> Link {
+        Link { connection, client: Mutex::default(), page_time: PAGE_TIME, tries: 1 }
+    }
+
+    /// For who asks once: what passes is tried again, and each answer may take this long.
+    pub(super) fn once(mut config: Config, connection: Connection, page_time: Duration) -> Result<Link, ConnectError> {
+        // The client's own tries go on for minutes without a word.
+        config.default_retry = false;
+        let client = client_of(config)?;
+        let client = Mutex::new(Some((client, Instant::now())));
+        Ok(Link { connection, client, page_time, tries: TRIES })
+    }
+
+    pub(super) async fn client(&self) -> Result<Client, WatchError> {
+        let mut client = self.client.lock().await;
+        if let Some((client, _)) = &*client {
+            return Ok(client.clone());
+        }
+        let made = self.connection.client().await?;
+        *client = Some((made.clone(), Instant::now()));
+        Ok(made)
+    }
+
+    /// A connection that has carried a list keeps buffers of its size, for as long as the watch that comes next.
+    pub(super) async fn forget(&self) {
+        *self.client.lock().await = None;
+    }
+
+    /// What a client was made of may be what fails: an authority that is another now, a token, an address. And its
+    /// connections may lead nowhere.
+    pub(super) async fn renew(&self) {
+        let mut client = self.client.lock().await;
+        if client.as_ref().is_some_and(|(_, made)| made.elapsed() >= CLIENT_AGE) {
+            *client = None;
+        }
+    }
+
+    /// Everything there is of a resource.
+    pub(super) async fn list(&self, resource: Resource, topic: &Topic) -> Result<Listed, WatchError> {
+        let (mut kept, mut listed) = (Kept::nothing(topic), Listed::nothing(topic));
+        let (mut more, mut size) = (None, PAGE);
+        loop {
+            let params = ListParams { continue_token: more.clone(), ..ListParams::default().limit(size) };
+            let Fetched::Whole(body) = self.page_at_last(resource, &params).await? else {
+                size = fewer(size);
+                continue;
+            };
+            let page = Page::read(&body)?;
+            page.items.iter().for_each(|item| kept.list(&mut listed, resource, item));
+            if page.more.is_none() {
+                return Ok(listed);
+            }
+            more = page.more;
+            size = (size * 2).min(PAGE);
+        }
+    }
+
+    /// What is asked of the labels of one Namespace, asked for now. None where that fails, or there is none.
+    pub(super) async fn namespace(&self, name: &str, topic: &Topic) -> Option<Labels> {
+        let Topic::Namespaces(asked) = topic else { return None };
+        let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if name.is_empty() || name.len() > 63 || !name.bytes().all(is_name) {
+            return None;
+        }
+        // By a list, which takes no right beside the watch's own.
+        let params = ListParams::default().fields(&format!("metadata.name={name}"));
+        let Fetched::Whole(body) = self.page(Resource::Namespaces, &params).await.ok()? else { return None };
+        let asked = asked.iter().map(|label| label.as_str().into()).collect();
+        labels_of(Page::read(&body).ok()?.items.first()?, &asked).map(|(_, labels)| labels)
+    }
+
+    /// A page, asked for again where what is in the way passes.
+    pub(super) async fn page_at_last(&self, resource: Resource, params: &ListParams) -> Result<Fetched, WatchError> {
+        let mut backoff = Backoff::default();
+        let mut tries = 1;
+        loop {
+            let Missed { error, wait } = match self.page(resource, params).await {
+                Ok(body) => return Ok(body),
+                Err(missed) => missed,
+            };
+            let wait = wait.map(|wait| wait.max(backoff.next())).filter(|wait| *wait <= LONGEST_WAIT);
+            let (Some(wait), true) = (wait, tries < self.tries) else { return Err(error) };
+            tries += 1;
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn page(&self, resource: Resource, params: &ListParams) -> Result<Fetched, Missed> {
+        let request = Request::new(path(resource));
+        let request = if resource.is_metadata() { request.list_metadata(params) } else { request.list(params) };
+        let request = request.map_err(|error| WatchError::Unreachable(error.to_string()))?.map(Body::from);
+        let client = self.client().await?;
+        let read = async {
+            let response = client.send(request).await.map_err(|error| WatchError::of(&error, "list", resource))?;
+            let (status, wait) = (response.status(), wait(&response));
+            let mut pieces = response.into_body().into_data_stream();
+            let mut body = Vec::new();
+            while let Some(piece) = pieces.next().await {
+                body.extend_from_slice(&piece.map_err(|error| WatchError::of(&error, "list", resource))?);
+                // One object comes, however big it is.
+                if body.len() > MOST && params.limit != Some(1) {
+                    return Ok(Fetched::TooBig);
+                }
+            }
+            if status.is_success() {
+                return Ok(Fetched::Whole(body));
+            }
+            Err(Missed { error: refusal(status.as_u16(), &body, "list", resource), wait })
+        };
+        let silent = || WatchError::Silent(self.page_time.as_secs()).into();
+        timeout(self.page_time, read).await.unwrap_or_else(|_| Err(silent()))
+    }
+}
+
+impl From<WatchError> for Missed {
+    fn from(error: WatchError) -> Missed {
+        Missed { error, wait: None }
+    }
+}
+
+/// How long to wait before the same is asked for again: what passes is too many requests, and a server that is not well.
+fn wait<B>(response: &http::Response<B>) -> Option<Duration> {
+    let status = response.status();
+    let passes = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
+    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    passes.then(|| Duration::from_secs(seconds.unwrap_or(0)))
+}
+
+/// Where a resource is listed, in all namespaces.
+pub(super) fn path(resource: Resource) -> String {
+    let root = if resource.group().is_empty() { "/api" } else { "/apis" };
+    format!("{root}/{}/{}", resource.api_version(), resource.name())
+}
+
+/// Objects in a page where so many were too much, or too slow.
+pub(super) fn fewer(size: u32) -> u32 {
+    (size / 4).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resources_are_asked_for_in_the_whole_cluster() {
+        assert_eq!(path(Resource::Secrets), "/api/v1/secrets");
+        assert_eq!(path(Resource::Roles), "/apis/rbac.authorization.k8s.io/v1/roles");
+    }
+
+    #[test]
+    fn what_passes_is_waited_for() {
+        let wait = |status: u16, after: Option<&str>| {
+            let response = http::Response::builder().status(status);
+            let response = match after {
+                Some(after) => response.header("Retry-After", after),
+                None => response,
+            };
+            wait(&response.body(()).unwrap()).map(|wait| wait.as_secs())
+        };
+        assert_eq!(
+            [wait(429, Some("7")), wait(500, None), wait(503, Some("Fri, 20 Nov 2026"))],
+            [Some(7), Some(0), Some(0)]
+        );
+        assert_eq!([wait(401, Some("7")), wait(403, None), wait(404, None), wait(410, None)], [None; 4]);
+    }
+}
