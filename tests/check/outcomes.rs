@@ -395,6 +395,7 @@ spec:
     pod.yaml:19:65: Pod default/web
        |
     19 |         … password: …
+       |                     ^
        |
        = warned: volume "store" has what may be a credential in clear (by its name) in attribute password (/spec/volumes/2/csi/volumeAttributes/password): take it from a Secret as a file, and change it: whoever reads the manifest knows it [test/all]
 

@@ -167,6 +167,7 @@ fn no_value_beside_a_reference_is_shown_in_any_form() {
     pod.yaml:31:86: Pod default/web
        |
     31 |     … password: …
+       |                 ^
        |
        = warned: volume "c" has what may be a credential in clear (by its name) in attribute password (/spec/volumes/1/csi/volumeAttributes/password): cannot be swapped safely: literal has no swap; take it from a Secret as a file, and change it: whoever reads the manifest knows it; it is a guess, so a warning where the rule says mount [test/all]
 

@@ -17,7 +17,8 @@ fn leaves_a_reference_that_a_comment_sets_aside_and_swaps_the_next() {
     let said = folder.fix(&["--in-place", "pod.yaml"]);
     assert!(said.starts_with("exit: 0\n") && said.contains("1 fixed; 1 reference swapped"), "{said}");
     let fixed = folder.read("pod.yaml");
-    assert!(fixed.contains(&pod(COMMENT)[..pod(COMMENT).find("        - name: OTHER").unwrap()]), "{fixed}");
+    let entry = &POD[POD.find("        - name: DB_PASSWORD").unwrap()..];
+    assert!(fixed.contains(&format!("        {COMMENT}{entry}")), "{fixed}");
     assert!(fixed.contains("OTHER_FILE") && !fixed.contains("DB_PASSWORD_FILE"), "{fixed}");
     assert!(!said.contains("remain"), "what is set aside is not left over: {said}");
     folder.fix(&["--in-place", "pod.yaml"]);
@@ -52,7 +53,7 @@ fn a_file_with_a_comment_that_says_too_little_is_left_as_it_is() {
     for comment in ["# secretfence: ignore all/files\n", "# secretfence: ignore\n"] {
         let folder = Folder::with(&pod(comment));
         let said = folder.fix(&["--in-place", "pod.yaml"]);
-        assert!(said.starts_with("exit: 2\n") && said.contains("pod.yaml:9:9: the comment "), "{said}");
+        assert!(said.starts_with("exit: 2\n") && said.contains("pod.yaml:10:9: the comment "), "{said}");
         assert_eq!(folder.read("pod.yaml"), pod(comment));
     }
 }
