@@ -1,7 +1,9 @@
 //! The command line: arguments as typed, resolved to settings, run.
 
 pub mod check;
+pub mod completions;
 pub mod fix;
+pub mod man;
 #[cfg(feature = "cluster")]
 pub mod manifests;
 pub mod policy;
@@ -27,6 +29,11 @@ const FAILED: u8 = 2;
 /// Find every Secret that a pod takes as an environment variable; deny it, or swap it for a read-only file.
 #[derive(Parser)]
 #[command(name = "secretfence", version, about)]
+#[command(after_help = "Examples:
+  secretfence check manifests/                         judge a folder by the built-in baseline
+  helm template ./chart | secretfence check -p policies/secrets-as-files.yaml -
+  secretfence policy check my-policies/
+  secretfence COMMAND --help                           more examples, and the exit codes")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -35,7 +42,9 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Check(check::CheckArguments),
+    Completions(completions::CompletionsArguments),
     Fix(fix::FixArguments),
+    Man(man::ManArguments),
     #[cfg(feature = "cluster")]
     Manifests(manifests::ManifestsArguments),
     #[command(subcommand)]
@@ -60,7 +69,9 @@ pub enum Colour {
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Check(arguments) => check::run(arguments),
+        Command::Completions(arguments) => completions::run(arguments),
         Command::Fix(arguments) => fix::run(arguments),
+        Command::Man(arguments) => man::run(arguments),
         #[cfg(feature = "cluster")]
         Command::Manifests(arguments) => manifests::run(arguments),
         Command::Policy(command) => policy::run(command),

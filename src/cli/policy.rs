@@ -12,6 +12,8 @@ use crate::policy_dir;
 
 /// Look after policy files
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  secretfence policy check my-policies/                what is wrong with them, and what is probably not meant")]
 pub enum PolicyCommand {
     /// Read them, and say everything that is wrong.
     Check(PolicyCheckArguments),

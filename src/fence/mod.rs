@@ -30,6 +30,7 @@ pub use evaluate::{Evaluation, Judgement, Question, evaluate, evaluate_but};
 pub use facts::Facts;
 pub use finding::Finding;
 pub use kind::{Kind, KindSet};
+pub use message::help;
 pub use policy::PolicySet;
 pub use review::ReviewError;
 pub use verdict::{Outcome, SetAside};

@@ -4,18 +4,23 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{ExceptionLine, Fault, Ignored, LocatedFinding, Report, mode_name, state_name};
+use super::{ExceptionLine, Fault, Gone, Ignored, LocatedFinding, Report, mode_name, state_name};
 use crate::fence::name::acts_on_a_terminal;
 
 /// The version of the format. It changes when a field is removed or changes its meaning, not when one is added.
-const FORMAT_VERSION: u8 = 1;
+pub const FORMAT_VERSION: u8 = 1;
 
 /// Writes the report as one JSON object and a newline.
 ///
 /// # Errors
 /// Where the writer fails.
 pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let text = serde_json::to_string_pretty(&Document::from(report)).map_err(io::Error::other)?;
+    write_harmless(&Document::from(report), out)
+}
+
+/// Writes any JSON and a newline, with nothing in it that acts on a terminal.
+pub(super) fn write_harmless(document: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    let text = serde_json::to_string_pretty(document).map_err(io::Error::other)?;
     out.write_all(harmless(text).as_bytes())?;
     out.write_all(b"\n")
 }
@@ -49,8 +54,7 @@ struct Document<'r> {
     findings: Vec<FindingRow<'r>>,
     exceptions: Vec<ExceptionRow<'r>>,
     ignored: Vec<IgnoredRow<'r>>,
-    /// For entries of a baseline that are no more.
-    gone: [(); 0],
+    gone: Vec<GoneRow<'r>>,
     errors: Vec<ErrorRow<'r>>,
     warnings: Vec<ErrorRow<'r>>,
 }
@@ -87,11 +91,13 @@ struct Summary<'r> {
 
 /// Every key is always there, null where it does not apply.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct FindingRow<'r> {
     file: &'r str,
     document: &'r str,
     line: usize,
     column: usize,
+    end_column: usize,
     object: ObjectRow<'r>,
     pointer: &'r str,
     kind: &'r str,
@@ -116,6 +122,22 @@ struct FindingRow<'r> {
     expires: Option<String>,
     notes: &'r [String],
     fingerprint: &'r str,
+    known: bool,
+}
+
+#[derive(Serialize)]
+struct GoneRow<'r> {
+    file: &'r str,
+    object: GoneObjectRow<'r>,
+    message: &'r str,
+    fingerprint: &'r str,
+}
+
+#[derive(Serialize)]
+struct GoneObjectRow<'r> {
+    kind: &'r str,
+    namespace: &'r str,
+    name: &'r str,
 }
 
 /// A finding, and the comment that sets it aside.
@@ -175,7 +197,7 @@ impl<'r> From<&'r Report> for Document<'r> {
                 allowed: counts.allowed,
                 dry_run: counts.dry_run,
                 ignored: counts.ignored,
-                baseline: 0,
+                baseline: report.baseline.as_ref().map_or(0, |compared| compared.known),
                 errors: report.faults.len(),
                 not_judged: &report.not_judged,
                 cluster: report.cluster.as_deref(),
@@ -183,7 +205,7 @@ impl<'r> From<&'r Report> for Document<'r> {
             findings: report.findings.iter().map(FindingRow::from).collect(),
             exceptions: report.exceptions.iter().map(ExceptionRow::from).collect(),
             ignored: report.ignored.iter().map(IgnoredRow::from).collect(),
-            gone: [],
+            gone: report.baseline.iter().flat_map(|compared| &compared.gone).map(GoneRow::from).collect(),
             errors: report.faults.iter().map(ErrorRow::from).collect(),
             warnings: report.warnings.iter().map(ErrorRow::from).collect(),
         }
@@ -192,12 +214,13 @@ impl<'r> From<&'r Report> for Document<'r> {
 
 impl<'r> From<&'r LocatedFinding> for FindingRow<'r> {
     fn from(located: &'r LocatedFinding) -> FindingRow<'r> {
-        let LocatedFinding { file, document, line, column, object, finding, excerpt: _ } = located;
+        let LocatedFinding { file, document, line, column, end_column, object, finding, excerpt: _, known } = located;
         FindingRow {
             file,
             document,
             line: *line,
             column: *column,
+            end_column: *end_column,
             object: ObjectRow {
                 api_version: &object.api_version,
                 kind: &object.kind,
@@ -227,6 +250,7 @@ impl<'r> From<&'r LocatedFinding> for FindingRow<'r> {
             expires: finding.expires.map(|day| day.to_string()),
             notes: &finding.notes,
             fingerprint: &finding.fingerprint,
+            known: *known,
         }
     }
 }
@@ -235,6 +259,13 @@ impl<'r> From<&'r Ignored> for IgnoredRow<'r> {
     fn from(ignored: &'r Ignored) -> IgnoredRow<'r> {
         let Ignored { finding, line, reason } = ignored;
         IgnoredRow { finding: finding.into(), comment: CommentRow { line: *line, reason } }
+    }
+}
+
+impl<'r> From<&'r Gone> for GoneRow<'r> {
+    fn from(gone: &'r Gone) -> GoneRow<'r> {
+        let Gone { file, kind, namespace, name, message, fingerprint } = gone;
+        GoneRow { file, object: GoneObjectRow { kind, namespace, name }, message, fingerprint }
     }
 }
 

@@ -4,7 +4,11 @@
 
 pub mod diff;
 pub mod excerpt;
+pub mod github;
 pub mod json;
+pub mod junit;
+mod path;
+pub mod sarif;
 pub mod text;
 
 use std::ops::AddAssign;
@@ -13,7 +17,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use crate::fence::policy::{ExceptionState, Mode, PolicySet};
-use crate::fence::{Finding, Outcome};
+use crate::fence::{Finding, Outcome, help};
 use excerpt::Excerpt;
 
 /// Everything that one run has to say.
@@ -37,6 +41,12 @@ pub struct Report {
     pub exceptions: Vec<ExceptionLine>,
     /// What could not be read or judged, by file and line.
     pub faults: Vec<Fault>,
+    /// Every file that was named or found, in order: also those that nothing is said of.
+    pub files: Vec<Arc<str>>,
+    /// The rules that judged, in their order.
+    pub rules: Vec<RuleLine>,
+    /// What an earlier report knew; absent where there is none to compare with.
+    pub baseline: Option<Compared>,
 }
 
 /// The set of policies that judged.
@@ -84,12 +94,59 @@ pub struct LocatedFinding {
     pub line: usize,
     /// 1-based, in characters.
     pub column: usize,
+    /// Of the same line, 1-based: the character behind the last that belongs to it.
+    pub end_column: usize,
     /// The object.
     pub object: Arc<ObjectName>,
     /// What was found.
     pub finding: Finding,
     /// The lines of the source, where they were asked for.
     pub excerpt: Excerpt,
+    /// Whether the baseline has it: it is not counted among the others, and never fails.
+    pub known: bool,
+}
+
+/// What became of an earlier report.
+#[derive(Clone, Debug, Default)]
+pub struct Compared {
+    /// How many findings it has that are still there.
+    pub known: usize,
+    /// Those that are not there any more, in its order.
+    pub gone: Vec<Gone>,
+}
+
+/// A finding of an earlier report that is not there any more. Whoever wrote that file chose the words: not safe to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// The file, as it was named or found.
+    pub file: String,
+    /// The kind of the object.
+    pub kind: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The whole sentence.
+    pub message: String,
+    /// The fingerprint.
+    pub fingerprint: String,
+}
+
+/// A rule, for forms that describe their rules beside the findings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleLine {
+    /// The policy.
+    pub policy: String,
+    /// The rule.
+    pub rule: String,
+    /// Whether the policy is enforced.
+    pub mode: Mode,
+    /// What the rule does.
+    pub action: &'static str,
+    /// The kinds that it is about, each with the way out.
+    pub kinds: Vec<(&'static str, &'static str)>,
+    /// The way out in the rule's own words.
+    pub message: Option<String>,
 }
 
 /// A finding that a comment sets aside.
@@ -149,6 +206,60 @@ impl Report {
     }
 }
 
+impl RuleLine {
+    /// Every rule of the set, in order of policies.
+    pub fn of(set: &PolicySet) -> Vec<RuleLine> {
+        let rules = set.policies().iter().flat_map(|policy| policy.rules.iter().map(move |rule| (policy, rule)));
+        rules
+            .map(|(policy, rule)| RuleLine {
+                policy: policy.name.clone(),
+                rule: rule.name.clone(),
+                mode: policy.mode,
+                action: rule.action.name(),
+                kinds: rule.on.iter().map(|kind| (kind.name(), help(kind))).collect(),
+                message: rule.message.clone(),
+            })
+            .collect()
+    }
+}
+
+impl LocatedFinding {
+    /// `<policy>/<rule>`, as a comment names it; none where no rule is about the reference.
+    fn decided_by(&self) -> Option<String> {
+        let (policy, rule) = (self.finding.policy.as_ref()?, self.finding.rule.as_ref()?);
+        Some(format!("{policy}/{rule}"))
+    }
+
+    /// What it comes to in forms with three levels. What only a dry run denies fails nothing.
+    fn level(&self) -> Level {
+        match (self.finding.mode, self.finding.outcome) {
+            (_, Outcome::Allowed) => Level::None,
+            (Some(Mode::DryRun), _) | (_, Outcome::Swapped) => Level::Note,
+            (_, Outcome::Warned) => Level::Warning,
+            (_, Outcome::Denied) => Level::Error,
+        }
+    }
+
+    /// Its message, and that it is of a dry run, where it is.
+    fn sentence(&self) -> String {
+        let dry_run = if self.finding.mode == Some(Mode::DryRun) { " (dry run)" } else { "" };
+        format!("{}{dry_run}: {}", self.finding.outcome.name(), self.finding.message)
+    }
+}
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Level {
+    /// It would be denied.
+    Error,
+    /// It is warned of.
+    Warning,
+    /// It would be swapped, or is of a dry run.
+    Note,
+    /// It is allowed.
+    None,
+}
+
 impl Policies {
     /// Of a compiled set.
     pub fn of(set: &PolicySet) -> Policies {
@@ -171,6 +282,18 @@ impl ExceptionLine {
 }
 
 impl Counts {
+    /// Takes a finding out of the numbers again: its reference is counted nowhere else then.
+    pub fn give_back(&mut self, finding: &Finding) {
+        let number = match (finding.mode, finding.outcome) {
+            (_, Outcome::Allowed) => return,
+            (Some(Mode::DryRun), _) => &mut self.dry_run,
+            (_, Outcome::Denied) => &mut self.denied,
+            (_, Outcome::Warned) => &mut self.warned,
+            (_, Outcome::Swapped) => &mut self.swapped,
+        };
+        *number = number.saturating_sub(1);
+    }
+
     /// Counts one finding; what is allowed is counted by reference, since it need not be a finding.
     pub fn take(&mut self, finding: &Finding) {
         match (finding.mode, finding.outcome) {
@@ -201,7 +324,7 @@ impl AddAssign for Counts {
 }
 
 /// The name of a mode in reports.
-fn mode_name(mode: Mode) -> &'static str {
+pub fn mode_name(mode: Mode) -> &'static str {
     match mode {
         Mode::Enforce => "enforce",
         Mode::DryRun => "dryRun",

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use super::excerpt::{Excerpt, Line};
-use super::{Counts, ExceptionLine, Fault, Ignored, LocatedFinding, Report};
+use super::{Counts, ExceptionLine, Fault, Gone, Ignored, LocatedFinding, Report};
 use crate::fence::name::{ShownPointer, acts_on_a_terminal};
 use crate::fence::policy::{ExceptionState, Mode};
 use crate::fence::{Finding, Outcome};
@@ -14,7 +14,7 @@ use crate::fence::{Finding, Outcome};
 /// # Errors
 /// Where the writer fails.
 pub fn write_findings(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    report.findings.iter().try_for_each(|located| write_finding(located, out))
+    report.findings.iter().filter(|located| !located.known).try_for_each(|located| write_finding(located, out))
 }
 
 /// What could not be read or judged.
@@ -48,7 +48,10 @@ pub fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         Some([]) => writeln!(out, "cluster: asked for nothing, since no policy asks about it")?,
         Some(resources) => writeln!(out, "cluster: read {}", resources.join(", "))?,
     }
-    writeln!(out, "{}", Summary { counts: &report.counts, errors: report.faults.len() })
+    for gone in report.baseline.iter().flat_map(|compared| &compared.gone) {
+        writeln!(out, "{GREEN}gone{RESET}: {}", GoneLine(gone))?;
+    }
+    writeln!(out, "{}", Summary::of(report))
 }
 
 const RESET: &str = "\x1b[0m";
@@ -151,9 +154,31 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-struct Summary<'c> {
+/// What is there no more: `path: object: what it was`.
+pub(super) struct GoneLine<'g>(pub(super) &'g Gone);
+
+impl fmt::Display for GoneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Gone { file, kind, namespace, name, message, fingerprint: _ } = self.0;
+        write!(f, "{}: {} {}/{}: {}", Path(file), Path(kind), Path(namespace), Path(name), Path(message))
+    }
+}
+
+/// The numbers in a sentence.
+pub(super) struct Summary<'c> {
     counts: &'c Counts,
     errors: usize,
+    baseline: Option<(usize, usize)>,
+}
+
+impl Summary<'_> {
+    pub(super) fn of(report: &Report) -> Summary<'_> {
+        Summary {
+            counts: &report.counts,
+            errors: report.faults.len(),
+            baseline: report.baseline.as_ref().map(|compared| (compared.known, compared.gone.len())),
+        }
+    }
 }
 
 impl fmt::Display for Summary<'_> {
@@ -167,6 +192,9 @@ impl fmt::Display for Summary<'_> {
         }
         if ignored > 0 {
             write!(f, "; {ignored} ignored")?;
+        }
+        if let Some((known, gone)) = self.baseline {
+            write!(f, "; {known} in the baseline, {gone} gone")?;
         }
         if self.errors > 0 {
             write!(f, "; {} error{}", self.errors, plural(self.errors))?;

@@ -41,6 +41,7 @@ fn the_whole_object() {
           "document": "0",
           "line": 10,
           "column": 11,
+          "endColumn": 28,
           "object": {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -69,7 +70,8 @@ fn the_whole_object() {
           "chain": null,
           "expires": null,
           "notes": [],
-          "fingerprint": "37783e2c186343d6"
+          "fingerprint": "37783e2c186343d6",
+          "known": false
         }
       ],
       "exceptions": [],

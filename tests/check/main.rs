@@ -9,16 +9,24 @@
 mod api_server;
 mod arguments;
 mod bad_input;
+mod baseline;
+#[cfg(unix)]
+mod ci;
+mod commands;
 mod exceptions;
 mod excerpts;
+mod github;
 mod ignore;
 mod inputs;
 mod json;
+mod junit;
 #[cfg(feature = "cluster")]
 mod live;
 mod namespaces;
 mod outcomes;
 mod policy_check;
+mod properties;
+mod sarif;
 mod secrecy;
 
 use std::fmt::Write as _;

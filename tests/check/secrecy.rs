@@ -4,6 +4,8 @@ use insta::assert_snapshot;
 
 use crate::{Folder, POD};
 
+const FORMATS: [&str; 5] = ["text", "json", "sarif", "junit", "github"];
+
 /// Every place near a reference where a value can stand, in every style.
 const CROWDED: &str = r#"
 apiVersion: v1
@@ -48,11 +50,14 @@ data: {password: aHVudGVyMg==}
 fn no_value_beside_a_reference_is_shown_in_any_form() {
     let folder = Folder::with(CROWDED).rules("[{name: all, on: [any], action: mount, mount: {besideEnvFrom: swap}}]");
     let unknown_members = "\"hunter2\", a source unknown to this version";
-    for format in ["text", "json"] {
+    for format in FORMATS {
         for more in [&["--all"][..], &[]] {
             let shown = folder.check(&[&["--format", format, "pod.yaml"], more].concat());
             // The name of a field that we do not know is what the finding is about; nothing else may hold the word.
-            let rest = shown.replace(unknown_members, "").replace(&unknown_members.replace('"', "\\\""), "");
+            let rest = shown
+                .replace(unknown_members, "")
+                .replace(&unknown_members.replace('"', "\\\""), "")
+                .replace(&unknown_members.replace('"', "&quot;"), "");
             assert!(!rest.contains("hunter2") && !rest.contains("aHVudGVyMg"), "{rest}");
             assert!(shown.contains("takes Secret"), "{shown}");
         }
@@ -198,7 +203,7 @@ fn no_value_is_shown_in_an_error() {
         POD.replace("        - name: DB_PASSWORD", "        - name: A\n\tvalue: hunter2\n        - name: B"),
     ];
     for content in broken {
-        for format in ["text", "json"] {
+        for format in FORMATS {
             let shown = Folder::with(&content).run(&["check", "--format", format, "pod.yaml"]);
             assert!(shown.starts_with("exit: 2\n"), "{content}\n{shown}");
             assert!(!shown.contains("hunter2"), "{content}\n{shown}");

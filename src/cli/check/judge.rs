@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::ignore::{Comment, Comments, position};
 use crate::fence::name::Shown;
 use crate::fence::{Evaluation, Facts, Finding, Judgement, ObjectError, PolicySet, Question};
-use crate::manifest::{self, Document, ManifestError, Object};
+use crate::manifest::{self, Document, ManifestError, Object, Position};
 use crate::report::excerpt::Excerpt;
 use crate::report::{Counts, Fault, Ignored, LocatedFinding, ObjectName};
 
@@ -154,9 +154,11 @@ impl Reading<'_> {
             document: Arc::clone(&place.address),
             line: position.line,
             column: position.column,
+            end_column: end_column(document, self.bytes, &pointer, position),
             object: Arc::clone(&place.name),
             finding,
             excerpt,
+            known: false,
         }
     }
 
@@ -188,6 +190,16 @@ impl Reading<'_> {
 struct Located {
     address: Arc<str>,
     name: Arc<ObjectName>,
+}
+
+/// Where what stands at the pointer ends on its first line: behind its last character, as a column. At least one character
+/// of every place is shown.
+fn end_column(document: &Document<'_>, source: &[u8], pointer: &str, at: Position) -> usize {
+    // An alias stands elsewhere than what it names.
+    let end = document.span(pointer).map_or(at.offset, |span| span.bytes.end.min(source.len()));
+    let rest = source.get(at.offset..end).unwrap_or_default();
+    let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
+    at.column + String::from_utf8_lossy(line).chars().count().max(1)
 }
 
 /// In the order of the object: indices by number.

@@ -1,13 +1,15 @@
 //! `secretfence check`: judges manifests offline.
 //!
 //! ```text
-//! files.rs   paths as named -> files to read, in order
-//! facts.rs   what the input itself tells beside the objects
-//! ignore.rs  comments that set a finding aside
-//! live.rs    what a live cluster tells, where it is to be asked
-//! judge.rs   one file -> findings with their places, faults, counts
+//! files.rs      paths as named -> files to read, in order
+//! facts.rs      what the input itself tells beside the objects
+//! ignore.rs     comments that set a finding aside
+//! live.rs       what a live cluster tells, where it is to be asked
+//! judge.rs      one file -> findings with their places, faults, counts
+//! baseline.rs   an earlier report -> what is known already, what is gone
 //! ```
 
+pub mod baseline;
 pub mod facts;
 pub mod files;
 pub(super) mod ignore;
@@ -17,8 +19,9 @@ pub mod live;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
@@ -29,7 +32,8 @@ use super::{Colour, DENIED, FAILED, OK, day, today, unless_closed};
 use crate::fence::kind::Kind;
 use crate::fence::{Facts, PolicySet};
 use crate::policy_dir;
-use crate::report::{self, Counts, ExceptionLine, Policies, Report};
+use crate::report::{self, Counts, ExceptionLine, Policies, Report, RuleLine};
+use baseline::Baseline;
 use facts::FromCluster;
 use files::Input;
 use judge::Judge;
@@ -49,6 +53,10 @@ pub struct CheckArguments {
     /// How findings are written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
+
+    /// An earlier report of --format json: what is in it does not fail, and what is gone of it is named
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
 
     /// The namespace of objects that name none
     #[arg(short, long, value_name = "NAME", default_value = "default", value_parser = NonEmptyStringValueParser::new())]
@@ -84,18 +92,26 @@ fn examples() -> String {
   helm template ./chart | secretfence check -          judge what a chart renders
   kustomize build overlays/prod | secretfence check --namespace shop -
 {cluster}  secretfence check --format json manifests/ | jq '.findings[].message'
+  secretfence check --format sarif manifests/ > secretfence.sarif
+  secretfence check --format json manifests/ > known.json && secretfence check --baseline known.json manifests/
 
 Exit code: 0 nothing would be denied, 1 something would be, 2 something could not be read or judged"
     )
 }
 
-/// The forms of a report. SARIF, JUnit and GitHub annotations will be others.
+/// The forms of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people: lines of the source, with values masked
     Text,
     /// For machines: one object
     Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// JUnit XML, for lists of tests
+    Junit,
+    /// Annotations of GitHub Actions
+    Github,
 }
 
 /// What a check is to do, resolved.
@@ -120,9 +136,10 @@ pub struct Settings {
 /// Runs a check.
 ///
 /// # Errors
-/// Policies that cannot be used; a cluster that does not tell what they ask of it; a report that cannot be written.
+/// Policies or a baseline that cannot be used; a cluster that does not tell what they ask of it; a report that cannot be written.
 pub fn run(arguments: CheckArguments) -> anyhow::Result<ExitCode> {
-    let CheckArguments { paths, policies, format, namespace, as_of, all, color, .. } = arguments;
+    let CheckArguments { paths, policies, format, baseline, namespace, as_of, all, color, .. } = arguments;
+    let baseline = baseline.as_deref().map(known).transpose()?;
     let policies = load(&policies)?;
     let today = as_of.unwrap_or_else(today);
     #[cfg(feature = "cluster")]
@@ -130,13 +147,20 @@ pub fn run(arguments: CheckArguments) -> anyhow::Result<ExitCode> {
     #[cfg(not(feature = "cluster"))]
     let cluster = None;
     let settings = Settings { policies, paths, namespace, today, all, excerpts: format == Format::Text, cluster };
-    let report = check(&settings);
+    let mut report = check(&settings);
+    if let Some(baseline) = baseline {
+        baseline.apply(&mut report, &settings.paths);
+    }
     unless_closed(write(&report, format, color))?;
-    Ok(ExitCode::from(match &report {
+    Ok(ExitCode::from(exit_code(&report)))
+}
+
+fn exit_code(report: &Report) -> u8 {
+    match report {
         report if !report.faults.is_empty() => FAILED,
         report if report.denies() => DENIED,
         _ => OK,
-    }))
+    }
 }
 
 /// Judges everything that the settings name.
@@ -174,6 +198,9 @@ pub fn check(settings: &Settings) -> Report {
         warnings,
         exceptions: ExceptionLine::of(&settings.policies, settings.today),
         faults,
+        files: inputs.iter().map(|input| Arc::clone(&input.name)).collect(),
+        rules: RuleLine::of(&settings.policies),
+        baseline: None,
     }
 }
 
@@ -239,14 +266,38 @@ pub(super) fn load(paths: &[PathBuf]) -> anyhow::Result<PolicySet> {
     Ok(loaded.set)
 }
 
+fn known(path: &Path) -> anyhow::Result<Baseline> {
+    Baseline::read(path).map_err(|error| {
+        let path = report::text::Path(&path.to_string_lossy()).to_string();
+        anyhow::anyhow!(
+            "--baseline {path}: {error}, so nothing was judged: make one by \
+             secretfence check --format json PATH… > FILE, with the same policies"
+        )
+    })
+}
+
 fn write(report: &Report, format: Format, color: Colour) -> io::Result<()> {
+    if format == Format::Text {
+        return write_text(report, color);
+    }
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    write_for_machines(report, format, &mut out)?;
+    out.flush()
+}
+
+/// Writes a report in a form that stands on standard output alone. Text is written without what went wrong.
+///
+/// # Errors
+/// Where the writer fails.
+pub fn write_for_machines(report: &Report, format: Format, out: &mut dyn Write) -> io::Result<()> {
     match format {
-        Format::Json => {
-            let mut out = io::BufWriter::new(io::stdout().lock());
-            report::json::write(report, &mut out)?;
-            out.flush()
+        Format::Json => report::json::write(report, out),
+        Format::Sarif => report::sarif::write(report, exit_code(report), out),
+        Format::Junit => report::junit::write(report, out),
+        Format::Github => report::github::write(report, out),
+        Format::Text => {
+            report::text::write_findings(report, out).and_then(|()| report::text::write_summary(report, out))
         }
-        Format::Text => write_text(report, color),
     }
 }
 

@@ -1,0 +1,262 @@
+//! SARIF 2.1.0 (OASIS), as code scanning services take it.
+//!
+//! A rule of SARIF is a rule of a policy, `<policy>/<rule>`: it decides how much a finding matters and what to do, and it
+//! is what a comment in a manifest names. All rules are listed, not only those that found something, so that two reports
+//! by the same policies differ in their results alone.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+use serde_json::{Map, Value, json};
+
+use super::json::write_harmless;
+use super::path::uri;
+use super::{Fault, Level, LocatedFinding, Report, RuleLine, mode_name};
+use crate::fence::Outcome;
+use crate::fence::policy::{ExceptionState, Mode};
+
+const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
+/// The rule of references that no rule is about. A policy's rule has a slash in its name.
+const NO_RULE: &str = "no-rule";
+/// Ours. The name that GitHub knows, `primaryLocationLineHash`, is left to what uploads the file: it computes that itself,
+/// and warns of every other value.
+const FINGERPRINT: &str = "secretfence/v1";
+
+/// Writes the report as one SARIF log with one run, which ends with an exit code.
+///
+/// # Errors
+/// Where the writer fails.
+pub fn write(report: &Report, exit_code: u8, out: &mut dyn Write) -> io::Result<()> {
+    let unruled = report.findings.iter().any(|located| located.decided_by().is_none());
+    let mut rules: Vec<Value> = report.rules.iter().map(rule).collect();
+    rules.extend(unruled.then(no_rule));
+    let ids: HashMap<&str, usize> =
+        rules.iter().enumerate().filter_map(|(index, rule)| Some((rule["id"].as_str()?, index))).collect();
+    let results: Vec<Value> =
+        report.findings.iter().map(|located| result(located, &ids, report.baseline.is_some())).collect();
+    let log = json!({
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": env!("CARGO_PKG_NAME"),
+                "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "shortDescription": message(env!("CARGO_PKG_DESCRIPTION")),
+                "rules": rules,
+                "properties": {"policyRevision": report.policies.revision},
+            }},
+            "invocations": [{
+                "executionSuccessful": report.faults.is_empty(),
+                "exitCode": exit_code,
+                "toolExecutionNotifications": notifications(report),
+            }],
+            "columnKind": "unicodeCodePoints",
+            "results": results,
+        }],
+    });
+    write_harmless(&log, out)
+}
+
+fn rule(line: &RuleLine) -> Value {
+    let id = format!("{}/{}", line.policy, line.rule);
+    let kinds: Vec<&str> = line.kinds.iter().map(|(kind, _)| *kind).collect();
+    let dry_run = if line.mode == Mode::DryRun { ", in dry run" } else { "" };
+    let about = format!("{}: {}{dry_run}", line.action, kinds.join(", "));
+    let mut rule = json!({
+        "id": id,
+        "name": id,
+        "shortDescription": message(&format!("{id} ({about})")),
+        "fullDescription": message(&format!("Rule {} of policy {}: {about}", line.rule, line.policy)),
+        "help": help(line, &about),
+        "defaultConfiguration": {"level": level_name(level_of_rule(line))},
+        "properties": {
+            "tags": ["security", "kubernetes", "secrets"],
+            "precision": "very-high",
+            "security-severity": severity(level_of_rule(line)),
+            "kinds": kinds,
+        },
+    });
+    let link = line.message.as_deref().and_then(link);
+    if let (Some(fields), Some(link)) = (rule.as_object_mut(), link) {
+        fields.insert("helpUri".to_owned(), link.into());
+    }
+    rule
+}
+
+fn no_rule() -> Value {
+    let text = "A reference that no rule of any policy is about: it is let through";
+    json!({
+        "id": NO_RULE,
+        "name": NO_RULE,
+        "shortDescription": message(text),
+        "fullDescription": message(text),
+        "help": message(text),
+        "defaultConfiguration": {"level": "none"},
+    })
+}
+
+/// The way out: in the rule's own words, else kind by kind.
+fn help(line: &RuleLine, about: &str) -> Value {
+    let name = format!("{}/{}", line.policy, line.rule);
+    let (mut text, mut markdown) = (String::new(), format!("`{name}` ({about})\n\n"));
+    match &line.message {
+        Some(own) => {
+            text.push_str(own);
+            markdown.push_str(own);
+        }
+        None => {
+            markdown.push_str("| kind | what to do |\n| --- | --- |\n");
+            for (kind, way_out) in &line.kinds {
+                text.push_str(&format!("{kind}: {way_out}\n"));
+                markdown.push_str(&format!("| `{kind}` | {way_out} |\n"));
+            }
+        }
+    }
+    json!({"text": braced(text.trim_end()), "markdown": braced(markdown.trim_end())})
+}
+
+/// A result; where there is a baseline all of them say what they are to it (SARIF 3.27.24).
+fn result(located: &LocatedFinding, ids: &HashMap<&str, usize>, compared: bool) -> Value {
+    let LocatedFinding { object, finding, known, .. } = located;
+    let id = located.decided_by().unwrap_or_else(|| NO_RULE.to_owned());
+    let object_name = format!("{}/{}/{}", object.namespace, object.kind, object.name);
+    let mut result = json!({
+        "ruleId": id,
+        "kind": if finding.outcome == Outcome::Allowed { "pass" } else { "fail" },
+        "level": level_name(located.level()),
+        "message": message(&located.sentence()),
+        "locations": [{
+            "physicalLocation": physical(&located.file, Some((located.line, located.column, located.end_column))),
+            "logicalLocations": [{"name": object.name, "fullyQualifiedName": object_name, "kind": "resource"}],
+        }],
+        "partialFingerprints": {FINGERPRINT: finding.fingerprint},
+        "properties": {
+            "kind": finding.kind,
+            "outcome": finding.outcome.name(),
+            "mode": finding.mode.map(mode_name),
+            "document": &*located.document,
+            "pointer": finding.pointer,
+            "notes": finding.notes,
+        },
+    });
+    if let Some(fields) = result.as_object_mut() {
+        if let Some(index) = ids.get(&*id) {
+            fields.insert("ruleIndex".to_owned(), (*index).into());
+        }
+        if *known {
+            let accepted = json!([{"kind": "external", "status": "accepted", "justification": "the baseline has it"}]);
+            fields.insert("suppressions".to_owned(), accepted);
+        }
+        if compared {
+            fields.insert("baselineState".to_owned(), if *known { "unchanged" } else { "new" }.into());
+        }
+    }
+    result
+}
+
+fn physical(file: &str, place: Option<(usize, usize, usize)>) -> Value {
+    let mut physical = Map::new();
+    physical.insert("artifactLocation".to_owned(), json!({"uri": uri(file)}));
+    if let Some((line, column, end)) = place {
+        // One line: a service shows an alert in a pull request only where all of its lines are in the change.
+        let region = json!({"startLine": line, "startColumn": column, "endLine": line, "endColumn": end});
+        physical.insert("region".to_owned(), region);
+    }
+    physical.into()
+}
+
+/// What could not be judged, what was left out, and which exceptions end.
+fn notifications(report: &Report) -> Vec<Value> {
+    let faults = report.faults.iter().map(|fault| {
+        let Fault { file, place, message: text, .. } = fault;
+        let place = place.map(|(line, column)| (line, column, column + 1));
+        json!({
+            "level": "error",
+            "message": message(text),
+            "locations": [{"physicalLocation": physical(file, place)}],
+        })
+    });
+    let not_judged = report
+        .not_judged
+        .iter()
+        .map(|sentence| json!({"level": "note", "message": message(&format!("not judged: {sentence}"))}));
+    let exceptions = report.exceptions.iter().filter(|line| line.state != ExceptionState::Active).map(|line| {
+        let verb = if line.state == ExceptionState::Ending { "ends" } else { "ended" };
+        let text = format!("exception {}/{} {verb} on {}", line.policy, line.rule, line.expires);
+        json!({"level": "warning", "message": message(&text)})
+    });
+    faults.chain(not_judged).chain(exceptions).collect()
+}
+
+fn level_of_rule(line: &RuleLine) -> Level {
+    match (line.mode, line.action) {
+        (Mode::Enforce, "deny") => Level::Error,
+        (Mode::Enforce, "warn") => Level::Warning,
+        _ => Level::Note,
+    }
+}
+
+fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+        Level::Note => "note",
+        Level::None => "none",
+    }
+}
+
+/// On the scale of 0 to 10 by which services sort: high, medium, low.
+fn severity(level: Level) -> &'static str {
+    match level {
+        Level::Error => "8.0",
+        Level::Warning => "5.0",
+        Level::Note | Level::None => "3.0",
+    }
+}
+
+/// The first address in the words of a policy's author.
+fn link(text: &str) -> Option<String> {
+    let start = text.find("https://").or_else(|| text.find("http://"))?;
+    let is_of_uri = |character: char| character.is_ascii_graphic() && !"\"<>\\^`{|}".contains(character);
+    let link =
+        text[start..].split(|character| !is_of_uri(character)).next()?.trim_end_matches(['.', ',', ';', ')', '\'']);
+    (link.len() > "https://".len()).then(|| link.to_owned())
+}
+
+fn message(text: &str) -> Value {
+    json!({"text": unlinked(&braced(text))})
+}
+
+/// Braces stand for placeholders, unless they are doubled (SARIF 3.11.5).
+fn braced(text: &str) -> String {
+    text.replace('{', "{{").replace('}', "}}")
+}
+
+/// A text in brackets with an address behind it would be a link (SARIF 3.11.6): names come from anybody.
+fn unlinked(text: &str) -> String {
+    if text.contains("](") { text.replace('[', "\\[").replace(']', "\\]") } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_in_the_words_of_a_rule_is_the_page_of_help() {
+        for (text, expected) in [
+            ("mount it; see https://wiki.example.com/secrets.", Some("https://wiki.example.com/secrets")),
+            ("(http://wiki/a?b=c#d) is the page", Some("http://wiki/a?b=c#d")),
+            ("ask https://", None),
+            ("mount it", None),
+        ] {
+            assert_eq!(link(text).as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn a_name_makes_no_placeholder_and_no_link() {
+        assert_eq!(message("a {0}"), json!({"text": "a {{0}}"}));
+        assert_eq!(message("[a](https://evil) [b/c]"), json!({"text": "\\[a\\](https://evil) \\[b/c\\]"}));
+        assert_eq!(message("no [b/c]"), json!({"text": "no [b/c]"}));
+    }
+}
