@@ -155,7 +155,7 @@ pub fn built_in() -> PolicySet {
 }
 
 /// The policy files at a path, in a fixed order. A path that is a file is taken whatever it is called.
-fn files_at(path: &Path, faults: &mut Vec<LoadFault>) -> Vec<PathBuf> {
+pub(crate) fn files_at(path: &Path, faults: &mut Vec<LoadFault>) -> Vec<PathBuf> {
     if !path.is_dir() {
         return vec![path.to_owned()];
     }

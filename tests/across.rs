@@ -89,6 +89,18 @@ fn cases() -> Vec<Case> {
             with(pod(), "/spec/containers/0/securityContext", json!({"allowPrivilegeEscalation": true})),
         ),
         case(
+            Kind::NodeAccess,
+            with(pod(), "/spec/containers/0/securityContext", host_process(true)),
+            "/spec/containers/0/securityContext/windowsOptions/hostProcess",
+            with(pod(), "/spec/containers/0/securityContext", host_process(false)),
+        ),
+        case(
+            Kind::NodeAccess,
+            with(pod(), "/spec/securityContext", host_process(true)),
+            "/spec/securityContext/windowsOptions/hostProcess",
+            with(pod(), "/spec/securityContext", host_process(false)),
+        ),
+        case(
             Kind::SharedSecret,
             shared("csi.sharedresource.openshift.io"),
             "/spec/volumes/0/csi",
@@ -97,6 +109,10 @@ fn cases() -> Vec<Case> {
         case(Kind::Reach, as_account("robot"), "/spec/serviceAccountName", as_account("nobody")),
         case(Kind::Copied, secret("copy"), "/spec/containers/0/env/0", secret("own")),
     ]
+}
+
+fn host_process(is: bool) -> Value {
+    json!({"windowsOptions": {"hostProcess": is, "runAsUserName": "NT AUTHORITY\\SYSTEM"}})
 }
 
 /// `robot` of the pods' namespace reads Secrets in `payments`; the Secret `copy` is from there, `own` is not.
@@ -235,6 +251,64 @@ fn paths_of_a_store_know_the_pods_own_names() {
 }
 
 #[test]
+fn a_path_of_a_store_is_looked_at_as_the_kubelet_expands_it() {
+    let outside = r#"{paths: ["!secret/data/{namespace}/*"]}"#;
+    let env = |entries: Value| {
+        let pod = with(pod(), "/metadata/annotations", json!({"x": "vault:secret/data/payments/db#password"}));
+        with(pod, "/spec/containers/0/env", entries)
+    };
+    let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
+    let value = |name: &str, value: &str| json!({"name": name, "value": value});
+    let from_map = json!({"name": "CM", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}});
+    for denied in [
+        json!([value("UP", ".."), value("X", "vault:secret/data/shop/$(UP)/payments/db#password")]),
+        json!([from_map, value("X", "vault:secret/data/shop/$(CM)#password")]),
+        json!([value("V", "vault"), value("X", "$(V):secret/data/payments/db#password")]),
+        json!([value("V", "vault:secret/data/payments/db#password"), value("X", "$(V)")]),
+        json!([field("F", "metadata.annotations['x']")]),
+    ] {
+        assert!(denies(&env(denied.clone()), Kind::StorePath, outside), "{denied}");
+        assert!(denies(&env(denied.clone()), Kind::ExternalEnv, outside), "{denied}");
+        // No exception for what is not known.
+        let exception = "{name: own, on: [storePath], where: {paths: ['secret/data/{namespace}/*']}, action: allow, reason: r, expires: 2027-12-31}";
+        let but = rules(&[exception, "{name: no, on: [storePath], action: deny}"]);
+        assert!(!outcomes_of(&env(denied.clone()), &but, &known()).is_empty(), "{denied}");
+    }
+    let own = json!([
+        field("NS", "metadata.namespace"),
+        field("LABEL", "metadata.labels['x']"),
+        value("X", "vault:secret/data/$(NS)/db#$(LABEL)"),
+    ]);
+    assert!(!denies(&env(own), Kind::StorePath, outside));
+}
+
+#[test]
+fn a_path_in_a_store_that_is_named_beside_it_is_nobodys_own() {
+    let outside = r#"{paths: ["!secret/data/{namespace}/*"]}"#;
+    let own = env("vault:secret/data/shop/db#password");
+    let annotate = |pod: Value, key: &str, value: &str| {
+        with(pod, &format!("/metadata/annotations/{}", key.replace('/', "~1")), json!(value))
+    };
+    let injected = annotated("vault.hashicorp.com/agent-inject-secret-a", "secret/data/shop/a");
+    assert!(!denies(&own, Kind::StorePath, outside) && !denies(&injected, Kind::StorePath, outside));
+    for pod in [
+        annotate(injected, "vault.hashicorp.com/namespace", "payments"),
+        annotate(own.clone(), "vault.security.banzaicloud.io/vault-namespace", "payments"),
+        with(own, "/spec/containers/0/env/1", json!({"name": "VAULT_NAMESPACE", "value": "payments"})),
+        env("ref+vault://secret/data/shop/db?namespace=payments#/password"),
+    ] {
+        assert!(denies(&pod, Kind::StorePath, outside), "{pod}");
+        let message = only_finding(&pod, &on(Kind::StorePath, "action: deny")).message;
+        assert!(
+            message.contains(
+                "at a path that is not known, since the namespace or the account of the store is named beside it"
+            ),
+            "{message}"
+        );
+    }
+}
+
+#[test]
 fn paths_of_a_class_that_is_not_known_fit_what_denies() {
     assert!(denies(&store_csi("nobody-knows"), Kind::StorePath, r#"{paths: ["secret/data/payments/*"]}"#));
     assert!(!denies(&store_csi("db"), Kind::StorePath, r#"{paths: ["secret/data/payments/*"]}"#));
@@ -255,7 +329,7 @@ fn a_path_of_the_node_shows_what_is_above_and_below() {
     ] {
         assert!(denies(&node(path), Kind::NodeAccess, secrets), "{path}");
     }
-    for path in ["/srv", "/var/lib/kubelet-2", "/opt/data"] {
+    for path in ["/srv/data", "/var/lib/kubelet-2", "/opt/data", "/local/data"] {
         assert!(!denies(&node(path), Kind::NodeAccess, secrets), "{path}");
     }
 }
@@ -275,6 +349,31 @@ fn a_sub_path_narrows_a_volume_only_where_every_mount_has_one() {
     assert!(mounted(json!([mount(json!({"subPath": "lib"}))])));
     assert!(mounted(json!([mount(json!({"subPath": "cache/nginx"})), mount(json!({}))])));
     assert!(mounted(json!([mount(json!({"subPathExpr": "cache/$(POD)"}))])));
+}
+
+#[test]
+fn a_host_process_counts_in_every_list_of_containers() {
+    let deny = on(Kind::NodeAccess, "action: deny");
+    for list in ["containers", "initContainers", "ephemeralContainers"] {
+        let at = format!("/spec/{list}/0");
+        let container = json!([{"name": "a", "image": "a", "securityContext": host_process(true)}]);
+        let container = with(pod(), &format!("/spec/{list}"), container);
+        let finding = only_finding(&container, &deny);
+        assert_eq!(finding.pointer, format!("{at}/securityContext/windowsOptions/hostProcess"));
+        assert!(finding.message.contains("container \"a\" is a host process ("), "{}", finding.message);
+    }
+    let whole = only_finding(&with(pod(), "/spec/securityContext", host_process(true)), &deny);
+    assert!(whole.message.starts_with("the pod's containers are host processes ("), "{}", whole.message);
+}
+
+#[test]
+fn a_privileged_container_that_becomes_a_host_process_is_new() {
+    let deny = on(Kind::NodeAccess, "action: deny");
+    let privileged = with(pod(), "/spec/containers/0/securityContext", json!({"privileged": true}));
+    let both =
+        with(privileged.clone(), "/spec/containers/0/securityContext/windowsOptions", json!({"hostProcess": true}));
+    assert!(!send_with(&update(&privileged, &both), VALIDATE, &deny, &known()).allowed());
+    assert!(send_with(&update(&both, &privileged), VALIDATE, &deny, &known()).allowed());
 }
 
 #[test]
@@ -339,10 +438,61 @@ fn the_finding_names_the_chain() {
     );
     assert_eq!(
         finding.message,
-        "the pod's ServiceAccount can read Secrets in namespace \"payments\", by ServiceAccount \"robot\", RoleBinding \
-         \"payments/robot\", ClusterRole \"reader\", rule 0 (/spec/serviceAccountName): give it a ServiceAccount with fewer \
-         rights, or automountServiceAccountToken: false [files-only/rule]"
+        "the pod's ServiceAccount can read Secrets in namespace \"payments\" (get secrets), by ServiceAccount \"robot\", \
+         RoleBinding \"payments/robot\", ClusterRole \"reader\", rule 0 (/spec/serviceAccountName): give it a ServiceAccount \
+         with fewer rights, or automountServiceAccountToken: false [files-only/rule]"
     );
+}
+
+/// `weak` may read one Secret of `payments`, `strong` everything.
+fn weak_and_strong() -> Facts {
+    let rbac = "rbac.authorization.k8s.io/v1";
+    let bind = |name: &str, role: &str| {
+        json!({"apiVersion": rbac, "kind": "RoleBinding", "metadata": {"name": name, "namespace": "payments"},
+               "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+               "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": NAMESPACE}]})
+    };
+    let role = |name: &str, rule: Value| json!({"apiVersion": rbac, "kind": "ClusterRole", "metadata": {"name": name}, "rules": [rule]});
+    let named = json!({"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"],
+        "resourceNames": ["root-ca", "a\u{202e}b", "x".repeat(100), "z", "y"]});
+    let objects = [
+        role("few", named),
+        role("all", json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]})),
+        bind("weak", "few"),
+        bind("strong", "all"),
+    ];
+    let objects = objects.iter().map(|object| Object::parse(object.to_string().as_bytes()).unwrap().unwrap());
+    Facts { access: Some(Arc::new(Access::of(objects))), ..facts() }
+}
+
+#[test]
+fn an_update_may_keep_its_account_and_not_take_another_that_reaches_the_same_place() {
+    let facts = weak_and_strong();
+    let rule = "templates: enforce\nrules:\n  - {name: rule, on: [reach], action: deny}\n";
+    let deny = policies(&policy("files-only", rule));
+    let labelled = |pod: &Value| with(pod.clone(), "/metadata/labels", json!({"a": "b"}));
+    let shapes: [fn(Value) -> Value; 2] = [|pod| pod, |pod| deployment(&pod)];
+    for of in shapes {
+        let [weak, strong] = ["weak", "strong"].map(|account| of(as_account(account)));
+        let allowed = |body: &Value| send_with(body, VALIDATE, &deny, &facts).allowed();
+        assert!(!allowed(&update(&of(as_account("nobody")), &strong)));
+        assert!(!allowed(&update(&weak, &strong)), "{weak}");
+        assert!(!allowed(&update(&strong, &weak)), "another account");
+        assert!(allowed(&update(&strong, &of(labelled(&as_account("strong"))))));
+        assert!(allowed(&update(&weak, &of(labelled(&as_account("weak"))))));
+    }
+}
+
+#[test]
+fn the_finding_names_the_right_and_a_few_of_the_objects_that_it_is_for() {
+    let finding = findings_of(&as_account("weak"), &on(Kind::Reach, "action: deny"), &weak_and_strong()).remove(0);
+    let right = format!(
+        "(get secrets, only \"a\\u{{202e}}b\", \"root-ca\", \"{}…\" (+2 more)), by ServiceAccount \"weak\"",
+        "x".repeat(64)
+    );
+    assert!(finding.message.contains(&right), "{}", finding.message);
+    let finding = findings_of(&as_account("strong"), &on(Kind::Reach, "action: deny"), &weak_and_strong()).remove(0);
+    assert!(finding.message.contains("in namespace \"payments\" (get secrets), by"), "{}", finding.message);
 }
 
 #[test]
@@ -355,6 +505,26 @@ fn no_value_of_an_env_entry_is_in_a_finding() {
 }
 
 /// The type is used, so that a mark can be told from another.
+#[test]
+fn a_copy_from_who_knows_where_says_what_made_it() {
+    let message = |labels: &[(&'static str, &'static str)], annotations: &[(&'static str, &'static str)]| {
+        let copy = read(NAMESPACE, labels.iter().copied(), annotations.iter().copied(), [], &[]);
+        let copies = [((NAMESPACE.to_owned(), "db".to_owned()), copy)].into_iter().collect();
+        let facts = Facts { secrets: Arc::new(copies), ..facts() };
+        let pod = with(pod(), "/spec/containers/0/env", json!([secret_env("TOKEN", "db", "token")]));
+        findings_of(&pod, &on(Kind::Copied, "action: deny"), &facts).remove(0).message
+    };
+    let made = message(&[("reconcile.external-secrets.io/managed", "true")], &[]);
+    assert!(
+        made.contains("takes Secret \"db\", made by External Secrets; where its store reads is not known (/spec/"),
+        "{made}"
+    );
+    let sealed = message(&[], &[("sealedsecrets.bitnami.com/cluster-wide", "true")]);
+    assert!(sealed.contains("takes Secret \"db\", sealed cluster-wide; it may come from anywhere (/spec/"), "{sealed}");
+    let pushed = message(&[], &[("replicator.v1.mittwald.de/replicated-from-version", "1")]);
+    assert!(pushed.contains("a copy made by kubernetes-replicator; from where is not known"), "{pushed}");
+}
+
 #[test]
 fn a_copy_says_by_which_mark() {
     let Origin { mark, from }: Origin =

@@ -10,6 +10,7 @@ use std::process::Command;
 use clap::Args;
 use secretfence::cli::serve::ServeArguments;
 use secretfence::cluster::{Needs, Resource};
+use secretfence::fence::policy::PolicyTest;
 use secretfence::fence::{Kind, KindSet};
 use secretfence::policy_dir;
 use serde_json::Value;
@@ -59,6 +60,19 @@ fn every_policy_compiles() {
         }
     }
     assert!(policies >= 3, "{policies}");
+}
+
+#[test]
+fn every_policy_test_can_be_read() {
+    let mut tests = 0;
+    for Block { page, text, .. } in blocks("yaml").into_iter().filter(|block| block.text.contains("kind: PolicyTest")) {
+        for document in secretfence::manifest::parse(text.as_bytes()).documents {
+            let value: Value = serde_json::from_slice(&document.with_words().json().unwrap()).unwrap();
+            PolicyTest::read(&value, 0).unwrap_or_else(|errors| panic!("{}: {errors:?}", page.display()));
+            tests += 1;
+        }
+    }
+    assert!(tests > 0);
 }
 
 #[test]

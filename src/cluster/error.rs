@@ -120,10 +120,14 @@ pub(super) fn words(error: &(dyn Error + 'static)) -> String {
     if let Some(words) = causes().find_map(without_tokens) {
         return words;
     }
-    causes()
-        .skip(1)
-        .map(ToString::to_string)
-        .fold(error.to_string(), |text, cause| if text.contains(&cause) { text } else { format!("{text}: {cause}") })
+    let texts = causes().map(ToString::to_string);
+    let text = texts.fold(String::new(), |text, cause| match () {
+        () if text.is_empty() => cause,
+        () if text.contains(&cause) => text,
+        () => format!("{text}: {cause}"),
+    });
+    // The client's own name for anything that goes wrong on the way.
+    text.strip_prefix("ServiceError: ").map_or(text.clone(), str::to_owned)
 }
 
 fn without_tokens(error: &(dyn Error + 'static)) -> Option<String> {

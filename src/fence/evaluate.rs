@@ -1,5 +1,7 @@
 //! Judging an object that nobody is about to admit: a manifest, or what lives in a cluster.
 
+use std::collections::BTreeSet;
+
 use super::facts::Facts;
 use super::finding::{Finding, Subject};
 use super::name::in_full;
@@ -56,6 +58,8 @@ pub struct Judgement {
     /// How many of them no enforcing policy denies, swaps or warns of: those that a rule allows, that no rule fits, and
     /// that only policies in dry run decide.
     pub allowed: usize,
+    /// The ServiceAccounts of its pods that a policy is about, as they name them.
+    pub accounts: BTreeSet<String>,
     /// RFC 6902: what the enforcing policies swap. Empty where nothing is, or where it was not asked for.
     pub patch: Vec<u8>,
 }
@@ -138,6 +142,9 @@ pub fn evaluate_but(
     for (template, pod) in workload.pods() {
         let set_aside = below(set_aside, template);
         let verdict = judge(pod, &Place { set_aside: &set_aside, ..place }, policies, facts, true);
+        if !verdict.matching.is_empty() {
+            judgement.accounts.insert(pod.spec.service_account().to_owned());
+        }
         judgement.take(&verdict, pod, template, subject, question.all);
         if question.patch {
             append(&mut judgement.patch, patch::write(pod, template, &verdict.candidates, &verdict.plan));
@@ -188,7 +195,7 @@ fn below(set_aside: &[SetAside], template: &str) -> Vec<SetAside> {
     set_aside.iter().filter_map(within).collect()
 }
 
-fn group_and_version(api_version: &str) -> (&str, &str) {
+pub(super) fn group_and_version(api_version: &str) -> (&str, &str) {
     api_version.rsplit_once('/').unwrap_or(("", api_version))
 }
 
@@ -233,7 +240,7 @@ impl<'a> Workload<'a> {
     }
 
     /// Whether that object has a pod template of its own.
-    fn is_made_by_a_workload(&self, policies: &PolicySet) -> bool {
+    pub(super) fn is_made_by_a_workload(&self, policies: &PolicySet) -> bool {
         self.metadata.as_ref().and_then(Metadata::controller).is_some_and(|owner| {
             let (group, version) = group_and_version(owner.api_version.as_str());
             Shape::of(group, version, owner.kind.as_str(), policies).is_some()

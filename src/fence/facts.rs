@@ -27,6 +27,9 @@ pub struct Facts {
     pub shared_secrets: Arc<HashMap<String, String>>,
     /// The paths that SecretProviderClasses read.
     pub provider_classes: Arc<ByNamespace<ProviderClass>>,
+    /// The ServiceAccounts whose tokens Secrets hold, by the Secret's namespace and name. Only manifests tell: a watch would need
+    /// the right to all Secrets.
+    pub token_secrets: Arc<HashMap<(String, String), String>>,
     /// Who may do what; absent where nobody has told: then `reach` is not judged.
     pub access: Option<Arc<Access>>,
 }
@@ -41,6 +44,7 @@ impl Facts {
             secrets: Arc::default(),
             shared_secrets: Arc::default(),
             provider_classes: Arc::default(),
+            token_secrets: Arc::default(),
             access: None,
         }
     }

@@ -197,6 +197,7 @@ fn fingerprint(
         part(&known(&across.path));
         part(&known(&across.from));
         part(across.reaches.as_deref().unwrap_or(""));
+        across.token.as_deref().into_iter().for_each(&mut part);
     }
     part(policy);
     part(rule);

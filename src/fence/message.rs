@@ -67,6 +67,8 @@ pub fn describe(text: &mut String, reference: &Reference<'_>, spec: &PodSpec<'_>
         }
         Kind::NodeAccess => match reference.site {
             Site::Privileged(_) => push.plain("is privileged"),
+            Site::HostProcess(Some(_)) => push.plain("is a host process"),
+            Site::HostProcess(None) => push.plain("the pod's containers are host processes"),
             Site::Spec(_) => push.plain("the pod shares the node's processes"),
             _ => push.plain("shows the node's").path(across),
         },
@@ -78,11 +80,18 @@ pub fn describe(text: &mut String, reference: &Reference<'_>, spec: &PodSpec<'_>
             }
         }
         Kind::Reach => {
-            push.plain("the pod's ServiceAccount can ").plain(across.map_or("", |across| across.why));
+            match across.and_then(|across| across.token.as_deref()) {
+                Some(token) => push.plain("holds a token, in Secret ").quoted(token).plain(", that can "),
+                None => push.plain("the pod's ServiceAccount can "),
+            };
+            push.plain(across.map_or("", |across| across.why));
             match across.and_then(|across| across.reaches.as_deref()) {
                 Some("*") | None => push.plain(" in every namespace"),
                 Some(namespace) => push.plain(" in namespace ").quoted(namespace),
             };
+            if let Some(right) = across.and_then(|across| across.right.as_deref()) {
+                push.plain(" (").plain(right).plain(")");
+            }
             let chain = across.and_then(|across| across.chain.as_deref()).unwrap_or("");
             push.plain(", by ").plain(chain)
         }
@@ -113,7 +122,8 @@ pub fn describe(text: &mut String, reference: &Reference<'_>, spec: &PodSpec<'_>
             match across {
                 Some(Across { missing: true, .. }) => push.plain("of which nothing is known: it may be a copy"),
                 Some(Across { from: Some(Known::As(from)), .. }) => push.plain("a copy from namespace ").quoted(from),
-                _ => push.plain("a copy from another namespace"),
+                // What made it is known, and no more: it may as well be of this namespace.
+                _ => push.plain(across.map_or("", |across| across.why)),
             }
         }
     };

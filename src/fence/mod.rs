@@ -6,6 +6,7 @@
 pub mod access;
 pub mod answer;
 pub mod evaluate;
+pub mod explain;
 pub mod facts;
 pub mod finding;
 mod json;
@@ -27,6 +28,7 @@ pub mod workload;
 
 pub use answer::{Answer, Endpoint, Gate, answer};
 pub use evaluate::{Evaluation, Judgement, Question, evaluate, evaluate_but};
+pub use explain::{Explanation, explain};
 pub use facts::Facts;
 pub use finding::Finding;
 pub use kind::{Kind, KindSet};

@@ -233,9 +233,20 @@ pub struct SecurityContext {
     pub windows_options: Option<WindowsOptions>,
 }
 
-/// Whether they are there is all that counts.
+/// That they are there tells a pod for Windows.
 #[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
-pub struct WindowsOptions {}
+#[serde(default, rename_all = "camelCase")]
+pub struct WindowsOptions {
+    pub host_process: Option<bool>,
+}
+
+impl SecurityContext {
+    /// Whether it makes containers processes of the node
+    /// (<https://kubernetes.io/docs/tasks/configure-pod-container/create-hostprocess-pod/>).
+    pub fn is_host_process(&self) -> bool {
+        self.windows_options.is_some_and(|options| options.host_process == Some(true))
+    }
+}
 
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase", remote = "Self")]

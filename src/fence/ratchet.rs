@@ -21,8 +21,9 @@ struct Identity<'t> {
     volume: Option<&'t str>,
     /// Likewise the list of words that it stands in.
     list: Option<&'static str>,
-    /// The path, where from, and what it gets at; by which way is no part of it.
-    across: Option<[Option<Known>; 3]>,
+    /// The path, where from, and what it gets at; who gets there and by which right: another ServiceAccount is another way. By
+    /// which binding is no part of it.
+    across: Option<[Option<Known>; 5]>,
 }
 
 impl<'t> Identity<'t> {
@@ -30,7 +31,11 @@ impl<'t> Identity<'t> {
         let Reference { kind, site, variable, secret, keys, detail, volume, across, .. } = reference.clone();
         let list = if let Site::Listed(_, list, _) = site { Some(list) } else { None };
         let volume = volume.filter(|_| secret.is_none());
-        let across = across.map(|across| [across.path, across.from, across.reaches.map(Known::As)]);
+        let across = across.map(|across| {
+            let [reaches, account, right] =
+                [across.reaches, across.account, across.right].map(|text| text.map(Known::As));
+            [across.path, across.from, reaches, account, right]
+        });
         Identity { container, kind, variable, secret, keys, detail, volume, list, across }
     }
 }

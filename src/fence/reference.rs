@@ -48,6 +48,12 @@ pub struct Across {
     pub reaches: Option<String>,
     /// By what: ServiceAccount, binding, role, rule.
     pub chain: Option<String>,
+    /// The ServiceAccount that gets there, as the pod names it.
+    pub account: Option<String>,
+    /// The Secret that holds its token, where the pod takes it from there.
+    pub token: Option<String>,
+    /// Its right, as in `get secrets, only "root-ca"`; safe to show.
+    pub right: Option<String>,
     /// Whether the path is one of the node.
     pub on_node: bool,
     /// Why it counts, in words of ours.
@@ -183,6 +189,8 @@ pub enum Site {
     PullSecret(usize),
     /// `securityContext.privileged` of a container.
     Privileged(ContainerAt),
+    /// `securityContext.windowsOptions.hostProcess` of a container, or of the pod.
+    HostProcess(Option<ContainerAt>),
     /// A field of the pod's `spec`.
     Spec(&'static str),
     /// An annotation, one of those that injectors read.
@@ -198,6 +206,7 @@ impl Site {
     pub fn container(self) -> Option<ContainerAt> {
         match self {
             Site::Env(at, _) | Site::EnvFrom(at, _) | Site::Privileged(at) | Site::Listed(at, ..) => Some(at),
+            Site::HostProcess(at) => at,
             Site::Volume(..) | Site::PullSecret(_) | Site::Spec(_) | Site::Annotation(_) | Site::Member(_) => None,
         }
     }
@@ -224,6 +233,13 @@ impl Site {
                 push_all(&mut pointer, &["/", at.list.field()]);
                 push_item(&mut pointer, "/", at.index);
                 pointer.push_str("/securityContext/privileged");
+            }
+            Site::HostProcess(at) => {
+                if let Some(at) = at {
+                    push_all(&mut pointer, &["/", at.list.field()]);
+                    push_item(&mut pointer, "/", at.index);
+                }
+                pointer.push_str("/securityContext/windowsOptions/hostProcess");
             }
             Site::Env(at, index) => at.push_item(&mut pointer, "/env/", index),
             Site::EnvFrom(at, index) => at.push_item(&mut pointer, "/envFrom/", index),

@@ -1,5 +1,7 @@
 //! References and policies together: what is decided of each reference, and why.
 
+pub mod trace;
+
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -302,7 +304,7 @@ impl<'p> Active<'p> {
             let Some(policy) = policies.policies().get(index as usize) else { continue };
             let Some(mode) = place.mode_of(policy) else { continue };
             for (rule_index, rule) in policy.rules.iter().enumerate() {
-                if rule.selects.namespaces.as_ref().is_none_or(|namespaces| namespaces.matches(place.namespace)) {
+                if rule.selects.is_in(place.namespace) {
                     active.push(Active { policy: (index, policy), rule: (rule_index as u32, rule), mode });
                 }
             }
@@ -318,6 +320,12 @@ impl Active<'_> {
         let Where { secrets, paths, reach, from, .. } = &self.rule.1.selects;
         let of_a_secret = secrets.is_some() || paths.is_some() || reach.is_some() || from.is_some();
         if of_a_secret { self.rule.1.on.without(Kind::Literal) } else { self.rule.1.on }
+    }
+}
+
+impl Where {
+    fn is_in(&self, namespace: &str) -> bool {
+        self.namespaces.as_ref().is_none_or(|namespaces| namespaces.matches(namespace))
     }
 }
 
@@ -361,6 +369,45 @@ static WARN_OF_UNKNOWN: LazyLock<Rule> = LazyLock::new(|| Rule {
     missing: Missing::Warn,
     message: None,
 });
+
+/// What a rule says to a reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stand {
+    /// It is about other kinds.
+    OtherKind,
+    /// It is about others of the kind.
+    Misfit(Misfit),
+    /// It would let the reference through, and is past its last day.
+    Ended(jiff::civil::Date),
+    /// It decides, unless an earlier rule of its policy does.
+    Decides,
+}
+
+/// The field of `where` by which a reference is not what a rule is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Misfit {
+    Namespaces,
+    Secrets,
+    Containers,
+    Images,
+    Keys,
+    Variables,
+    ReadsFiles,
+    Paths,
+    From,
+    Reach,
+}
+
+impl Misfit {
+    /// Of a reference that leads nowhere, where a way is asked for.
+    fn of_way(selects: &Where) -> Misfit {
+        match selects {
+            Where { paths: Some(_), .. } => Misfit::Paths,
+            Where { from: Some(_), .. } => Misfit::From,
+            _ => Misfit::Reach,
+        }
+    }
+}
 
 /// What stays the same over the references of one pod.
 struct Bench<'t, 'p, 's> {
@@ -448,18 +495,17 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
         let mut ended = Vec::new();
         let mut strictest_on_unsafe = [None, None];
         for active in &self.active {
-            if decided == Some(active.policy.0) || !active.rule.1.on.contains(reference.kind) {
+            if decided == Some(active.policy.0) {
                 continue;
             }
-            if !self.fits(active.rule.1, reference) {
-                continue;
-            }
-            if let Action::Allow(Some(exception)) = &active.rule.1.action
-                && !exception.holds(self.facts.today)
-            {
-                let (policy, rule) = (active.policy.1.name.clone(), active.rule.1.name.clone());
-                ended.push((active.policy.0, Note::ExceptionEnded(policy, rule, exception.expires)));
-                continue;
+            match self.stand(active.rule.1, reference) {
+                Stand::Decides => {}
+                Stand::OtherKind | Stand::Misfit(_) => continue,
+                Stand::Ended(expires) => {
+                    let (policy, rule) = (active.policy.1.name.clone(), active.rule.1.name.clone());
+                    ended.push((active.policy.0, Note::ExceptionEnded(policy, rule, expires)));
+                    continue;
+                }
             }
             decided = Some(active.policy.0);
             if self.place.sets_aside(reference, active.policy.1, active.rule.1) {
@@ -643,28 +689,42 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
         Some(denial)
     }
 
-    /// Whether the reference is what the rule is about. What is not known fits every action but `allow`, which it fits
+    /// What a rule says to a reference that no earlier rule of its policy has decided.
+    fn stand(&self, rule: &Rule, reference: &Reference<'_>) -> Stand {
+        if !rule.on.contains(reference.kind) {
+            return Stand::OtherKind;
+        }
+        if let Some(misfit) = self.misfit(rule, reference) {
+            return Stand::Misfit(misfit);
+        }
+        match &rule.action {
+            Action::Allow(Some(exception)) if !exception.holds(self.facts.today) => Stand::Ended(exception.expires),
+            _ => Stand::Decides,
+        }
+    }
+
+    /// The first field of `where` by which the reference is not what the rule is about. What is not known fits every action but `allow`, which it fits
     /// only where the glob is `*`: an exception never covers more than it says.
-    fn fits(&self, rule: &Rule, reference: &Reference<'_>) -> bool {
+    fn misfit(&self, rule: &Rule, reference: &Reference<'_>) -> Option<Misfit> {
         let selects = &rule.selects;
         let allows = matches!(rule.action, Action::Allow(_));
         if let Some(secrets) = &selects.secrets
             && !reference.secret.is_some_and(|secret| secrets.matches(secret))
         {
-            return false;
+            return Some(Misfit::Secrets);
         }
         let container =
             self.container.as_ref().filter(|_| reference.site.container().is_some()).map(|(_, facts)| facts);
         if let Some(containers) = &selects.containers
             && !container.is_some_and(|facts| facts.is_named(containers))
         {
-            return false;
+            return Some(Misfit::Containers);
         }
         if let Some(images) = &selects.images
             // What is no image's name is let through by none: a pattern on names says nothing of it.
             && !container.is_some_and(|facts| facts.is_of_image(images) && (!allows || facts.has_well_formed_image()))
         {
-            return false;
+            return Some(Misfit::Images);
         }
         let mount = if let Action::Mount(mount) = &rule.action { Some(mount) } else { None };
         if let Some(globs) = &selects.keys {
@@ -678,7 +738,7 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
                 },
             };
             if !fits {
-                return false;
+                return Some(Misfit::Keys);
             }
         }
         if let Some(globs) = &selects.variables {
@@ -693,20 +753,26 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
                 _ => reference.variable.is_some_and(|variable| globs.matches(variable)),
             };
             if !fits {
-                return false;
+                return Some(Misfit::Variables);
             }
         }
         if let Some(asked) = selects.reads_files
             && (container.is_none() || asked != self.reads_files(reference, mount))
         {
-            return false;
+            return Some(Misfit::ReadsFiles);
         }
         let leads_across = selects.paths.is_some() || selects.reach.is_some() || selects.from.is_some();
-        !leads_across || reference.across.as_deref().is_some_and(|across| self.leads(selects, across, allows))
+        if !leads_across {
+            return None;
+        }
+        match reference.across.as_deref() {
+            Some(across) => self.leads_astray(selects, across, allows),
+            None => Some(Misfit::of_way(selects)),
+        }
     }
 
-    /// Whether the way to another namespace is what the rule is about.
-    fn leads(&self, selects: &Where, across: &Across, allows: bool) -> bool {
+    /// The first field by which the way to another namespace is not what the rule is about.
+    fn leads_astray(&self, selects: &Where, across: &Across, allows: bool) -> Option<Misfit> {
         let known = |known: &Option<Known>, everything: bool, fits: &dyn Fn(&str) -> bool| match known {
             None => false,
             Some(Known::As(text)) => fits(text),
@@ -715,20 +781,21 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
         if let Some(paths) = &selects.paths
             && !self.is_on(paths, across, allows)
         {
-            return false;
+            return Some(Misfit::Paths);
         }
         if let Some(globs) = &selects.from
             && !known(&across.from, globs.is_everything(), &|from| globs.matches(from))
         {
-            return false;
+            return Some(Misfit::From);
         }
-        let Some(globs) = &selects.reach else { return true };
-        match across.reaches.as_deref() {
+        let globs = selects.reach.as_ref()?;
+        let fits = match across.reaches.as_deref() {
             None => false,
             // Every namespace is one that the globs mean, whichever it is; an exception must mean all of them.
             Some("*") => !allows || globs.is_everything(),
             Some(namespace) => globs.matches(namespace),
-        }
+        };
+        (!fits).then_some(Misfit::Reach)
     }
 
     fn is_on(&self, paths: &Paths, across: &Across, allows: bool) -> bool {

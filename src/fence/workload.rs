@@ -106,11 +106,11 @@ impl ObjectError {
         let mut track = serde_path_to_error::Track::new();
         let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
         let again = WorkloadSeed(shape).deserialize(tracked);
-        ObjectError::of_path(&track.path(), again.err().as_ref().unwrap_or(first))
+        ObjectError::at(&track.path(), again.as_ref().err().unwrap_or(first))
     }
 
-    /// Of what went wrong, and where.
-    pub(super) fn of_path(path: &serde_path_to_error::Path, error: &serde_json::Error) -> ObjectError {
+    /// What this error says of this place.
+    pub(super) fn at(path: &serde_path_to_error::Path, error: &serde_json::Error) -> ObjectError {
         let mut pointer = String::new();
         for segment in path.iter() {
             use serde_path_to_error::Segment;

@@ -37,6 +37,21 @@ pub fn secret(json: &[u8], namespace: &str, marks: &[CustomMark]) -> Option<Secr
     ))
 }
 
+/// Where a Secret lies that holds a token of a ServiceAccount, and that account's name. In this namespace where it names none. None:
+/// it holds no such token.
+///
+/// One that never ends: `kubernetes.io/service-account-token` (k8s.io/api/core/v1/types.go, `SecretTypeServiceAccountToken`).
+pub fn token_secret(json: &[u8], namespace: &str) -> Option<((String, String), String)> {
+    let TokenSecret { metadata, r#type } = serde_json::from_slice(json).ok()?;
+    if r#type.as_str() != "kubernetes.io/service-account-token" {
+        return None;
+    }
+    let annotations = metadata.annotations.iter().flatten();
+    let (_, account) = annotations.into_iter().find(|(key, _)| key.as_str() == "kubernetes.io/service-account.name")?;
+    let own = Some(metadata.namespace.as_str()).filter(|own| !own.is_empty()).unwrap_or(namespace);
+    Some(((own.to_owned(), metadata.name.as_str().to_owned()), account.as_str().to_owned()))
+}
+
 /// The name of a SharedSecret, and the namespace of the Secret behind it.
 pub fn shared_secret(json: &[u8]) -> Option<(String, String)> {
     let SharedSecret { metadata, spec } = serde_json::from_slice(json).ok()?;
@@ -53,6 +68,14 @@ pub fn namespace_and_name(json: &[u8]) -> Option<(String, String)> {
 struct Object<'a> {
     #[serde(borrow)]
     metadata: Metadata<'a>,
+}
+
+#[derive(Deserialize)]
+struct TokenSecret<'a> {
+    #[serde(borrow)]
+    metadata: Metadata<'a>,
+    #[serde(borrow, default)]
+    r#type: Text<'a>,
 }
 
 #[derive(Deserialize)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use super::Object;
 use crate::fence::rules::provider_class::{Provider, ProviderClass};
@@ -47,6 +48,8 @@ pub fn provider_class(object: &Object) -> Result<Option<ProviderClass>, Provider
         class.unknown = true;
         return Ok(Some(class));
     };
+    let is_given = |name: &&str| parameters.get(*name).is_some_and(|value| !value.is_empty());
+    class.elsewhere = provider.store_parameters().iter().any(is_given);
     let vault = parameters.get("keyvaultName").map(String::as_str);
     for object in &objects {
         match provider.path(vault, object) {
@@ -61,19 +64,35 @@ pub fn provider_class(object: &Object) -> Result<Option<ProviderClass>, Provider
 
 /// The names of the objects in the parameter; nothing where one of them cannot be read.
 fn objects(provider: Provider, text: &str) -> Option<Vec<String>> {
-    let listed: Vec<Listed> = match provider {
+    let listed: Vec<Map<String, Value>> = match provider {
         // Azure's list has YAML within its strings once more.
         Provider::Azure => yaml::<AzureObjects>(text)?.array.iter().map(|text| yaml(text)).collect::<Option<_>>()?,
         Provider::Vault | Provider::Aws | Provider::Google => yaml(text)?,
     };
+    if !listed.iter().all(|object| is_unmistakable(object, provider)) {
+        return None;
+    }
     let mut names = Vec::with_capacity(listed.len());
-    for mut object in listed {
-        names.push(object.members.remove(provider.object_member())?.as_str()?.to_owned());
-        if let Some(name) = object.failover_object.object_name {
-            names.push(name);
+    for object in &listed {
+        names.push(object.get(provider.object_member())?.as_str()?.to_owned());
+        // AWS: what is read where the first one cannot be.
+        if let Some(failover) = object.get("failoverObject").filter(|failover| !failover.is_null())
+            && let Some(name) = failover.as_object()?.get("objectName")
+        {
+            names.push(name.as_str()?.to_owned());
         }
     }
     Some(names)
+}
+
+/// Whether every member that could be taken for one that we read is written as it is read. AWS's provider reads by
+/// sigs.k8s.io/yaml, which looks at no case, and takes the last.
+fn is_unmistakable(object: &Map<String, Value>, provider: Provider) -> bool {
+    let read = [provider.object_member(), "objectName", "failoverObject"];
+    object.iter().all(|(key, value)| {
+        read.iter().all(|name| key == name || !key.eq_ignore_ascii_case(name))
+            && (key != "failoverObject" || value.as_object().is_none_or(|inner| is_unmistakable(inner, provider)))
+    })
 }
 
 /// Exactly one document of YAML.
@@ -117,21 +136,6 @@ struct SecretObject {
 #[derive(Deserialize)]
 struct AzureObjects {
     array: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Listed {
-    /// AWS: what is read where the first one cannot be.
-    #[serde(rename = "failoverObject", default)]
-    failover_object: FailoverObject,
-    #[serde(flatten)]
-    members: BTreeMap<String, serde_json::Value>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct FailoverObject {
-    object_name: Option<String>,
 }
 
 #[cfg(test)]
@@ -193,6 +197,19 @@ mod tests {
     }
 
     #[test]
+    fn a_class_that_names_its_store_says_so() {
+        let objects = "    objects: |\n      - secretPath: secret/data/shop/db\n";
+        for (parameter, elsewhere) in [
+            ("vaultNamespace: payments", true),
+            ("vaultAddress: \"https://other\"", false),
+            ("vaultNamespace: \"\"", false),
+            ("roleName: app", false),
+        ] {
+            assert_eq!(read("vault", &format!("    {parameter}\n{objects}")).elsewhere, elsewhere, "{parameter}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_read_is_unknown() {
         for (provider, parameters) in [
             ("conjur", "    secrets: x\n"),
@@ -205,6 +222,11 @@ mod tests {
             ("gcp", "    objects: |\n      - resourceName: projects/shop/secrets/db\n"),
             ("azure", "    objects: |\n      array: [\"objectName: a\"]\n"),
             ("azure", "    keyvaultName: shop\n    objects: |\n      - objectName: a\n"),
+            ("aws", "    objects: |\n      - objectName: a\n        objectname: b\n"),
+            ("aws", "    objects: |\n      - OBJECTNAME: b\n"),
+            ("aws", "    objects: |\n      - objectName: a\n        FailoverObject: {objectName: b}\n"),
+            ("aws", "    objects: |\n      - objectName: a\n        failoverObject: {objectName: a, objectname: b}\n"),
+            ("aws", "    objects: |\n      - objectName: a\n        failoverObject: b\n"),
         ] {
             let class = read(provider, parameters);
             assert!(class.unknown && class.paths.is_empty(), "{provider}: {class:?}");

@@ -62,11 +62,14 @@ pub fn start(format: LogFormat, level: &str) -> Result<LogGuard, LogError> {
     Ok(guard)
 }
 
+/// The client of the API server says each failure in a line of its own, without telling of what: the watches say it once.
+const CLIENT: &str = "kube_client=off";
+
 /// A word that is no level is the name of a module to `EnvFilter`: a slip such as `warning` would silence all others.
 fn filter(level: &str) -> Option<EnvFilter> {
     let is_level = |directive: &str| !directive.is_empty() && LevelFilter::from_str(directive).is_ok();
     let is_known = |directive: &str| directive.contains(['=', '[']) || is_level(directive);
-    level.split(',').all(is_known).then(|| EnvFilter::from_str(level).ok())?
+    level.split(',').all(is_known).then(|| EnvFilter::from_str(&format!("{CLIENT},{level}")).ok())?
 }
 
 #[cfg(test)]
@@ -81,5 +84,12 @@ mod tests {
         for level in ["", " ", "loud", "warning", "info,loud", "info,", "secretfence=loud"] {
             assert!(filter(level).is_none(), "{level}");
         }
+    }
+
+    #[test]
+    fn the_client_of_the_api_server_is_silent_unless_asked() {
+        assert!(filter("info").is_some_and(|filter| filter.to_string().contains(CLIENT)));
+        let asked = filter("info,kube_client=debug").unwrap().to_string();
+        assert!(asked.contains("kube_client=debug") && !asked.contains(CLIENT), "{asked}");
     }
 }

@@ -374,7 +374,7 @@ fn ways_across_namespaces_show_their_lines_and_no_value() {
     11 | spec:
        | ^^^^
        |
-       = denied: the pod's ServiceAccount can read Secrets in namespace "billing", by ServiceAccount "default", RoleBinding "billing/web", ClusterRole "reader", rule 0 (/spec/serviceAccountName): give it a ServiceAccount with fewer rights, or automountServiceAccountToken: false [test/no]
+       = denied: the pod's ServiceAccount can read Secrets in namespace "billing" (get secrets), by ServiceAccount "default", RoleBinding "billing/web", ClusterRole "reader", rule 0 (/spec/serviceAccountName): give it a ServiceAccount with fewer rights, or automountServiceAccountToken: false [test/no]
 
     pod.yaml:29:9: Pod default/web
        |
@@ -438,7 +438,7 @@ fn a_service_account_by_its_name_is_its_line() {
     12 |   serviceAccountName: robot …
        |                       ^^^^^
        |
-       = denied: the pod's ServiceAccount can read Secrets in namespace "billing", by ServiceAccount "robot", RoleBinding "billing/web", ClusterRole "reader", rule 0 (/spec/serviceAccountName): give it a ServiceAccount with fewer rights, or automountServiceAccountToken: false [test/no]
+       = denied: the pod's ServiceAccount can read Secrets in namespace "billing" (get secrets), by ServiceAccount "robot", RoleBinding "billing/web", ClusterRole "reader", rule 0 (/spec/serviceAccountName): give it a ServiceAccount with fewer rights, or automountServiceAccountToken: false [test/no]
 
     1 file, 1 workload: 1 denied, 0 warned, 0 swapped, 8 allowed
     "#);

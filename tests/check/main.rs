@@ -26,6 +26,7 @@ mod namespaces;
 mod outcomes;
 mod policy_check;
 mod properties;
+mod reach;
 mod sarif;
 mod secrecy;
 

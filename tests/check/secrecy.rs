@@ -153,7 +153,7 @@ fn no_value_beside_a_reference_is_shown_in_any_form() {
     30 |     … hostPath: {path: /srv …
        |                  ^^^^^^^^^^
        |
-       = denied: volume "v" shows the node's path "/srv" (/spec/volumes/0/hostPath): cannot be swapped safely: nodeAccess has no swap; the node holds other pods' Secrets: do without, or ask who runs the cluster for an exception [test/all]
+       = denied: volume "v" shows the node's path "/srv", the cluster's keys and kubeconfigs of kOps (/spec/volumes/0/hostPath): cannot be swapped safely: nodeAccess has no swap; the node holds other pods' Secrets: do without, or ask who runs the cluster for an exception [test/all]
 
     pod.yaml:30:49: Pod default/web
        |

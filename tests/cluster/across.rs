@@ -135,7 +135,7 @@ fn a_workload_older_than_its_policy_may_keep_its_way_and_take_no_other() {
     let taken = api.merge(&other, &template(json!({"serviceAccountName": "robot"})));
     insta::assert_snapshot!(taken.denied(), @r#"
     1 reference denied:
-    - the pod's ServiceAccount can read Secrets in namespace "billing", by ServiceAccount "robot", RoleBinding "billing/own-policy-reach-templates-enforced-old", ClusterRole "reader", rule 0 (/spec/template/spec/serviceAccountName): give it a ServiceAccount with fewer rights, or automountServiceAccountToken: false [reach-templates-enforced/rule]
+    - the pod's ServiceAccount can read Secrets in namespace "billing" (get secrets), by ServiceAccount "robot", RoleBinding "billing/own-policy-reach-templates-enforced-old", ClusterRole "reader", rule 0 (/spec/template/spec/serviceAccountName): give it a ServiceAccount with fewer rights, or automountServiceAccountToken: false [reach-templates-enforced/rule]
     "#);
 }
 

@@ -100,6 +100,8 @@ fn ten_thousand_secrets_and_five_thousand_bindings() {
     watched.judges_right();
     assert!(secret <= SECRET, "{secret} bytes a Secret");
     assert!(account <= ACCOUNT, "{account} bytes a ServiceAccount");
+    let goal = SECRET * CROWD.secrets as u64 + 1024 * accounts as u64;
+    assert!(whole <= goal, "{whole} bytes for both, of {goal}");
 
     a_storm_of_events_is_taken_over_now_and_then(&watched);
     namespaces_go_in_bulk(&watched);

@@ -410,3 +410,13 @@ fn all_mistakes_of_a_document_that_decodes_are_told() {
         in_rule("      where: {secrets: [\"a[\"], images: [\"b{\"]}\n      action: allow\n      reason: because\n");
     assert_eq!(error.lines().count(), 3, "{error}");
 }
+
+#[test]
+fn a_table_of_paths_that_there_is_not() {
+    let found = |path: &str| in_rule(&format!("      where: {{paths: [{path}]}}\n      action: deny\n"));
+    for path in ["\"@node-secret\"", "\"@node-secrets/kubelet\"", "\"!@node-secrets\""] {
+        let error = found(path);
+        assert!(error.contains("spec.rules[0].where.paths[0]: found "), "{error}");
+        assert!(error.ends_with("but the only table of paths is \"@node-secrets\": write that, or a path"), "{error}");
+    }
+}

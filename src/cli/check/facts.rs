@@ -7,8 +7,9 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::Settings;
+use super::default_roles::default_roles;
 use super::files::Input;
-use crate::fence::access::{self, ObjectKind, Store};
+use crate::fence::access::{self, Dangling, ObjectKind, Store};
 use crate::fence::facts::Labels;
 use crate::fence::kind::{Kind, KindSet};
 use crate::fence::rules::copies::SecretMetadata;
@@ -27,24 +28,40 @@ pub struct FromCluster {
     pub resources: Vec<&'static str>,
 }
 
+/// What is known before anything is judged.
+#[derive(Debug)]
+pub struct Told {
+    /// For the core.
+    pub facts: Facts,
+    /// Bindings to roles that nobody told of.
+    pub dangling: Vec<Dangling>,
+}
+
 /// What the policies ask for and the cluster and the input tell. Only where they ask is everything read once before.
-pub fn of(settings: &Settings, inputs: &[Input]) -> Facts {
+pub fn of(settings: &Settings, inputs: &[Input]) -> Told {
     let Settings { policies, namespace, today, cluster, .. } = settings;
     let (mut facts, access) = match cluster {
         Some(cluster) => (cluster.facts.clone(), cluster.access.clone()),
         None => (Facts::on(*today), None),
     };
-    add(&mut facts, access, policies, namespace, inputs);
-    facts
+    let dangling = add(&mut facts, access, policies, namespace, inputs);
+    Told { facts, dangling }
 }
 
-/// Adds what the policies ask for and the input tells.
-pub fn add(facts: &mut Facts, access: Option<Store>, policies: &PolicySet, namespace: &str, inputs: &[Input]) {
+/// Adds what the policies ask for and the input tells. Which bindings lack their role is told.
+pub fn add(
+    facts: &mut Facts,
+    access: Option<Store>,
+    policies: &PolicySet,
+    namespace: &str,
+    inputs: &[Input],
+) -> Vec<Dangling> {
     let seek = Seek { policies, namespace, wants: Wants::of(policies) };
     // All that is asked of a cluster is looked for in the input, too.
-    if !seek.wants.words.is_empty() || seek.wants.keys() {
-        seek.add_to(facts, access, inputs);
+    if seek.wants.words.is_empty() && !seek.wants.keys() {
+        return Vec::new();
     }
+    seek.add_to(facts, access, inputs)
 }
 
 /// What is looked for.
@@ -63,7 +80,7 @@ impl Wants {
             words.push(b"Namespace");
         }
         if kinds.contains(Kind::Reach) {
-            words.extend([&b"Role"[..], b"ServiceAccount"]);
+            words.extend([&b"Role"[..], b"ServiceAccount", b"service-account-token"]);
         }
         if kinds.contains(Kind::Copied) {
             words.push(b"Secret");
@@ -99,7 +116,8 @@ enum Fact {
     Namespace(String, Labels),
     Access(access::Object),
     Keys(SecretKeys),
-    Secret(SecretMetadata),
+    /// Whether it is a copy, and whose token it holds.
+    Secret(Option<SecretMetadata>, Option<((String, String), String)>),
     ProviderClass(ProviderClass),
     SharedSecret(String, String),
 }
@@ -111,14 +129,15 @@ struct Seek<'s> {
 }
 
 impl Seek<'_> {
-    /// Puts what the input tells in the place of what is known of the same objects.
-    fn add_to(&self, facts: &mut Facts, access: Option<Store>, inputs: &[Input]) {
+    /// Puts what the input tells in the place of what is known of the same objects. Which bindings lack their role is told.
+    fn add_to(&self, facts: &mut Facts, access: Option<Store>, inputs: &[Input]) -> Vec<Dangling> {
         let found: Vec<Vec<Fact>> = inputs.par_iter().map(|input| self.file(input)).collect();
         let mut labels: HashMap<String, Option<Labels>> = HashMap::new();
         let mut keys: HashMap<(String, String), Option<Vec<String>>> = HashMap::new();
         let secrets = Arc::make_mut(&mut facts.secrets);
         let classes = Arc::make_mut(&mut facts.provider_classes);
         let shared = Arc::make_mut(&mut facts.shared_secrets);
+        let tokens = Arc::make_mut(&mut facts.token_secrets);
         let is_told = access.is_some();
         let mut store = access.unwrap_or_default();
         for fact in found.into_iter().flatten() {
@@ -139,7 +158,12 @@ impl Seek<'_> {
                         *known = None;
                     }
                 }
-                Fact::Secret(secret) => secrets.insert(&secret.namespace, &secret.name, secret.origin),
+                Fact::Secret(copy, token) => {
+                    if let Some(secret) = copy {
+                        secrets.insert(&secret.namespace, &secret.name, secret.origin);
+                    }
+                    tokens.extend(token);
+                }
                 Fact::ProviderClass(class) => {
                     let own = class.namespace.clone().unwrap_or_else(|| self.namespace.to_owned());
                     classes.insert(&own, &class.name.clone(), class);
@@ -157,9 +181,16 @@ impl Seek<'_> {
                 None => namespaces.remove(&*name),
             };
         }
-        let access = store.access();
         // ServiceAccounts alone tell nothing of what they may do.
-        facts.access = (is_told || access.has_rbac()).then(|| Arc::new(access));
+        if !is_told && !store.has_rbac() {
+            return Vec::new();
+        }
+        // A cluster has told of its own.
+        if !is_told {
+            default_roles().into_iter().for_each(|role| store.put_unless_there(role));
+        }
+        facts.access = Some(Arc::new(store.access()));
+        store.dangling()
     }
 
     /// A file that cannot be read has nothing to tell; that is said when it is judged.
@@ -184,8 +215,12 @@ impl Seek<'_> {
                 let (name, labels) = manifest::known::namespace_labels(&object.json, |_| true)?;
                 Some(Fact::Namespace(name, labels))
             }
-            ("v1", "Secret") if kinds.contains(Kind::Copied) => {
-                manifest::known::secret(&object.json, self.namespace, self.policies.copy_marks()).map(Fact::Secret)
+            ("v1", "Secret") => {
+                let marks = self.policies.copy_marks();
+                let copy = || manifest::known::secret(&object.json, self.namespace, marks);
+                let token = || manifest::known::token_secret(&object.json, self.namespace);
+                let copy = kinds.contains(Kind::Copied).then(copy).flatten();
+                Some(Fact::Secret(copy, kinds.contains(Kind::Reach).then(token).flatten()))
             }
             (version, "SecretProviderClass") if kinds.contains(Kind::StorePath) && version.contains('/') => {
                 manifest::provider_class(object).ok()?.map(Fact::ProviderClass)

@@ -72,6 +72,11 @@ impl Input {
         Input { name: path.to_string_lossy().into(), from: Source::File(path) }
     }
 
+    /// What is held already.
+    pub(crate) fn held(name: &str, bytes: Vec<u8>) -> Input {
+        Input { name: name.into(), from: Source::Held(bytes) }
+    }
+
     /// Where it lies; none for standard input.
     pub fn path(&self) -> Option<&Path> {
         match &self.from {

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::ignore::{Comment, Comments, position};
+use crate::fence::access::{self, ObjectKind};
+use crate::fence::kind::Kind;
 use crate::fence::name::Shown;
 use crate::fence::{Evaluation, Facts, Finding, Judgement, ObjectError, PolicySet, Question};
 use crate::manifest::{self, Document, ManifestError, Object, Position};
@@ -41,6 +43,8 @@ pub struct JudgedFile {
     pub counts: Counts,
     /// Indices of the policies that were about something in it.
     pub matching: BTreeSet<u32>,
+    /// The ServiceAccounts of pods that a policy is about, by namespace and name.
+    pub accounts: BTreeSet<(String, String)>,
 }
 
 impl Judge<'_> {
@@ -92,7 +96,7 @@ impl Reading<'_> {
         let (api_version, kind) = (object.api_version.as_str(), object.kind.as_str());
         let question = Question { api_version, kind, namespace, all, patch: false };
         match self.comments.evaluate(document, object, &question, policies, facts) {
-            Ok((Evaluation::NotAWorkload, _)) => {}
+            Ok((Evaluation::NotAWorkload, _)) => self.no_workload(document, object),
             Ok((Evaluation::Owned, _)) => self.file.counts.owned += 1,
             Ok((Evaluation::Judged(judgement), ignored)) => {
                 self.file.counts.workloads += 1;
@@ -100,6 +104,17 @@ impl Reading<'_> {
             }
             Ok((Evaluation::Data(judgement), ignored)) => self.judged(document, object, judgement, ignored),
             Err(error) => self.misshapen(document, object, &error),
+        }
+    }
+
+    /// What is no RBAC object gives nobody a right that could be judged.
+    fn no_workload(&mut self, document: &Document<'_>, object: &Object) {
+        if !self.judge.policies.kinds().contains(Kind::Reach) {
+            return;
+        }
+        let Some(kind) = ObjectKind::of(&object.api_version, &object.kind) else { return };
+        if let Err(error) = access::Object::parse_as(kind, &object.json) {
+            self.misshapen(document, object, &error.locate(&object.json));
         }
     }
 
@@ -113,6 +128,8 @@ impl Reading<'_> {
         let counts = &mut self.file.counts;
         counts.allowed += judgement.allowed;
         counts.ignored += ignored.len();
+        self.file.accounts.extend(judgement.accounts.iter().map(|name| (judgement.namespace.clone(), name.clone())));
+        let counts = &mut self.file.counts;
         judgement.findings.iter().for_each(|finding| counts.take(finding));
         self.file.matching.extend(&judgement.matching);
         if judgement.findings.is_empty() && ignored.is_empty() {

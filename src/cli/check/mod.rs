@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! files.rs      paths as named -> files to read, in order
+//! default_roles.rs  the roles that every cluster has
 //! facts.rs      what the input itself tells beside the objects
 //! ignore.rs     comments that set a finding aside
 //! live.rs       what a live cluster tells, where it is to be asked
@@ -10,6 +11,7 @@
 //! ```
 
 pub mod baseline;
+mod default_roles;
 pub mod facts;
 pub mod files;
 pub(super) mod ignore;
@@ -29,12 +31,13 @@ use jiff::civil::Date;
 use rayon::prelude::*;
 
 use super::{Colour, DENIED, FAILED, OK, day, today, unless_closed};
+use crate::fence::access::Dangling;
 use crate::fence::kind::Kind;
 use crate::fence::{Facts, PolicySet};
 use crate::policy_dir;
 use crate::report::{self, Counts, ExceptionLine, Policies, Report, RuleLine};
 use baseline::Baseline;
-use facts::FromCluster;
+use facts::{FromCluster, Told};
 use files::Input;
 use judge::Judge;
 
@@ -166,7 +169,7 @@ fn exit_code(report: &Report) -> u8 {
 /// Judges everything that the settings name.
 pub fn check(settings: &Settings) -> Report {
     let (inputs, mut faults) = files::find(&settings.paths);
-    let facts = facts::of(settings, &inputs);
+    let Told { facts, dangling } = facts::of(settings, &inputs);
     let judge = Judge {
         policies: &settings.policies,
         facts: &facts,
@@ -178,8 +181,10 @@ pub fn check(settings: &Settings) -> Report {
     let mut counts = Counts::default();
     let (mut findings, mut ignored, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
     let mut matching = BTreeSet::new();
+    let mut accounts = BTreeSet::new();
     for file in judged {
         matching.extend(file.matching);
+        accounts.extend(file.accounts);
         counts += file.counts;
         findings.extend(file.findings);
         ignored.extend(file.ignored);
@@ -188,10 +193,12 @@ pub fn check(settings: &Settings) -> Report {
     }
     // Those of the walk came first; within a file they are in order of their lines already.
     faults.sort_by(|a, b| a.file.cmp(&b.file));
+    let mut not_judged = not_judged(&counts, &matching, &settings.policies, &facts);
+    not_judged.extend(unresolved(&dangling, &accounts, settings.cluster.is_some()));
     Report {
         policies: Policies::of(&settings.policies),
         cluster: settings.cluster.as_ref().map(|cluster| cluster.resources.clone()),
-        not_judged: not_judged(&counts, &matching, &settings.policies, &facts),
+        not_judged,
         counts,
         findings,
         ignored,
@@ -228,6 +235,22 @@ fn not_judged(counts: &Counts, matching: &BTreeSet<u32>, policies: &PolicySet, f
     });
     let idle = (counts.workloads > 0).then(|| matched_nothing(counts.workloads, matching, policies)).flatten();
     owned.into_iter().chain(reach).chain(idle).collect()
+}
+
+/// How many bindings are named whose role nobody has told of.
+const NAMED_BINDINGS: usize = 20;
+
+/// Rights that somebody in the input has, and nobody can say which.
+fn unresolved(dangling: &[Dangling], accounts: &BTreeSet<(String, String)>, asked_cluster: bool) -> Vec<String> {
+    let place = if asked_cluster { "neither in the input nor in the cluster" } else { "not in the input" };
+    let speaks = |binding: &&Dangling| accounts.iter().any(|(namespace, name)| binding.speaks_of(namespace, name));
+    let speaking: Vec<&Dangling> = dangling.iter().filter(speaks).collect();
+    let named = speaking.iter().take(NAMED_BINDINGS);
+    let mut sentences: Vec<String> = named.map(|binding| format!("reach of {binding}: the role is {place}")).collect();
+    if let Some(more @ 1..) = speaking.len().checked_sub(NAMED_BINDINGS) {
+        sentences.push(format!("reach of {more} more roles, by other bindings: they are {place}"));
+    }
+    sentences
 }
 
 /// How many policies are named that match nothing.

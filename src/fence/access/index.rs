@@ -140,7 +140,7 @@ fn bound(facts: &[(Name, Option<Name>, Fact)]) -> Vec<Entry> {
 }
 
 /// Sorts, and leaves out what adds nothing: however many bindings there are in one namespace, those that give a right for all
-/// names are at most as many as the rights, and come first.
+/// names are at most as many as the rights, and come first; then those by which a right is had at all that none before gives.
 fn segment(mut entries: Vec<Entry>) -> Segment {
     fn place(entry: &Entry) -> (Option<&str>, &str) {
         (entry.binding.namespace.as_deref(), &entry.binding.name)
@@ -156,7 +156,13 @@ fn segment(mut entries: Vec<Entry>) -> Segment {
             adds
         });
         let rest = rest.into_iter().filter(|entry| !entry.grants.any.without(all).is_empty());
-        kept.extend(add.into_iter().chain(rest).cloned());
+        let mut reached = add.iter().fold(all, |reached, entry| reached.union(entry.grants.reached));
+        let (more, rest): (Vec<&Entry>, Vec<&Entry>) = rest.partition(|entry| {
+            let adds = !entry.grants.reached.without(reached).is_empty();
+            reached = reached.union(entry.grants.reached);
+            adds
+        });
+        kept.extend(add.into_iter().chain(more).chain(rest).cloned());
     }
     kept.into()
 }

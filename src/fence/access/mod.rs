@@ -21,7 +21,7 @@ pub use binding::{ClusterRoleBinding, RoleBinding, ServiceAccount};
 pub use index::Access;
 pub use reach::{Chain, Group, Names, Reach, Reached, Scope};
 pub use role::{ClusterRole, Role};
-pub use store::Store;
+pub use store::{Dangling, Store};
 pub use table::{Naming, Place, ROWS, Row, Way};
 pub use token::holds_token;
 
@@ -65,6 +65,29 @@ pub struct ObjectError {
     pub kind: ObjectKind,
     /// What is wrong, and where in the JSON.
     pub source: serde_json::Error,
+}
+
+impl ObjectError {
+    /// What is wrong, and where in the object. Reads it once more, slowly.
+    pub fn locate(&self, json: &[u8]) -> crate::fence::ObjectError {
+        let mut deserializer = serde_json::Deserializer::from_slice(json);
+        let mut track = serde_path_to_error::Track::new();
+        let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
+        let again = match self.kind {
+            ObjectKind::ClusterRole => ClusterRole::deserialize(tracked).map(drop),
+            ObjectKind::ClusterRoleBinding => ClusterRoleBinding::deserialize(tracked).map(drop),
+            ObjectKind::Role => Role::deserialize(tracked).map(drop),
+            ObjectKind::RoleBinding => RoleBinding::deserialize(tracked).map(drop),
+            ObjectKind::ServiceAccount => ServiceAccount::deserialize(tracked).map(drop),
+        };
+        let mut error = crate::fence::ObjectError::at(&track.path(), again.as_ref().err().unwrap_or(&self.source));
+        match &*error.expected {
+            "a sequence" => error.expected = "a list".to_owned(),
+            expected if expected.starts_with("struct ") => error.expected = "an object".to_owned(),
+            _ => {}
+        }
+        error
+    }
 }
 
 impl ObjectKind {

@@ -1,12 +1,16 @@
 //! What one ServiceAccount reaches, and by which chain.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use super::binding::{Binding, RoleRef, Subject};
 use super::index::Entry;
 use super::role::Grant;
-use super::table::{Naming, Place, ROWS, Row, RowSet};
+use super::table::{Place, ROWS, Row, RowSet};
 use crate::fence::name::Shown;
+
+/// How many of the names that a right is for are shown.
+const SHOWN_NAMES: usize = 3;
 
 /// What a ServiceAccount reaches in other namespaces than its own.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +90,7 @@ impl<'a> Reach<'a> {
 
     /// Whether nothing is reached.
     pub fn is_empty(&self) -> bool {
-        self.iter().next().is_none()
+        self.strongest_of_each_place().is_empty()
     }
 
     /// All that is reached, each right in each place once: in the order of the table, direct reads of Secrets first; of the
@@ -99,7 +103,32 @@ impl<'a> Reach<'a> {
         let reach = *self;
         let some =
             self.segments.into_iter().flatten().fold(RowSet::default(), |some, entry| some.union(entry.grants.any));
-        (0..ROWS.len()).filter(move |row| some.contains(*row)).flat_map(move |row| reach.of_row(row))
+        some.iter().flat_map(move |row| reach.of_row(row))
+    }
+
+    /// The most direct right in each place that is reached, by its shortest chain: the most direct first. What is cluster-wide
+    /// for all names is not named again for each namespace.
+    ///
+    /// For each place it looks at a few bindings and rules, at most one of each for every row of the table, however many there are:
+    /// whoever may write roles in one namespace must not choose how long every pod waits.
+    pub fn strongest_of_each_place(&self) -> Vec<Reached<'a>> {
+        let cluster_wide = self.segments.map(|segment| of_namespace(segment, None));
+        let mut found: Vec<_> = self.strongest(cluster_wide, RowSet::ALL).into_iter().collect();
+        let everywhere = cluster_wide.map(|entries| Rows::of(entries).all);
+        let among = everywhere.into_iter().fold(Place::Namespace.rows(), RowSet::without);
+        let mut rest = [0, 1, 2].map(|level| &self.segments[level][cluster_wide[level].len()..]);
+        while !among.is_empty() {
+            let first = |segment: &&'a [Entry]| segment.first()?.binding.namespace.as_deref();
+            let Some(namespace) = rest.iter().filter_map(first).min() else { break };
+            let here = rest.map(|segment| of_namespace(segment, Some(namespace)));
+            rest = [0, 1, 2].map(|level| &rest[level][here[level].len()..]);
+            if namespace != self.namespace {
+                found.extend(self.strongest(here, among));
+            }
+        }
+        // Stable: by namespace where they are alike.
+        found.sort_by_key(|(row, level, _)| (*row, *level));
+        found.into_iter().map(|(_, _, reached)| reached).collect()
     }
 
     /// What the API server answers to a SubjectAccessReview for this right: in a namespace or, with none, cluster-wide; for an
@@ -109,56 +138,54 @@ impl<'a> Reach<'a> {
         let entries = self.segments.into_iter().flatten();
         let mut here = entries
             .filter(|entry| entry.binding.namespace.is_none() || entry.binding.namespace.as_deref() == namespace);
-        here.any(|entry| entry.grants.of(row).iter().any(|grant| grant.allows(name)))
+        here.any(|entry| entry.grants.of(row).any(|grant| grant.allows(name)))
     }
 
-    fn of_row(self, row: usize) -> impl Iterator<Item = Reached<'a>> + use<'a> {
-        let cluster_wide = self.segments.into_iter().flat_map(|segment| of_namespace(segment, None));
-        let everywhere = cluster_wide.into_iter().any(|entry| entry.grants.all.contains(row));
-        let levels = self.segments.into_iter().enumerate();
-        levels.flat_map(move |(level, segment)| {
-            let counts = move |entry: &Entry| match entry.binding.namespace.as_deref() {
-                None => true,
-                Some(namespace) => !everywhere && namespace != self.namespace && ROWS[row].place == Place::Namespace,
-            };
-            let entries =
-                segment.iter().enumerate().filter(move |(_, entry)| entry.grants.any.contains(row) && counts(entry));
-            entries.flat_map(move |(index, entry)| {
-                let new = move |grant: &&Grant| !self.has_already(row, level, index, grant);
-                let grants = entry.grants.of(row).iter().filter(new);
-                grants.filter_map(move |grant| self.reached(row, level, entry, grant))
-            })
-        })
+    fn of_row(self, row: usize) -> Vec<Reached<'a>> {
+        let cluster_wide = self.segments.map(|segment| Rows::of(of_namespace(segment, None)));
+        let everywhere = cluster_wide.iter().any(|rows| rows.all.contains(row));
+        let counts = |entry: &Entry| match entry.binding.namespace.as_deref() {
+            None => true,
+            Some(namespace) => !everywhere && namespace != self.namespace && ROWS[row].place == Place::Namespace,
+        };
+        let mut seen = HashSet::new();
+        let mut found = Vec::new();
+        for (level, segment) in self.segments.into_iter().enumerate() {
+            for entry in segment.iter().filter(|entry| counts(entry)) {
+                let place = entry.binding.namespace.as_deref();
+                for grant in entry.grants.of(row) {
+                    // Whether an earlier binding of the same place gives this right too.
+                    if !seen.contains(&(place, None)) && seen.insert((place, grant.names.as_deref())) {
+                        found.extend(self.reached(row, level, entry, grant));
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// The most direct right among these in one place, by its shortest chain; with its row and how it is bound.
+    fn strongest(self, place: [&'a [Entry]; 3], among: RowSet) -> Option<(usize, usize, Reached<'a>)> {
+        let levels = place.map(|entries| Rows::of(entries).reached.both(among));
+        let row = levels.into_iter().fold(RowSet::default(), RowSet::union).first()?;
+        let level = levels.iter().position(|rows| rows.contains(row))?;
+        let mut entries = place[level].iter().inspect(|_| step());
+        let entry = entries.find(|entry| entry.grants.reached.contains(row))?;
+        let mut grants = entry.grants.of(row).inspect(|_| step());
+        Some((row, level, grants.find_map(|grant| self.reached(row, level, entry, grant))?))
     }
 
     fn reached(&self, row: usize, level: usize, entry: &'a Entry, grant: &'a Grant) -> Option<Reached<'a>> {
         let row = &ROWS[row];
-        let names = names(row.naming(), grant)?;
+        let names = grant.names(row.naming())?;
         let namespaces = entry.binding.namespace.as_deref().map_or(Scope::Cluster, Scope::Namespace);
         let group = match level {
             0 => None,
             1 => Some(Group::AccountsOf(self.namespace)),
-            _ if entry.binding.subjects.contains(&Subject::Accounts) => Some(Group::Accounts),
+            _ if entry.binding.subjects.binary_search(&Subject::Accounts).is_ok() => Some(Group::Accounts),
             _ => Some(Group::Authenticated),
         };
         Some(Reached { namespaces, row, names, chain: Chain::new(group, &entry.binding, grant) })
-    }
-
-    /// Whether an earlier binding of the same place gives this right too.
-    fn has_already(&self, row: usize, level: usize, index: usize, grant: &Grant) -> bool {
-        let place = self.segments[level][index].binding.namespace.as_deref();
-        let shorter = self.segments[..level].iter().map(|segment| of_namespace(segment, place));
-        let same = of_namespace(&self.segments[level][..index], place);
-        shorter.chain([same]).any(|earlier| {
-            // Those that give a right for all names come first, and are few. To miss one of the others, among very many, is to
-            // name a right twice.
-            let (first, rest) = earlier.split_at(earlier.len().min(ROWS.len()));
-            let last = &rest[rest.len().saturating_sub(ROWS.len())..];
-            first.iter().chain(last).any(|entry| {
-                let mut grants = entry.grants.of(row).iter();
-                grants.any(|other| other.names.is_none() || other.names == grant.names)
-            })
-        })
     }
 }
 
@@ -178,6 +205,23 @@ impl<'a> Chain<'a> {
             role,
             aggregated_from: grant.from.as_deref(),
             rule: grant.rule,
+        }
+    }
+}
+
+/// As in `get secrets, only "root-ca"`. A few of the names, cut: they are others' to choose.
+impl fmt::Display for Reached<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.row)?;
+        let Names::Only(names) = self.names else { return Ok(()) };
+        f.write_str(", only ")?;
+        for (index, name) in names.iter().take(SHOWN_NAMES).enumerate() {
+            let comma = if index > 0 { ", " } else { "" };
+            write!(f, "{comma}\"{}\"", Shown(name))?;
+        }
+        match names.len().saturating_sub(SHOWN_NAMES) {
+            0 => Ok(()),
+            more => write!(f, " (+{more} more)"),
         }
     }
 }
@@ -210,6 +254,27 @@ impl fmt::Display for Group<'_> {
     }
 }
 
+/// What the bindings of one place and subject give together.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rows {
+    all: RowSet,
+    reached: RowSet,
+}
+
+impl Rows {
+    /// Those that add something come first.
+    fn of(entries: &[Entry]) -> Rows {
+        let mut rows = Rows::default();
+        for Entry { grants, .. } in entries.iter().inspect(|_| step()) {
+            if grants.all.without(rows.all).is_empty() && grants.reached.without(rows.reached).is_empty() {
+                break;
+            }
+            rows = Rows { all: rows.all.union(grants.all), reached: rows.reached.union(grants.reached) };
+        }
+        rows
+    }
+}
+
 /// The part of a sorted segment that is of one place.
 fn of_namespace<'a>(segment: &'a [Entry], namespace: Option<&str>) -> &'a [Entry] {
     let begin = segment.partition_point(|entry| entry.binding.namespace.as_deref() < namespace);
@@ -217,12 +282,17 @@ fn of_namespace<'a>(segment: &'a [Entry], namespace: Option<&str>) -> &'a [Entry
     &segment[begin..begin + length]
 }
 
-/// Which objects requests for this right may be about, if there are such requests at all.
-fn names(naming: Naming, grant: &Grant) -> Option<Names<'_>> {
-    let Some(names) = &grant.names else { return Some(Names::All) };
-    match naming {
-        Naming::Selector | Naming::Never if names.empty => Some(Names::All),
-        Naming::Never => None,
-        Naming::Always | Naming::Selector => (!names.names.is_empty()).then_some(Names::Only(&names.names)),
-    }
+/// Tests count what is looked at.
+#[cfg(not(test))]
+fn step() {}
+
+#[cfg(test)]
+fn step() {
+    STEPS.set(STEPS.get() + 1);
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many bindings and rules this thread has looked at on the hot path.
+    pub(super) static STEPS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }

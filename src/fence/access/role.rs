@@ -1,13 +1,14 @@
 //! Roles: what of their rules counts as reach. The rest is dropped while they are read.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use super::names::Name;
-use super::table::{ROWS, Row, RowSet};
+use super::reach::Names;
+use super::table::{Naming, ROWS, Row, RowSet};
 use crate::fence::name::Text;
 
 /// How many rules with `resourceNames` one right of a role keeps apart. More count as one without names: a role of the API
@@ -34,20 +35,25 @@ pub struct ClusterRole {
     pub(super) grants: Arc<Grants>,
 }
 
-/// The rights of a role that are rows of the table, in table order.
+/// The rights of a role that are rows of the table.
 #[derive(Debug, Default)]
 pub(super) struct Grants {
-    list: Vec<Grant>,
+    /// Those for all names first, then those by which a row is reached that none before reaches: whoever looks for the first of
+    /// a row looks at few, however many rules with names there are.
+    list: Box<[Grant]>,
     /// The rows that it gives for all names.
     pub(super) all: RowSet,
     /// The rows that it gives at all.
     pub(super) any: RowSet,
+    /// The rows that it gives for some request: a name for what has none gives nothing.
+    pub(super) reached: RowSet,
 }
 
-/// One right that one rule gives.
+/// The rights that one rule gives, and none before it. One for each rule and not for each row: whoever may write roles would
+/// else choose how much of our memory they take.
 #[derive(Clone, Debug)]
 pub(super) struct Grant {
-    row: u8,
+    rows: RowSet,
     /// The index of the rule in its role.
     pub(super) rule: u32,
     /// None: whatever the name.
@@ -66,14 +72,10 @@ pub(super) struct ResourceNames {
 }
 
 impl Grants {
-    /// The rights for a row, in the order of their rules.
-    pub(super) fn of(&self, row: usize) -> &[Grant] {
-        if !self.any.contains(row) {
-            return &[];
-        }
-        let begin = self.list.partition_point(|grant| usize::from(grant.row) < row);
-        let length = self.list[begin..].partition_point(|grant| usize::from(grant.row) == row);
-        &self.list[begin..begin + length]
+    /// The rights for a row.
+    pub(super) fn of(&self, row: usize) -> impl Iterator<Item = &Grant> {
+        let list = if self.any.contains(row) { &*self.list } else { &[] };
+        list.iter().filter(move |grant| grant.rows.contains(row))
     }
 
     /// Whether this gives anything.
@@ -83,7 +85,7 @@ impl Grants {
 
     /// Whether the two give the same, whatever the rules that give it; one is part of the other.
     pub(super) fn is_like(&self, other: &Grants) -> bool {
-        self.list.len() == other.list.len() && self.all == other.all
+        self.list.len() == other.list.len() && self.all == other.all && self.any == other.any
     }
 
     /// All rights.
@@ -101,32 +103,70 @@ impl Grants {
 /// Each row once for all names, or by its names.
 impl FromIterator<Grant> for Grants {
     fn from_iter<I: IntoIterator<Item = Grant>>(grants: I) -> Grants {
-        let mut list: Vec<Grant> = grants.into_iter().collect();
-        // Stable: the first rule stays the first.
-        list.sort_by_key(|grant| grant.row);
+        let (unnamed, named): (Vec<Grant>, Vec<Grant>) = grants.into_iter().partition(|grant| grant.names.is_none());
         let mut kept = Grants::default();
-        for same in list.chunk_by(|a, b| a.row == b.row) {
-            let row = usize::from(same[0].row);
-            kept.any.insert(row);
-            let unnamed = same.iter().find(|grant| grant.names.is_none()).cloned();
-            let begin = kept.list.len();
-            if unnamed.is_none() {
-                let mut seen = HashSet::new();
-                kept.list.extend(same.iter().filter(|grant| seen.insert(&grant.names)).take(NAMED_GRANTS + 1).cloned());
-            }
-            let too_many = || kept.list.get(begin + NAMED_GRANTS).cloned();
-            if let Some(grant) = unnamed.or_else(too_many) {
-                kept.list.truncate(begin);
-                kept.list.push(Grant { names: None, ..grant });
-                kept.all.insert(row);
-            }
+        let mut list = Vec::new();
+        for grant in unnamed {
+            let rows = grant.rows.without(kept.all);
+            kept.all = kept.all.union(rows);
+            list.push(Grant { rows, ..grant });
         }
-        kept.list.shrink_to_fit();
+        let mut by_names: Vec<Grant> = Vec::new();
+        let mut seen: HashMap<Arc<ResourceNames>, RowSet> = HashMap::new();
+        let mut counts = [0; ROWS.len()];
+        for grant in named {
+            let Some(names) = &grant.names else { continue };
+            let seen = seen.entry(Arc::clone(names)).or_default();
+            let rows = grant.rows.without(kept.all).without(*seen);
+            *seen = seen.union(rows);
+            let mut too_many = RowSet::default();
+            for row in rows.iter() {
+                counts[row] += 1;
+                if counts[row] > NAMED_GRANTS {
+                    too_many.insert(row);
+                }
+            }
+            kept.all = kept.all.union(too_many);
+            list.push(Grant { rows: too_many, names: None, ..grant.clone() });
+            by_names.push(Grant { rows, ..grant });
+        }
+        kept.any = kept.all;
+        kept.reached = kept.all;
+        for grant in &mut by_names {
+            grant.rows = grant.rows.without(kept.all);
+            kept.any = kept.any.union(grant.rows);
+        }
+        let (first, rest): (Vec<Grant>, Vec<Grant>) = by_names.into_iter().partition(|grant| {
+            let reached = grant.reached();
+            let is_first = !reached.without(kept.reached).is_empty();
+            kept.reached = kept.reached.union(reached);
+            is_first
+        });
+        list.extend(first.into_iter().chain(rest));
+        list.retain(|grant| !grant.rows.is_empty());
+        kept.list = list.into();
         kept
     }
 }
 
 impl Grant {
+    /// Which objects requests for this right may be about, if there are such requests at all.
+    pub(super) fn names(&self, naming: Naming) -> Option<Names<'_>> {
+        let Some(names) = &self.names else { return Some(Names::All) };
+        match naming {
+            Naming::Selector | Naming::Never if names.empty => Some(Names::All),
+            Naming::Never => None,
+            Naming::Always | Naming::Selector => (!names.names.is_empty()).then_some(Names::Only(&names.names)),
+        }
+    }
+
+    /// The rows that it gives for some request.
+    fn reached(&self) -> RowSet {
+        let namings = [Naming::Always, Naming::Selector, Naming::Never].into_iter();
+        let given = namings.filter(|naming| self.names(*naming).is_some());
+        given.fold(RowSet::default(), |rows, naming| rows.union(self.rows.both(naming.rows())))
+    }
+
     /// Whether it allows a request for an object of that name, which is empty for a request to a collection
     /// (`ResourceNameMatches`, pkg/apis/rbac/v1/evaluation_helpers.go).
     pub(super) fn allows(&self, name: &str) -> bool {
@@ -272,14 +312,14 @@ impl Wire<'_> {
     fn grants(&self) -> Grants {
         let rules = self.rules.iter().flatten().enumerate();
         rules
-            .flat_map(|(index, rule)| {
+            .map(|(index, rule)| {
                 // Nobody can store as many rules as that.
                 let index = u32::try_from(index).unwrap_or(u32::MAX);
                 let names = rule.resource_names();
-                let rows = ROWS.iter().enumerate().filter(|(_, row)| rule.gives(row));
-                let rows = rows.filter_map(|(row, _)| u8::try_from(row).ok());
-                rows.map(move |row| Grant { row, rule: index, names: names.clone(), from: None })
+                let rows = RowSet::of(|row| rule.gives(row));
+                Grant { rows, rule: index, names, from: None }
             })
+            .filter(|grant| !grant.rows.is_empty())
             .collect()
     }
 }

@@ -1,14 +1,16 @@
 //! The objects that [`Access`] is made of, as a watch or a manifest hands them in one by one.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use super::aggregate::aggregated;
-use super::binding::{Binding, RoleRef, ServiceAccount, Subject};
+use super::binding::{Binding, ClusterRoleBinding, RoleBinding, RoleRef, ServiceAccount, Subject};
 use super::index::{Builder, Entry};
 use super::names::{Name, Names};
 use super::role::{ClusterRole, Grants, Role};
 use super::{Access, Object, ObjectKind};
+use crate::fence::name::Shown;
 
 /// Parsed objects by kind, namespace and name. A change is cheap; [`Store::access`] is not, so whoever watches waits a moment
 /// for more changes before it asks for one.
@@ -107,12 +109,75 @@ impl Store {
         builder.build(self.has_rbac())
     }
 
-    fn has_rbac(&self) -> bool {
+    /// Adds an object, unless one of its kind, namespace and name is there.
+    pub fn put_unless_there(&mut self, object: Object) {
+        let is_there = match &object {
+            Object::Role(role) => self.roles.find(Some(&role.namespace), &role.name).is_some(),
+            Object::ClusterRole(role) => self.cluster_roles.find(None, &role.name).is_some(),
+            Object::RoleBinding(RoleBinding(binding)) => {
+                self.role_bindings.find(binding.namespace.as_ref(), &binding.name).is_some()
+            }
+            Object::ClusterRoleBinding(ClusterRoleBinding(binding)) => {
+                self.cluster_role_bindings.find(None, &binding.name).is_some()
+            }
+            Object::ServiceAccount(account) => self.accounts.find(Some(&account.namespace), &account.name).is_some(),
+        };
+        if !is_there {
+            self.put(object);
+        }
+    }
+
+    /// The bindings that give ServiceAccounts a role which is not here.
+    pub fn dangling(&self) -> Vec<Dangling> {
+        let bindings = self.cluster_role_bindings.iter().chain(self.role_bindings.iter());
+        let is_dangling = |binding: &&Arc<Binding>| match &binding.role {
+            RoleRef::ClusterRole(name) => self.cluster_roles.find(None, name).is_none(),
+            RoleRef::Role(name) => self.roles.find(binding.namespace.as_ref(), name).is_none(),
+            RoleRef::Unknown => false,
+        };
+        bindings.filter(is_dangling).filter(|binding| !binding.subjects.is_empty()).cloned().map(Dangling).collect()
+    }
+
+    /// Whether there is any RBAC object: else nobody can say who may do what.
+    pub fn has_rbac(&self) -> bool {
         let is_empty = self.roles.is_empty()
             && self.cluster_roles.is_empty()
             && self.role_bindings.is_empty()
             && self.cluster_role_bindings.is_empty();
         !is_empty
+    }
+}
+
+/// A binding to a role that nobody has told of.
+#[derive(Clone, Debug)]
+pub struct Dangling(Arc<Binding>);
+
+impl Dangling {
+    /// Whether it speaks of this ServiceAccount, by its name or by a group.
+    pub fn speaks_of(&self, namespace: &str, account: &str) -> bool {
+        self.0.subjects.iter().any(|subject| match subject {
+            Subject::Account { namespace: own, name } => {
+                own.as_ref().or(self.0.namespace.as_ref()).is_some_and(|own| **own == *namespace) && **name == *account
+            }
+            Subject::AccountsOf(own) => **own == *namespace,
+            Subject::Accounts | Subject::Authenticated => true,
+        })
+    }
+}
+
+/// As in `ClusterRole "x", by RoleBinding "billing/give"`.
+impl fmt::Display for Dangling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let namespace = self.0.namespace.as_deref();
+        match (&self.0.role, namespace) {
+            (RoleRef::Role(name), Some(namespace)) => write!(f, "Role \"{}/{}\"", Shown(namespace), Shown(name))?,
+            (RoleRef::Role(name) | RoleRef::ClusterRole(name), _) => write!(f, "ClusterRole \"{}\"", Shown(name))?,
+            (RoleRef::Unknown, _) => f.write_str("a role")?,
+        }
+        match namespace {
+            Some(namespace) => write!(f, ", by RoleBinding \"{}/{}\"", Shown(namespace), Shown(&self.0.name)),
+            None => write!(f, ", by ClusterRoleBinding \"{}\"", Shown(&self.0.name)),
+        }
     }
 }
 

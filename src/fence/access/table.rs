@@ -4,12 +4,14 @@
 //! Secret. Not here, though they are rights to watch: `create` of Secrets (answers only what was sent), `pods/log` (a
 //! program that logs its Secrets), `scale`, `status` and `eviction` (start or stop what is there already), `podtemplates`
 //! and `controllerrevisions` (nothing runs them as written), roles without `escalate` (nobody can write into one what they
-//! do not hold), certificate requests and admission webhooks (cluster administration).
+//! do not hold), `mutatingadmissionpolicybindings` (they put in force what is written already), certificates (`approve` takes two
+//! rights more, `sign` the CA's key). `docs/across-namespaces.md` gives the reasons to users.
 //!
 //! Sources: the verb of a request, and when it has a name, is `RequestInfoFactory.NewRequestInfo`
 //! (k8s.io/apiserver/pkg/endpoints/request/requestinfo.go).
 
 use std::fmt;
+use std::sync::LazyLock;
 
 /// A right that counts as reach. There is one table of them, [`ROWS`].
 #[derive(Debug, PartialEq, Eq)]
@@ -33,7 +35,7 @@ pub struct Row {
 /// Which sort of way to Secrets a right is, the most direct first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {
-    /// The API answers with the Secret, or puts another in its place.
+    /// The API answers with the Secret, sends it to a webhook, or puts another in its place.
     Read,
     /// A program of the account's choice runs with any Secret of the namespace.
     Run,
@@ -81,6 +83,27 @@ impl Row {
     /// Its place in [`ROWS`].
     pub fn index(&self) -> usize {
         ROWS.iter().position(|row| row == self).unwrap_or(ROWS.len())
+    }
+}
+
+impl Place {
+    /// The rows that are asked for there.
+    pub(super) fn rows(self) -> RowSet {
+        static NAMESPACED: LazyLock<RowSet> = LazyLock::new(|| RowSet::of(|row| row.place == Place::Namespace));
+        match self {
+            Place::Namespace => *NAMESPACED,
+            Place::Cluster => RowSet::ALL.without(*NAMESPACED),
+        }
+    }
+}
+
+impl Naming {
+    /// The rows of which the name is known so.
+    pub(super) fn rows(self) -> RowSet {
+        static ROWS_OF: LazyLock<[RowSet; 3]> = LazyLock::new(|| {
+            [Naming::Always, Naming::Selector, Naming::Never].map(|naming| RowSet::of(|row| row.naming() == naming))
+        });
+        ROWS_OF[self as usize]
     }
 }
 
@@ -142,6 +165,17 @@ const BIND: &str = "hand out roles whose rights it does not hold itself";
 const WRITE_BINDING: &str = "hand out its own rights, and the roles it may bind";
 const WRITE_CLUSTER_BINDING: &str = "hand out its own rights, and the roles it may bind";
 
+// An API server sends a webhook the objects that it writes, whole: Secrets too (`rules` may name any resource).
+// https://kubernetes.io/docs/concepts/security/rbac-good-practices/#control-admission-webhooks
+const WEBHOOK: &str = "be sent every Secret that is written";
+const MUTATING_WEBHOOK: &str = "be sent every Secret that is written, and change every pod";
+// By a Variable or a patch of its own, a container or a volume in every pod (KEP-3962). To be in force it takes a binding, which may be there.
+const MUTATING_POLICY: &str = "change every pod, to run with any Secret";
+// A directory of the node, or a device, as `hostPath` or `local`; a claim and a pod of its own namespace then read it. Its source is
+// immutable, so `update` and `patch` are none (ValidatePersistentVolumeUpdate, pkg/apis/core/validation/validation.go).
+// https://kubernetes.io/docs/concepts/security/rbac-good-practices/#persistent-volume-creation
+const NODE_VOLUME: &str = "make a volume of a node's directories, where the Secrets of its pods lie";
+
 const fn row(
     (group, resource, subresource): (&'static str, &'static str, &'static str),
     verb: &'static str,
@@ -172,11 +206,15 @@ const CRON_JOBS: (&str, &str, &str) = (BATCH, "cronjobs", "");
 const POD_PROXIES: (&str, &str, &str) = (CORE, "pods", "proxy");
 const SERVICE_PROXIES: (&str, &str, &str) = (CORE, "services", "proxy");
 const NODE_PROXIES: (&str, &str, &str) = (CORE, "nodes", "proxy");
+const ADMISSION: &str = "admissionregistration.k8s.io";
+const VALIDATING_WEBHOOKS: (&str, &str, &str) = (ADMISSION, "validatingwebhookconfigurations", "");
+const MUTATING_WEBHOOKS: (&str, &str, &str) = (ADMISSION, "mutatingwebhookconfigurations", "");
+const MUTATING_POLICIES: (&str, &str, &str) = (ADMISSION, "mutatingadmissionpolicies", "");
 const ROLE_BINDINGS: (&str, &str, &str) = (RBAC, "rolebindings", "");
 const CLUSTER_ROLE_BINDINGS: (&str, &str, &str) = (RBAC, "clusterrolebindings", "");
 
 /// Every right that counts, the most direct first. At most 128.
-pub static ROWS: [Row; 73] = [
+pub static ROWS: [Row; 83] = [
     row(SECRETS, "get", Way::Read, READ),
     row(SECRETS, "list", Way::Read, LIST),
     row(SECRETS, "watch", Way::Read, LIST),
@@ -184,6 +222,12 @@ pub static ROWS: [Row; 73] = [
     row(SECRETS, "delete", Way::Read, ANSWERED_DELETE),
     row(SECRETS, "deletecollection", Way::Read, ANSWERED_COLLECTION),
     row(SECRETS, "update", Way::Read, REPLACE),
+    cluster(VALIDATING_WEBHOOKS, "create", Way::Read, WEBHOOK),
+    cluster(VALIDATING_WEBHOOKS, "update", Way::Read, WEBHOOK),
+    cluster(VALIDATING_WEBHOOKS, "patch", Way::Read, WEBHOOK),
+    cluster(MUTATING_WEBHOOKS, "create", Way::Read, MUTATING_WEBHOOK),
+    cluster(MUTATING_WEBHOOKS, "update", Way::Read, MUTATING_WEBHOOK),
+    cluster(MUTATING_WEBHOOKS, "patch", Way::Read, MUTATING_WEBHOOK),
     row(PODS, "create", Way::Run, RUN),
     row(PODS, "update", Way::Run, OTHER_IMAGE),
     row(PODS, "patch", Way::Run, OTHER_IMAGE),
@@ -209,6 +253,10 @@ pub static ROWS: [Row; 73] = [
     row(CRON_JOBS, "create", Way::Run, RUN),
     row(CRON_JOBS, "update", Way::Run, RUN),
     row(CRON_JOBS, "patch", Way::Run, RUN),
+    cluster(MUTATING_POLICIES, "create", Way::Run, MUTATING_POLICY),
+    cluster(MUTATING_POLICIES, "update", Way::Run, MUTATING_POLICY),
+    cluster(MUTATING_POLICIES, "patch", Way::Run, MUTATING_POLICY),
+    cluster((CORE, "persistentvolumes", ""), "create", Way::Run, NODE_VOLUME),
     row((CORE, "pods", "ephemeralcontainers"), "update", Way::Enter, EPHEMERAL),
     row((CORE, "pods", "ephemeralcontainers"), "patch", Way::Enter, EPHEMERAL),
     row((CORE, "pods", "exec"), "create", Way::Enter, EXEC),
@@ -261,6 +309,16 @@ pub(super) struct RowSet(u128);
 const _: () = assert!(ROWS.len() <= 128);
 
 impl RowSet {
+    /// Every row.
+    pub(super) const ALL: RowSet = RowSet(u128::MAX >> (128 - ROWS.len()));
+
+    /// Those that are so.
+    pub(super) fn of(is_it: impl Fn(&Row) -> bool) -> RowSet {
+        let mut rows = RowSet::default();
+        ROWS.iter().enumerate().filter(|(_, row)| is_it(row)).for_each(|(index, _)| rows.insert(index));
+        rows
+    }
+
     pub(super) fn insert(&mut self, row: usize) {
         self.0 |= 1 << row;
     }
@@ -271,6 +329,21 @@ impl RowSet {
 
     pub(super) fn union(self, other: RowSet) -> RowSet {
         RowSet(self.0 | other.0)
+    }
+
+    /// What is in both.
+    pub(super) fn both(self, other: RowSet) -> RowSet {
+        RowSet(self.0 & other.0)
+    }
+
+    /// In the order of the table.
+    pub(super) fn iter(self) -> impl Iterator<Item = usize> {
+        (0..ROWS.len()).filter(move |row| self.contains(*row))
+    }
+
+    /// The most direct one.
+    pub(super) fn first(self) -> Option<usize> {
+        self.iter().next()
     }
 
     /// What is here and not there.

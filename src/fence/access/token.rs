@@ -5,8 +5,10 @@
 /// `serviceAccountToken`, of which `audiences` are the audiences, none where none is given.
 ///
 /// A token for another audience is one for somebody else. Which audiences are the API's is the API server's setting
-/// (`--api-audiences`, by default its issuer): what is known here are the names of the Service `kubernetes`, the issuer of most
-/// clusters. With another issuer a token that is projected for it by name, beside `automountServiceAccountToken: false`, is not seen.
+/// (`--api-audiences`, by default its `--service-account-issuer`), which no object tells: counted are the names of the Service
+/// `kubernetes`, the issuer of most clusters, and every URL of `https:`, as all issuers are (OpenID Connect Discovery 1.0,
+/// section 3; EKS, GKE and AKS have their own). So a token for another service with such a URL counts too, on the safe side; one for a
+/// name like `vault` or `sts.amazonaws.com` does not. An API server that is told to take such a name (`--api-audiences=vault`) is not seen.
 pub fn holds_token<'a>(
     pod: Option<bool>,
     account: Option<bool>,
@@ -17,9 +19,9 @@ pub fn holds_token<'a>(
 
 /// An empty audience is none: the API server puts its own in its place.
 fn is_api(audience: &str) -> bool {
-    let name = audience.strip_prefix("https://").unwrap_or(audience);
-    let name = name.split(['/', ':']).next().unwrap_or_default();
-    name.is_empty()
+    let name = audience.split(['/', ':']).next().unwrap_or_default();
+    audience.starts_with("https://")
+        || name.is_empty()
         || name == "kubernetes"
         || name == "kubernetes.default"
         || name.starts_with("kubernetes.default.svc")
@@ -49,8 +51,11 @@ mod tests {
         assert!(projected(Some("")));
         assert!(projected(Some("https://kubernetes.default.svc.cluster.local")));
         assert!(projected(Some("https://kubernetes.default.svc:443")));
+        assert!(projected(Some("https://oidc.eks.eu-west-1.amazonaws.com/id/ABC")), "the issuer of a cluster");
+        assert!(projected(Some("kubernetes.default.svc")));
+        assert!(!projected(Some("http://example.com")));
         assert!(!projected(Some("sts.amazonaws.com")));
         assert!(!projected(Some("vault")));
-        assert!(!projected(Some("https://kubernetes.defaults.example.com")));
+        assert!(!projected(Some("kubernetes.defaults.example.com")));
     }
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::error::{Part, PolicyError, Problem, escape, near_miss};
 use super::file::{API_VERSION, DOCUMENT_KINDS, PodTemplates, PolicyFile, SecretPolicy};
+use super::test_file::PolicyTest;
 use crate::fence::name::Shown;
 
 /// The first mistake of a document.
@@ -66,6 +67,17 @@ fn header<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<&'a str, Dec
             })
         }
     }
+}
+
+/// Reads a document of unit tests, whose `kind` is known.
+pub(super) fn decode_test(document: &Value) -> Result<PolicyTest, DecodeError> {
+    if let Some(fields) = document.as_object() {
+        let api_version = header(fields, "apiVersion")?;
+        if api_version != API_VERSION {
+            return Err(value_error("/apiVersion", Problem::ApiVersion(api_version.to_owned())));
+        }
+    }
+    from_value(document)
 }
 
 fn from_value<'de, T: Deserialize<'de>>(value: &'de Value) -> Result<T, DecodeError> {

@@ -135,6 +135,9 @@ pub enum Problem {
         "\"missing\" says what becomes of a Secret that nobody knows, which only a rule on copied asks: leave it out"
     )]
     MissingOfNothing,
+    /// An `@` in `where.paths` that is no table's name: as a path it would match nothing.
+    #[error("found \"{}\", but the only table of paths is \"@node-secrets\": write that, or a path", Shown(.0))]
+    UnknownPaths(String),
     /// `mount.path` cannot be used.
     #[error("found \"{}\", {why}; expected a path such as /run/secretfence", Shown(found))]
     MountPath {

@@ -24,12 +24,13 @@ pub enum PolicyFile {
     SecretPolicy(Box<SecretPolicy>),
     /// Which custom resources hold pod templates.
     PodTemplates(PodTemplates),
-    /// Unit tests of policies, read only by `policy test`.
+    /// Unit tests of policies, read only by [`PolicyTest::read`](super::PolicyTest::read).
     PolicyTest,
 }
 
 /// `kind: SecretPolicy`: which pods it matches, and what becomes of their references to Secrets.
 #[derive(Clone, Debug, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretPolicy {
     /// Always `secretfence.dev/v1alpha1`.
@@ -44,6 +45,7 @@ pub struct SecretPolicy {
 
 /// `kind: PodTemplates`: custom resources that hold pod templates. At most one document in a policy set.
 #[derive(Clone, Debug, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PodTemplates {
     /// Always `secretfence.dev/v1alpha1`.
@@ -58,6 +60,7 @@ pub struct PodTemplates {
 
 /// The name of a document, and what other tools write beside it.
 #[derive(Clone, Debug, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Metadata {
     /// Unique in a policy set: lower case letters, digits, `-` and `.`. Of several policies that are equally strict,
@@ -71,6 +74,7 @@ pub struct Metadata {
 
 /// What a policy says.
 #[derive(Clone, Debug, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretPolicySpec {
     /// What the policy is for, in a sentence or two.
@@ -100,6 +104,7 @@ pub struct SecretPolicySpec {
 
 /// Whether a policy is enforced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Mode {
     /// Denies and swaps.
@@ -113,6 +118,7 @@ pub enum Mode {
 /// What a policy matches or excludes. Globs are anchored, `*` crosses `/`, `?` is one character, `!x` excludes, and a
 /// list of nothing but `!x` means everything else.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Scope {
     /// Globs on the namespace.
@@ -130,6 +136,7 @@ pub struct Scope {
 
 /// A Kubernetes label selector: all of it must hold.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LabelSelector {
     /// Labels with exactly these values.
@@ -140,6 +147,7 @@ pub struct LabelSelector {
 
 /// One requirement of a label selector.
 #[derive(Clone, Debug, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LabelSelectorRequirement {
     /// The label.
@@ -152,6 +160,7 @@ pub struct LabelSelectorRequirement {
 
 /// What is asked of a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub enum LabelSelectorOperator {
     /// Its value is one of these.
     In,
@@ -165,6 +174,7 @@ pub enum LabelSelectorOperator {
 
 /// One rule.
 #[derive(Clone, Debug, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rule {
     /// Unique in its policy. Every message, log line and metric names it.
@@ -191,6 +201,7 @@ pub struct Rule {
 
 /// What a rule selects. Globs, as in `match`. A reference without the field that is named here does not fit.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Where {
     /// Globs on the namespace.
@@ -221,6 +232,7 @@ pub struct Where {
 
 /// What becomes of a Secret of which nobody can say whether it is a copy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Missing {
     /// Refused.
@@ -234,6 +246,7 @@ pub enum Missing {
 
 /// What a rule decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
     /// Let through.
@@ -248,6 +261,7 @@ pub enum Action {
 
 /// How a reference becomes a file.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Mount {
     /// Root of the files in the container: absolute, clean, and not at, above or below `/run/secrets`. Default
@@ -270,6 +284,7 @@ pub struct Mount {
 
 /// What becomes of a reference that cannot be swapped safely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum UnsafeReferences {
     /// Refused.
@@ -280,6 +295,7 @@ pub enum UnsafeReferences {
 
 /// A row for the catalogue of images that read files.
 #[derive(Clone, Debug, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Reader {
     /// Globs on the image, as in `where.images`.
@@ -294,6 +310,7 @@ pub struct Reader {
 
 /// A mark by which a tool tells that a Secret is a copy.
 #[derive(Clone, Debug, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CopyMark {
     /// The annotation that tells. One of this and `label`.
@@ -306,6 +323,7 @@ pub struct CopyMark {
 
 /// The table of custom resources that hold pod templates.
 #[derive(Clone, Debug, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PodTemplatesSpec {
     /// One row for each resource.
@@ -314,6 +332,7 @@ pub struct PodTemplatesSpec {
 
 /// One custom resource.
 #[derive(Clone, Debug, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PodTemplatesRow {
     /// The API group: `ray.io`.
@@ -391,6 +410,29 @@ impl Selected {
     }
 }
 
+/// For editors: the names, and which are groups.
+#[cfg(feature = "cli")]
+impl schemars::JsonSchema for Selected {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Selected".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let groups: Vec<serde_json::Value> = Group::ALL
+            .into_iter()
+            .map(|group| {
+                let kinds: Vec<&str> = Selected::Group(group).kinds().iter().map(Kind::name).collect();
+                serde_json::json!({"const": group.name(), "description": format!("All of {}.", kinds.join(", "))})
+            })
+            .collect();
+        let kinds: Vec<&str> = Kind::ALL.into_iter().map(Kind::name).collect();
+        schemars::json_schema!({
+            "type": "string",
+            "oneOf": std::iter::once(serde_json::json!({"enum": kinds})).chain(groups).collect::<Vec<_>>(),
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for Selected {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Selected, D::Error> {
         let name = String::deserialize(deserializer)?;
@@ -401,6 +443,17 @@ impl<'de> Deserialize<'de> for Selected {
 /// A day, written `2027-03-31`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Day(pub Date);
+
+#[cfg(feature = "cli")]
+impl schemars::JsonSchema for Day {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Day".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"})
+    }
+}
 
 impl<'de> Deserialize<'de> for Day {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Day, D::Error> {
@@ -417,6 +470,17 @@ impl<'de> Deserialize<'de> for Day {
             }
         }
         deserializer.deserialize_any(DayVisitor)
+    }
+}
+
+#[cfg(feature = "cli")]
+impl schemars::JsonSchema for FileMode {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "FileMode".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "pattern": "^(auto|0?[0-7]{3})$"})
     }
 }
 

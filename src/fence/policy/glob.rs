@@ -1,5 +1,7 @@
 //! Globs: anchored; `*` is any run of characters, `/` included, and `?` is one; `!` in front excludes.
 
+mod relate;
+
 use std::fmt;
 
 use super::image::{self, ImageName};

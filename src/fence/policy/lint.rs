@@ -1,11 +1,13 @@
 //! What a policy file may say and probably does not mean. Told by `policy check`; never an error.
 
+mod reach;
+
 use std::fmt;
 
 use jiff::civil::Date;
 
 use super::glob::{Globs, ImageGlob};
-use super::{Action, ExceptionState, LabelSelector, Mount, Operator, Policy, PolicySet, Rule};
+use super::{Action, ExceptionState, LabelSelector, Mount, Operator, Policy, PolicySet, Rule, Variable};
 use crate::fence::kind::{Kind, KindSet};
 
 /// Something to look at.
@@ -33,11 +35,23 @@ impl PolicySet {
     pub fn warnings(&self, today: Date) -> Vec<Warning> {
         let mut warnings = Vec::new();
         for (index, policy) in self.policies.iter().enumerate() {
+            warnings.extend(reach::about_nothing(policy).map(|why| Warning {
+                policy: policy.name.clone(),
+                rule: None,
+                message: format!("is about nothing: {why}"),
+            }));
             warnings.extend(namespace_selector(policy));
-            for rule in &policy.rules {
-                let said =
-                    [exception(rule, today), unbounded_allow(policy, rule), mount_of_files(rule)].into_iter().flatten();
-                warnings.extend(said.map(|message| about(policy, rule, message)));
+            warnings.extend(excluded_by_choice(policy));
+            for (index, rule) in policy.rules.iter().enumerate() {
+                let said = [
+                    exception(rule, today),
+                    reach::unreachable(policy, index),
+                    unbounded_allow(policy, rule),
+                    mount_of_files(rule),
+                    mount_over(rule),
+                    names_a_known_variable(rule),
+                ];
+                warnings.extend(said.into_iter().flatten().map(|message| about(policy, rule, message)));
             }
             warnings.extend(differing_mount(policy, &self.policies[..index]));
         }
@@ -102,6 +116,91 @@ fn mount_of_files(rule: &Rule) -> Option<String> {
     let outcome = if mount.unsafe_is_denied { "denied" } else { "warned of" };
     (!odd.is_empty())
         .then(|| format!("{} cannot be swapped and would be {outcome} as unsafe: use on: [env]", odd.join(", ")))
+}
+
+/// Whoever writes a pod writes its labels, and names its ServiceAccount.
+fn excluded_by_choice(policy: &Policy) -> Option<Warning> {
+    let fields = [
+        ("exclude.objectSelector", "labels a pod", policy.exclude.object_selector.is_some()),
+        ("exclude.serviceAccounts", "names a pod's ServiceAccount", policy.exclude.service_accounts.is_some()),
+    ];
+    let (field, does, _) = fields.into_iter().find(|(.., given)| *given)?;
+    Some(Warning {
+        policy: policy.name.clone(),
+        rule: None,
+        message: format!(
+            "{field} lets out whoever {does} so, and that is the tenant's to choose: exclude by namespaces, or guard it \
+             by another policy"
+        ),
+    })
+}
+
+/// Directories of which images have content that a mount would hide. Those that the second list names may not be mounted
+/// below, either.
+const FULL: [&str; 24] = [
+    "/bin",
+    "/boot",
+    "/etc",
+    "/etc/pki",
+    "/etc/ssl",
+    "/etc/ssl/certs",
+    "/home",
+    "/lib",
+    "/lib64",
+    "/opt",
+    "/root",
+    "/run",
+    "/sbin",
+    "/srv",
+    "/tmp",
+    "/usr",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/local",
+    "/usr/local/bin",
+    "/usr/share",
+    "/var",
+    "/var/lib",
+    "/var/run",
+];
+const OF_THE_KERNEL: [&str; 3] = ["/dev", "/proc", "/sys"];
+
+fn mount_over(rule: &Rule) -> Option<String> {
+    let Action::Mount(Mount { path, .. }) = &rule.action else { return None };
+    let is_below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if OF_THE_KERNEL.iter().any(|root| is_below(root)) {
+        return Some(format!("mount.path {path} is the kernel's: most runtimes refuse it, so use /run/secretfence"));
+    }
+    FULL.contains(&&**path).then(|| {
+        format!("mount.path {path} would hide what images have there: use a directory of its own, such as {path}/secretfence")
+    })
+}
+
+/// Variables that programs, loaders and shells read for themselves.
+const KNOWN_VARIABLES: [&str; 14] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "SHELL",
+    "HOSTNAME",
+    "PWD",
+    "TMPDIR",
+    "LANG",
+    "TZ",
+    "IFS",
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+    "PYTHONPATH",
+    "NODE_OPTIONS",
+];
+
+fn names_a_known_variable(rule: &Rule) -> Option<String> {
+    let Action::Mount(Mount { variable: Variable::Pattern(pattern), .. }) = &rule.action else { return None };
+    KNOWN_VARIABLES.contains(&&**pattern).then(|| {
+        format!(
+            "mount.variable {pattern} is one that programs read for themselves: use auto, or a pattern with {{name}}"
+        )
+    })
 }
 
 /// One warning for each policy: the first other one is enough to find the rest.
@@ -258,6 +357,120 @@ mod tests {
             |namespace: &str, path: &str| json!({"match": {"namespaces": [namespace]}, "rules": [mount(path, "env")]});
         assert!(pair(named("x", "/a"), named("y", "/b")).is_empty());
         assert_eq!(pair(named("x", "/a"), named("x*", "/b")).len(), 1);
+    }
+
+    /// What is said of the last of some rules, beside its name.
+    fn of_last(rules: &[Value]) -> Vec<String> {
+        let mut rules = rules.to_vec();
+        for (index, rule) in rules.iter_mut().enumerate() {
+            rule["name"] = format!("r{index}").into();
+        }
+        let last = format!("a/r{}: ", rules.len() - 1);
+        let said = warnings(vec![json!({"match": {"namespaces": ["team-*"]}, "rules": rules})]);
+        said.iter().filter_map(|warning| warning.strip_prefix(&last)).map(str::to_owned).collect()
+    }
+
+    fn is_unreachable(rules: &[Value]) -> bool {
+        of_last(rules).iter().any(|said| said.starts_with("never decides anything"))
+    }
+
+    fn on(kinds: &[&str], action: &str, selects: Value) -> Value {
+        rule(action, json!({"on": kinds, "where": selects}))
+    }
+
+    #[test]
+    fn warns_of_a_rule_that_earlier_ones_leave_nothing() {
+        let all = json!({});
+        let deny = |kinds: &[&str], selects: &Value| on(kinds, "deny", selects.clone());
+        assert_eq!(
+            of_last(&[deny(&["env"], &all), deny(&["envFrom"], &all)]),
+            ["never decides anything: the earlier rule \"r0\" decides all that it fits: put it before, or remove it"]
+        );
+        let by_kind = [deny(&["secretKeyRef"], &all), deny(&["envFrom", "fileKeyRef"], &all), deny(&["env"], &all)];
+        assert!(of_last(&by_kind)[0].contains("the earlier rules \"r0\", \"r1\" decide"));
+        for (wide, narrow) in [
+            (json!({"secrets": ["db-*"]}), json!({"secrets": ["db-main"], "containers": ["a"]})),
+            (json!({"namespaces": ["team-*"]}), json!({})),
+            (json!({"images": ["registry.example.com/*"]}), json!({"images": ["registry.example.com/a:1"]})),
+            (json!({"readsFiles": true}), json!({"readsFiles": true, "variables": ["A"]})),
+        ] {
+            let rules = [on(&["secretKeyRef"], "allow", wide.clone()), on(&["secretKeyRef"], "allow", narrow.clone())];
+            assert!(is_unreachable(&rules), "{wide} {narrow}");
+        }
+    }
+
+    #[test]
+    fn does_not_warn_of_a_rule_that_may_decide_something() {
+        let all = || json!({});
+        for (wide, narrow) in [
+            (on(&["envFrom"], "deny", all()), on(&["env"], "deny", all())),
+            (on(&["env"], "deny", json!({"secrets": ["a"]})), on(&["env"], "deny", json!({"secrets": ["*"]}))),
+            // A reference without a Secret fits the second.
+            (on(&["any"], "deny", json!({"secrets": ["*"]})), on(&["csi"], "deny", all())),
+            // Keys that are not known fit a denial, and an allow only where it says *.
+            (on(&["envFrom"], "allow", json!({"keys": ["a"]})), on(&["envFrom"], "deny", json!({"keys": ["a"]}))),
+            // No image's name is let through by an allow.
+            (on(&["env"], "allow", json!({"images": ["*"]})), on(&["env"], "deny", json!({"images": ["*"]}))),
+            (on(&["env"], "deny", json!({"readsFiles": true})), on(&["env"], "deny", json!({"readsFiles": false}))),
+            (on(&["env"], "deny", json!({"namespaces": ["team-a"]})), on(&["env"], "deny", all())),
+        ] {
+            assert!(!is_unreachable(&[wide.clone(), narrow.clone()]), "{wide} {narrow}");
+        }
+        let exception =
+            rule("allow", json!({"where": {"namespaces": ["team-a"]}, "reason": "x", "expires": "2030-01-01"}));
+        assert!(!is_unreachable(&[exception, on(&["env"], "deny", json!({"namespaces": ["team-a"]}))]));
+    }
+
+    #[test]
+    fn warns_of_what_is_about_nothing() {
+        let policy = |spec: Value| {
+            let mut spec = spec;
+            spec["rules"] = json!([rule("deny", json!({}))]);
+            warnings(vec![spec])
+        };
+        for spec in [
+            json!({"match": {"namespaces": ["a"]}, "exclude": {"namespaces": ["a*"]}}),
+            json!({"match": {"namespaces": ["a", "!a"]}}),
+            json!({"exclude": {"namespaces": ["*"]}}),
+            json!({"match": {"kinds": ["Job"]}, "exclude": {"kinds": ["Job", "Pod"]}}),
+            json!({"match": {"kinds": ["Job"]}, "templates": "ignore"}),
+            json!({"match": {"objectSelector": {"matchExpressions": [
+                {"key": "a", "operator": "Exists"}, {"key": "a", "operator": "DoesNotExist"}]}}}),
+        ] {
+            let said = policy(spec.clone());
+            assert!(said.len() == 1 && said[0].starts_with("a: is about nothing"), "{spec} {said:?}");
+        }
+        for spec in [
+            json!({"match": {"namespaces": ["a*"]}, "exclude": {"namespaces": ["a"]}}),
+            json!({"match": {"kinds": ["Job", "Pod"]}, "templates": "ignore"}),
+        ] {
+            assert!(policy(spec.clone()).is_empty(), "{spec}");
+        }
+        let elsewhere = of_last(&[on(&["env"], "deny", json!({"namespaces": ["other"]}))]);
+        assert!(elsewhere[0].starts_with("never fits: no namespace"), "{elsewhere:?}");
+    }
+
+    #[test]
+    fn warns_of_an_exclude_that_a_tenant_chooses() {
+        let rules = json!([rule("deny", json!({}))]);
+        for exclude in [json!({"objectSelector": {"matchLabels": {"a": "b"}}}), json!({"serviceAccounts": ["builder"]})]
+        {
+            let said = warnings(vec![json!({"exclude": exclude, "rules": rules})]);
+            assert!(said.len() == 1 && said[0].contains("the tenant's to choose"), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn warns_of_a_mount_over_what_images_have_and_of_a_variable_that_programs_read() {
+        let said = |block: Value| warnings(vec![json!({"rules": [rule("mount", json!({"mount": block}))]})]);
+        for path in ["/etc", "/usr/local/bin", "/proc/secrets", "/dev"] {
+            assert_eq!(said(json!({"path": path})).len(), 1, "{path}");
+        }
+        for path in ["/etc/secretfence", "/secrets", "/devices"] {
+            assert!(said(json!({"path": path})).is_empty(), "{path}");
+        }
+        assert!(said(json!({"variable": "PATH"}))[0].contains("mount.variable PATH"));
+        assert!(said(json!({"variable": "{name}_PATH"})).is_empty());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! compile/     what serde cannot say: globs, dates, selectors, mounts, names; every mistake is collected
 //! set.rs       the immutable set
 //! scope.rs     which policies match a pod, by index
+//! test_file.rs unit tests of policies, as a person writes them
 //! lint.rs      what is allowed and probably not meant
 //! ```
 
@@ -19,6 +20,7 @@ pub mod lint;
 mod scope;
 mod set;
 pub mod template_path;
+pub mod test_file;
 
 use jiff::Span;
 use jiff::civil::Date;
@@ -27,9 +29,10 @@ pub use error::{Part, PolicyError, Problem};
 pub use file::Missing;
 pub use image::ImageName;
 pub use lint::Warning;
-pub use scope::Subject;
+pub use scope::{ScopeField, Subject};
 pub use set::{PodTemplateRow, PolicyDocument, PolicySet, Reader};
 pub use template_path::{Step, TemplatePath};
+pub use test_file::PolicyTest;
 
 use super::kind::KindSet;
 use super::rules::store_path::PathGlobs;
@@ -65,6 +68,7 @@ pub enum Mode {
 
 /// What the webhook makes of a finding in a pod template. Templates are never mutated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Templates {
     /// A denial of the pods becomes a warning on the template.
@@ -313,6 +317,7 @@ pub enum FileMode {
 
 /// What an `envFrom` beside a swapped reference does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum BesideEnvFrom {
     /// Makes it unsafe.

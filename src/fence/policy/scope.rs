@@ -42,30 +42,60 @@ impl PolicySet {
 impl Policy {
     /// Whether `match` holds and `exclude` does not.
     pub fn is_about(&self, subject: &Subject<'_>) -> bool {
-        self.matches.holds_in_full(subject) && !self.exclude.holds_in_part(subject)
+        self.matches.unmet(subject).is_none() && self.exclude.met(subject).is_none()
     }
 }
 
+/// A field of `match` or `exclude`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScopeField {
+    /// `namespaces`
+    Namespaces,
+    /// `namespaceSelector`
+    NamespaceSelector,
+    /// `objectSelector`
+    ObjectSelector,
+    /// `serviceAccounts`
+    ServiceAccounts,
+    /// `kinds`
+    Kinds,
+}
+
 impl Scope {
-    /// As `match`: every field given holds.
-    fn holds_in_full(&self, subject: &Subject<'_>) -> bool {
-        self.namespaces.as_ref().is_none_or(|globs| globs.matches(subject.namespace))
-            && self.service_accounts.as_ref().is_none_or(|globs| globs.matches(subject.service_account))
-            && self.kinds.as_ref().is_none_or(|kinds| subject.is_one_of(kinds))
-            && self.object_selector.as_ref().is_none_or(|selector| selector.matches(|key| subject.label(key)))
-            && self.namespace_selector.as_ref().is_none_or(|selector| subject.namespace_fits(selector).unwrap_or(true))
+    /// As `match`: the first field given that does not hold.
+    pub fn unmet(&self, subject: &Subject<'_>) -> Option<ScopeField> {
+        let fails = |field, holds: bool| (!holds).then_some(field);
+        let Scope { namespaces, service_accounts, kinds, object_selector, namespace_selector } = self;
+        let names = |globs: &Option<Globs>, name| globs.as_ref().is_none_or(|globs| globs.matches(name));
+        fails(ScopeField::Namespaces, names(namespaces, subject.namespace))
+            .or_else(|| fails(ScopeField::ServiceAccounts, names(service_accounts, subject.service_account)))
+            .or_else(|| fails(ScopeField::Kinds, kinds.as_ref().is_none_or(|kinds| subject.is_one_of(kinds))))
+            .or_else(|| {
+                let holds = |selector: &LabelSelector| selector.matches(|key| subject.label(key));
+                fails(ScopeField::ObjectSelector, object_selector.as_ref().is_none_or(holds))
+            })
+            .or_else(|| {
+                let holds = |selector: &LabelSelector| subject.namespace_fits(selector).unwrap_or(true);
+                fails(ScopeField::NamespaceSelector, namespace_selector.as_ref().is_none_or(holds))
+            })
     }
 
-    /// As `exclude`: any field given holds.
-    fn holds_in_part(&self, subject: &Subject<'_>) -> bool {
-        self.namespaces.as_ref().is_some_and(|globs| globs.matches(subject.namespace))
-            || self.service_accounts.as_ref().is_some_and(|globs| globs.matches(subject.service_account))
-            || self.kinds.as_ref().is_some_and(|kinds| subject.is_one_of(kinds))
-            || self.object_selector.as_ref().is_some_and(|selector| selector.matches(|key| subject.label(key)))
-            || self
-                .namespace_selector
-                .as_ref()
-                .is_some_and(|selector| subject.namespace_fits(selector).unwrap_or(false))
+    /// As `exclude`: the first field given that holds.
+    pub fn met(&self, subject: &Subject<'_>) -> Option<ScopeField> {
+        let Scope { namespaces, service_accounts, kinds, object_selector, namespace_selector } = self;
+        let names = |globs: &Option<Globs>, name| globs.as_ref().is_some_and(|globs| globs.matches(name));
+        names(namespaces, subject.namespace)
+            .then_some(ScopeField::Namespaces)
+            .or_else(|| names(service_accounts, subject.service_account).then_some(ScopeField::ServiceAccounts))
+            .or_else(|| kinds.as_ref().is_some_and(|kinds| subject.is_one_of(kinds)).then_some(ScopeField::Kinds))
+            .or_else(|| {
+                let holds = |selector: &LabelSelector| selector.matches(|key| subject.label(key));
+                object_selector.as_ref().is_some_and(holds).then_some(ScopeField::ObjectSelector)
+            })
+            .or_else(|| {
+                let holds = |selector: &LabelSelector| subject.namespace_fits(selector).unwrap_or(false);
+                namespace_selector.as_ref().is_some_and(holds).then_some(ScopeField::NamespaceSelector)
+            })
     }
 }
 

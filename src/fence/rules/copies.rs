@@ -90,6 +90,8 @@ enum Part {
 /// A mark of the table.
 struct Mark {
     name: &'static str,
+    /// What a message says where the origin is not told.
+    untold: &'static str,
     place: MarkPlace,
     from: From,
     source: &'static str,
@@ -139,6 +141,14 @@ impl MarkId {
             Some(mark) => mark.name,
             None => custom.get(index - MARKS.len()).map_or("a mark of the policies", |mark| &mark.key),
         }
+    }
+}
+
+impl Origin {
+    /// What a message says of the Secret where `from` is not told: what made it, and that this is all that is known.
+    pub fn untold(&self) -> &'static str {
+        let mark = MARKS.get(usize::from(self.mark.0));
+        mark.map_or("marked as a copy; from where is not known", |mark| mark.untold)
     }
 }
 
@@ -358,34 +368,42 @@ const KYVERNO: &str = "https://github.com/kyverno/kyverno/blob/main/pkg/backgrou
 const EXTERNAL_SECRETS: &str =
     "https://github.com/external-secrets/external-secrets/blob/main/apis/externalsecrets/v1/externalsecret_types.go";
 
+// What a message says of a Secret whose mark does not tell where it is from.
+const BY_REFLECTOR: &str = "a copy made by reflector; from where is not known";
+const BY_REPLICATOR: &str = "a copy made by kubernetes-replicator; from where is not known";
+const BY_CONFIG_SYNCER: &str = "a copy made by config-syncer; from where is not known";
+const BY_KYVERNO: &str = "made by Kyverno; of what is not known";
+const BY_EXTERNAL_SECRETS: &str = "made by External Secrets; where its store reads is not known";
+const SEALED: &str = "sealed cluster-wide; it may come from anywhere";
+
 // One call a row: laid out by rustfmt nobody would read it.
 #[rustfmt::skip]
 const MARKS: &[Mark] = &[
-    mark("reflector", MarkPlace::Annotation("reflector.v1.k8s.emberstack.com/reflects"), From::NamespaceAndName, REFLECTOR),
-    mark("kubernetes-replicator", MarkPlace::Annotation("replicator.v1.mittwald.de/replicate-from"), From::NamespaceAndName, REPLICATOR),
+    mark("reflector", BY_REFLECTOR, MarkPlace::Annotation("reflector.v1.k8s.emberstack.com/reflects"), From::NamespaceAndName, REFLECTOR),
+    mark("kubernetes-replicator", BY_REPLICATOR, MarkPlace::Annotation("replicator.v1.mittwald.de/replicate-from"), From::NamespaceAndName, REPLICATOR),
     // Pushed by `replicate-to`: the copy does not say by which Secret.
-    mark("kubernetes-replicator", MarkPlace::Annotation("replicator.v1.mittwald.de/replicated-from-version"), From::Untold, REPLICATOR),
-    mark("config-syncer", MarkPlace::Label("kubed.appscode.com/origin.namespace"), From::Namespace, CONFIG_SYNCER),
-    mark("config-syncer", MarkPlace::Annotation("kubed.appscode.com/origin"), From::Reference, CONFIG_SYNCER),
+    mark("kubernetes-replicator", BY_REPLICATOR, MarkPlace::Annotation("replicator.v1.mittwald.de/replicated-from-version"), From::Untold, REPLICATOR),
+    mark("config-syncer", BY_CONFIG_SYNCER, MarkPlace::Label("kubed.appscode.com/origin.namespace"), From::Namespace, CONFIG_SYNCER),
+    mark("config-syncer", BY_CONFIG_SYNCER, MarkPlace::Annotation("kubed.appscode.com/origin"), From::Reference, CONFIG_SYNCER),
     // `generate.kyverno.io/clone-source` is on the original.
-    mark("Kyverno", MarkPlace::Label("generate.kyverno.io/source-namespace"), From::Namespace, KYVERNO),
-    mark("Kyverno", MarkPlace::Label("generate.kyverno.io/source-uid"), From::Untold, KYVERNO),
+    mark("Kyverno", BY_KYVERNO, MarkPlace::Label("generate.kyverno.io/source-namespace"), From::Namespace, KYVERNO),
+    mark("Kyverno", BY_KYVERNO, MarkPlace::Label("generate.kyverno.io/source-uid"), From::Untold, KYVERNO),
     // Before 1.10, and the trigger's, not the original's: what a rule makes of its own data has it too.
-    mark("Kyverno", MarkPlace::Label("kyverno.io/generated-by-kind"), From::Untold,
+    mark("Kyverno", BY_KYVERNO, MarkPlace::Label("kyverno.io/generated-by-kind"), From::Untold,
         "https://github.com/kyverno/kyverno/blob/00914bd25d105ecdeba3f089310aa4e509ff165f/pkg/background/common/labels.go"),
     // An ExternalSecret, or one that a ClusterExternalSecret made; its store may be another namespace.
-    mark("External Secrets", MarkPlace::Owner("external-secrets.io", "ExternalSecret"), From::Untold,
+    mark("External Secrets", BY_EXTERNAL_SECRETS, MarkPlace::Owner("external-secrets.io", "ExternalSecret"), From::Untold,
         "https://external-secrets.io/latest/guides/ownership-deletion-policy/"),
-    mark("External Secrets", MarkPlace::Label("reconcile.external-secrets.io/managed"), From::True, EXTERNAL_SECRETS),
-    mark("External Secrets", MarkPlace::Label("reconcile.external-secrets.io/created-by"), From::Untold, EXTERNAL_SECRETS),
-    mark("External Secrets", MarkPlace::Annotation("reconcile.external-secrets.io/data-hash"), From::Untold, EXTERNAL_SECRETS),
+    mark("External Secrets", BY_EXTERNAL_SECRETS, MarkPlace::Label("reconcile.external-secrets.io/managed"), From::True, EXTERNAL_SECRETS),
+    mark("External Secrets", BY_EXTERNAL_SECRETS, MarkPlace::Label("reconcile.external-secrets.io/created-by"), From::Untold, EXTERNAL_SECRETS),
+    mark("External Secrets", BY_EXTERNAL_SECRETS, MarkPlace::Annotation("reconcile.external-secrets.io/data-hash"), From::Untold, EXTERNAL_SECRETS),
     // What is sealed so can be unsealed in any namespace.
-    mark("Sealed Secrets", MarkPlace::Annotation("sealedsecrets.bitnami.com/cluster-wide"), From::True,
+    mark("Sealed Secrets", SEALED, MarkPlace::Annotation("sealedsecrets.bitnami.com/cluster-wide"), From::True,
         "https://github.com/bitnami-labs/sealed-secrets#scopes"),
 ];
 
-const fn mark(name: &'static str, place: MarkPlace, from: From, source: &'static str) -> Mark {
-    Mark { name, place, from, source }
+const fn mark(name: &'static str, untold: &'static str, place: MarkPlace, from: From, source: &'static str) -> Mark {
+    Mark { name, untold, place, from, source }
 }
 
 #[cfg(test)]

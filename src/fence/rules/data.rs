@@ -52,8 +52,7 @@ pub fn is_judged(api_version: &str, kind: &str, wanted: KindSet) -> bool {
 pub fn parse(object: &str) -> Result<DataObject<'_>, ObjectError> {
     let mut deserializer = serde_json::Deserializer::from_str(object);
     begin_object();
-    serde_path_to_error::deserialize(&mut deserializer)
-        .map_err(|error| ObjectError::of_path(error.path(), error.inner()))
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| ObjectError::at(error.path(), error.inner()))
 }
 
 impl DataObject<'_> {

@@ -11,7 +11,8 @@ pub const NODE_SECRETS_NAME: &str = "@node-secrets";
 /// A path of the node as it is compared: absolute, clean, `/var/run` as `/run`, a Windows path as its Linux counterpart.
 ///
 /// What a symbolic link on the node leads to cannot be seen from here: one that a pod has planted below a path that it
-/// may write to is followed by the runtime, and the next volume that names it shows what it leads to.
+/// may write to is followed by the runtime, and the next volume that names it shows what it leads to. Nor can the short names
+/// of Windows (`PROGRA~3`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct NodePath<'p>(Cow<'p, str>);
 
@@ -60,9 +61,11 @@ impl<'p> NodePath<'p> {
         self.0
     }
 
-    /// The first place of the table that the path shows.
+    /// The first place of the table that the path shows. Whether the pod is for Windows is not asked: `/Var/Lib/Kubelet` and
+    /// `/var/lib/kubelet.` are the kubelet's directory there, and on Linux nobody has them.
     pub fn secret(&self) -> Option<&'static NodeSecret> {
-        NODE_SECRETS.iter().find(|secret| secret.is_shown_by(self))
+        let shown = NodePath(Cow::Owned(folded(&self.0)));
+        NODE_SECRETS.iter().find(|secret| secret.is_shown_by(&shown))
     }
 }
 
@@ -86,21 +89,55 @@ pub fn shows(path: &str, sub_path: Option<&str>) -> Option<&'static NodeSecret> 
     NodePath::mounted(path, sub_path).secret()
 }
 
-/// A drive letter or a leading backslash. Elsewhere a backslash is a character like any other.
+/// A drive letter, a leading backslash, or one of the two forms of a device path with slashes for them. Elsewhere a backslash
+/// is a character like any other.
 fn is_windows(path: &str) -> bool {
+    let has_drive = |path: &[u8]| matches!(path, [drive, b':', ..] if drive.is_ascii_alphabetic());
     match path.as_bytes() {
-        [drive, b':', ..] => drive.is_ascii_alphabetic(),
         [b'\\', ..] => true,
-        _ => false,
+        // On Linux `//./srv` is `/srv`, with its own letters.
+        [b'/', b'/', b'.' | b'?', b'/', rest @ ..] => {
+            has_drive(rest) || rest.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"pipe/"))
+        }
+        path => has_drive(path),
     }
 }
 
 /// The kubelet's files lie on a drive as they do below `/` elsewhere
-/// (<https://kubernetes.io/docs/reference/node/kubelet-files/>). Windows looks at no case.
+/// (<https://kubernetes.io/docs/reference/node/kubelet-files/>), a pipe `\\.\pipe\x` is `/pipe/x`. Windows looks at no case, and
+/// takes a device path (`\\?\C:\x`) and the share of a drive (`\\host\c$\x`) for the file that they name
+/// (<https://learn.microsoft.com/en-us/dotnet/standard/io/file-path-formats>).
 fn linux_counterpart(path: &str) -> String {
-    let without_drive = path.split_once(':').filter(|(drive, _)| drive.len() == 1).map_or(path, |(_, rest)| rest);
-    let slashed = without_drive.replace('\\', "/").to_ascii_lowercase();
-    clean_path(&slashed).into_owned()
+    let slashed = path.replace('\\', "/").to_ascii_lowercase();
+    let device = ["//?/", "//./", "/??/"].iter().find_map(|prefix| slashed.strip_prefix(prefix));
+    let rest = device.unwrap_or(&slashed);
+    let share = if device.is_some() { rest.strip_prefix("unc/") } else { rest.strip_prefix("//") };
+    let rest = share.and_then(below_drive_share).unwrap_or(rest);
+    let without_drive = rest.split_once(':').filter(|(drive, _)| drive.len() == 1).map_or(rest, |(_, rest)| rest);
+    folded(without_drive)
+}
+
+/// What follows `host/c$`.
+fn below_drive_share(share: &str) -> Option<&str> {
+    let (_, rest) = share.split_once('/')?;
+    let rest = rest.strip_prefix(|drive: char| drive.is_ascii_alphabetic())?.strip_prefix('$')?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+}
+
+/// The path as Windows compares it: in lower case, no name with dots or spaces at its end
+/// (<https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file>).
+fn folded(path: &str) -> String {
+    let lower = path.to_ascii_lowercase();
+    let mut trimmed = String::with_capacity(lower.len());
+    for segment in lower.split('/') {
+        let without_spaces = segment.trim_end_matches(' ');
+        trimmed.push('/');
+        trimmed.push_str(match without_spaces {
+            ".." => "..",
+            _ => without_spaces.trim_end_matches(['.', ' ']),
+        });
+    }
+    clean_path(&trimmed).into_owned()
 }
 
 fn narrows(sub_path: &str) -> bool {
@@ -123,6 +160,8 @@ pub const NODE_SECRETS: &[NodeSecret] = &[
         "https://github.com/canonical/microk8s/blob/master/microk8s-resources/default-args/kubelet"),
     both("/var/lib/rancher", "the directory of k3s and RKE2: the datastore, the cluster's keys, containerd's state",
         "https://docs.rke2.io/datastore/backup_restore"),
+    both("/var/snap/k8s", "Canonical Kubernetes' directories: etcd or k8s-dqlite, the kubelet's, the cluster's keys",
+        "https://documentation.ubuntu.com/canonical-kubernetes/latest/snap/reference/etcd"),
     both("/var/lib/minikube", "minikube's directory: the cluster's keys, etcd, an administrator's kubeconfig",
         "https://github.com/kubernetes/minikube/blob/master/pkg/minikube/vmpath/constants.go"),
     both("/kind", "kind's directory: the node's kubeadm configuration with its token",
@@ -135,6 +174,19 @@ pub const NODE_SECRETS: &[NodeSecret] = &[
         "https://kubernetes.io/docs/reference/setup-tools/kubeadm/implementation-details/"),
     both("/etc/rancher", "the administrator's kubeconfig and the node's password of k3s and RKE2",
         "https://docs.rke2.io/cluster_access"),
+
+    both("/srv/kubernetes", "the cluster's keys and kubeconfigs of kOps",
+        "https://github.com/kubernetes/kops/blob/master/nodeup/pkg/model/context.go"),
+    both("/etc/srv/kubernetes", "the cluster's keys and kubeconfigs on Google Compute Engine",
+        "https://github.com/kubernetes/kubernetes/blob/master/cluster/gce/gci/configure-helper.sh"),
+    both("/etc/ssl/etcd", "the keys of etcd's clients, of Kubespray: every Secret of the cluster",
+        "https://github.com/kubernetes-sigs/kubespray/blob/master/roles/etcd_defaults/defaults/main.yml"),
+    both("/opt/rke", "RKE's snapshots of etcd: every Secret of the cluster",
+        "https://rancher.com/docs/rke/latest/en/etcd-snapshots/"),
+    both("/system/secrets", "the keys of etcd, the API server and the kubelet on Talos",
+        "https://github.com/siderolabs/talos/blob/main/pkg/machinery/constants/constants.go"),
+    both("/system/state", "the machine's configuration on Talos, with the cluster's keys",
+        "https://github.com/siderolabs/talos/blob/main/pkg/machinery/constants/constants.go"),
 
     // Runtimes: their sockets are the node's root, their state holds the env and the files of every container.
     both("/run/containerd", "containerd's socket and the state of every container, its env too",
@@ -166,6 +218,16 @@ pub const NODE_SECRETS: &[NodeSecret] = &[
     both("/run/vc", "Kata Containers' sandboxes and their consoles",
         "https://github.com/kata-containers/kata-containers/blob/main/docs/Developer-Guide.md"),
 
+    // On Windows; what has the same name below `/` is above.
+    both("/pipe/containerd-containerd", "containerd's pipe on Windows: every container, and the node",
+        "https://github.com/containerd/containerd/blob/main/defaults/defaults_windows.go"),
+    both("/programdata/containerd", "containerd's data and state on Windows: the files of every container",
+        "https://github.com/containerd/containerd/blob/main/defaults/defaults_windows.go"),
+    both("/pipe/docker_engine", "Docker's pipe on Windows: every container, and the node",
+        "https://docs.docker.com/reference/cli/dockerd/"),
+    both("/programdata/docker", "Docker's data on Windows: the files and the env of every container",
+        "https://docs.docker.com/engine/daemon/"),
+
     // The same disk under another name.
     both("/sysroot", "the disk itself on an OSTree system: all of /var under another name",
         "https://ostreedev.github.io/ostree/deployment/"),
@@ -173,7 +235,7 @@ pub const NODE_SECRETS: &[NodeSecret] = &[
         "https://ostreedev.github.io/ostree/deployment/"),
     both("/mnt/stateful_partition", "what is mounted as /var and /home on Container-Optimized OS",
         "https://cloud.google.com/container-optimized-os/docs/concepts/disks-and-filesystem"),
-    both("/local", "what is mounted as /var on Bottlerocket",
+    both("/local/var", "what is mounted as /var on Bottlerocket",
         "https://github.com/bottlerocket-os/bottlerocket/blob/develop/SECURITY_FEATURES.md"),
     both("/proc", "the env and the files of every process on the node",
         "https://man7.org/linux/man-pages/man5/proc_pid_root.5.html"),
@@ -183,6 +245,9 @@ pub const NODE_SECRETS: &[NodeSecret] = &[
 
     above("/dev", "the node's disks and memory",
         "https://man7.org/linux/man-pages/man4/mem.4.html"),
+    // Not what is below: /var/log/pods and /var/log/containers are what every agent that ships logs mounts. What programs wrote
+    // there is theirs to keep secrets out of, and the link that is to be followed has to be planted at the top of a writable
+    // volume; `where.paths` can name them.
     above("/var/log", "the logs of every pod, and by a link planted there any file that the kubelet can read",
         "https://avd.aquasec.com/misconfig/kubernetes/khv047"),
 ];
@@ -207,6 +272,17 @@ mod tests {
         ("/var/lib/k0s", "/var/lib/k0s/kubelet", "/var/lib/k0sctl"),
         ("/var/snap/microk8s", "/var/snap/microk8s/common/var/lib/kubelet", "/var/snap/microk8s-addons"),
         ("/var/lib/rancher", "/var/lib/rancher/k3s/server/db", "/var/lib/rancherd"),
+        ("/var/snap/k8s", "/var/snap/k8s/common/var/lib/k8s-dqlite", "/var/snap/k8s-addons"),
+        ("/srv/kubernetes", "/srv/kubernetes/ca.key", "/srv/kubernetes-data"),
+        ("/etc/srv/kubernetes", "/etc/srv/kubernetes/pki", "/etc/srv/other"),
+        ("/etc/ssl/etcd", "/etc/ssl/etcd/ssl", "/etc/ssl/certs"),
+        ("/opt/rke", "/opt/rke/etcd-snapshots", "/opt/rke2"),
+        ("/system/secrets", "/system/secrets/kubernetes", "/system/libexec"),
+        ("/system/state", "/system/state/config.yaml", "/system/config"),
+        ("/pipe/containerd-containerd", "\\\\.\\pipe\\containerd-containerd", "\\\\.\\pipe\\csi-proxy"),
+        ("/programdata/containerd", "C:\\ProgramData\\containerd\\root", "C:\\ProgramData\\app"),
+        ("/pipe/docker_engine", "//./pipe/docker_engine", "\\\\.\\pipe\\docker"),
+        ("/programdata/docker", "c:/programdata/Docker/containers", "C:\\data\\docker"),
         ("/var/lib/minikube", "/var/lib/minikube/certs", "/var/lib/minikube-data"),
         ("/kind", "/kind/kubeadm.conf", "/kinds"),
         ("/var/lib/etcd", "/var/lib/etcd/member", "/var/lib/etcd-backup"),
@@ -229,7 +305,7 @@ mod tests {
         ("/sysroot", "/sysroot/ostree/deploy/rhcos/var/lib/kubelet", "/sysroots"),
         ("/ostree", "/ostree/deploy/rhcos/var", "/ostrees"),
         ("/mnt/stateful_partition", "/mnt/stateful_partition/var/lib/kubelet", "/mnt/stateful"),
-        ("/local", "/local/var/lib/kubelet", "/localdata"),
+        ("/local/var", "/local/var/lib/kubelet", "/local/data"),
         ("/proc", "/proc/1/root", "/process"),
         ("/root", "/root/.kube", "/rootless"),
         ("/dev", "/dev", "/dev/fuse"),
@@ -253,12 +329,38 @@ mod tests {
 
     #[test]
     fn a_volume_above_a_place_shows_it() {
-        for path in ["/", "", ".", "/var", "/var/", "/var/lib", "/run", "/var/run", "/etc", "/mnt", "/var/snap"] {
+        for path in [
+            "/",
+            "",
+            ".",
+            "/var",
+            "/var/",
+            "/var/lib",
+            "/run",
+            "/var/run",
+            "/etc",
+            "/mnt",
+            "/var/snap",
+            "/local",
+            "/opt",
+            "/srv",
+        ] {
             assert!(shows(path, None).is_some(), "{path:?}");
         }
-        for path in
-            ["/opt", "/data", "/etc/ssl/certs", "/usr", "/lib/modules", "/sys", "/sys/fs/cgroup", "/tmp", "/boot"]
-        {
+        for path in [
+            "/opt/cni/bin",
+            "/data",
+            "/local/data",
+            "/etc/ssl/certs",
+            "/srv/data",
+            "/var/log/pods",
+            "/usr",
+            "/lib/modules",
+            "/sys",
+            "/sys/fs/cgroup",
+            "/tmp",
+            "/boot",
+        ] {
             assert!(shows(path, None).is_none(), "{path}");
         }
     }
@@ -274,10 +376,26 @@ mod tests {
             "C:\\var\\lib\\kubelet",
             "c:/Var/Lib/Kubelet/",
             "\\var\\lib\\kubelet",
+            "\\\\?\\C:\\var\\lib\\kubelet",
+            "\\\\.\\C:\\var\\lib\\kubelet",
+            "\\??\\c:\\var\\lib\\kubelet",
+            "//?/C:/var/lib/kubelet",
+            "\\\\?\\UNC\\localhost\\C$\\var\\lib\\kubelet",
+            "\\\\127.0.0.1\\c$\\var\\lib\\kubelet",
+            "C:\\var\\lib\\kubelet.",
+            "C:\\var.\\lib \\kubelet. .",
         ] {
             assert_eq!(shows(path, None).map(|found| found.path), Some("/var/lib/kubelet"), "{path}");
             assert_eq!(NodePath::normalise(path).as_str(), "/var/lib/kubelet", "{path}");
         }
+        // Written as on Linux; where it is that, case and dots mean something, and the path stays as it is.
+        for path in ["/Var/Lib/Kubelet", "/VAR/LIB/kubelet/pods", "/var/lib/kubelet.", "/var/lib/kubelet /x"] {
+            assert_eq!(shows(path, None).map(|found| found.path), Some("/var/lib/kubelet"), "{path}");
+            assert_eq!(NodePath::normalise(path).as_str(), path);
+        }
+        assert_eq!(shows("/Var/Run/docker.sock", None).map(|found| found.path), Some("/run/docker.sock"));
+        assert_eq!(NodePath::normalise("//./Srv/Data").as_str(), "/Srv/Data");
+        assert_eq!(NodePath::normalise("\\\\host\\share\\x").as_str(), "/host/share/x");
         assert_eq!(NodePath::normalise("/").as_str(), "/");
         assert_eq!(NodePath::normalise("C:\\").as_str(), "/");
     }

@@ -15,6 +15,8 @@ pub struct ProviderClass {
     pub paths: Vec<String>,
     /// Whether there are others beside them that are not known: another provider, or objects that cannot be read.
     pub unknown: bool,
+    /// Whether it names the namespace or the address of the store itself: the paths are then those of another.
+    pub elsewhere: bool,
     /// The Secrets that the driver makes of them (`secretObjects`).
     pub secrets: Vec<String>,
 }
@@ -49,6 +51,14 @@ impl Provider {
         match self {
             Provider::Google => "secrets",
             Provider::Vault | Provider::Aws | Provider::Azure => "objects",
+        }
+    }
+
+    /// The parameters that name the namespace or the account of the store.
+    pub fn store_parameters(self) -> &'static [&'static str] {
+        match self {
+            Provider::Vault => &["vaultNamespace"],
+            Provider::Aws | Provider::Google | Provider::Azure => &[],
         }
     }
 

@@ -6,13 +6,15 @@
 pub mod annotation;
 pub mod path;
 mod vals;
+mod value;
 
 use std::borrow::Cow;
 use std::fmt;
 
 use smallvec::SmallVec;
 
-pub use annotation::{Injected, injected, is_of_injector};
+pub use annotation::{Injected, Overrides, injected, is_of_injector};
+pub use value::{OfPod, Values};
 
 use crate::fence::name::Shown;
 
@@ -25,6 +27,20 @@ pub struct External<'v> {
     pub paths: StorePaths<'v>,
     /// Whether there is one beside them that cannot be told: a ciphertext, or a path that may hold a credential.
     pub unknown: bool,
+    /// Whether the value names the namespace or the account of the store itself: the paths are then those of another.
+    pub elsewhere: bool,
+}
+
+/// Why a path is not known that stands there.
+pub const ELSEWHERE: &str = "since the namespace or the account of the store is named beside it";
+
+/// Variables by which Vault's client, and so the injectors that run in the container, reads in another namespace of it
+/// (<https://developer.hashicorp.com/vault/docs/commands#configure-environment-variables>).
+const CLIENT_VARIABLES: [&str; 2] = ["VAULT_NAMESPACE", "BAO_NAMESPACE"];
+
+/// Whether a container with this variable may read from another namespace of Vault than the others.
+pub fn is_client_variable(name: &str) -> bool {
+    CLIENT_VARIABLES.contains(&name)
 }
 
 /// Paths in stores: nearly always one.
@@ -53,19 +69,27 @@ enum Reader {
 struct Found<'v> {
     /// Where the form is one of many stores.
     store: Option<&'static str>,
+    /// Whether it names the namespace or the account of the store itself.
+    elsewhere: bool,
     path: Option<Cow<'v, str>>,
 }
 
 impl<'v> Found<'v> {
     fn at(path: Option<Cow<'v, str>>) -> Option<Found<'v>> {
-        Some(Found { store: None, path })
+        Some(Found { store: None, elsewhere: false, path })
     }
 }
 
 impl<'v> External<'v> {
     fn add(external: &mut Option<External<'v>>, store: &'static str, found: Found<'v>) {
         let store = found.store.unwrap_or(store);
-        let external = external.get_or_insert_with(|| External { store, paths: SmallVec::new(), unknown: false });
+        let external = external.get_or_insert_with(|| External {
+            store,
+            paths: SmallVec::new(),
+            unknown: false,
+            elsewhere: false,
+        });
+        external.elsewhere |= found.elsewhere;
         keep(found.path, &mut external.paths, &mut external.unknown);
     }
 }
@@ -85,6 +109,7 @@ impl fmt::Debug for External<'_> {
             .field("store", &self.store)
             .field("paths", &paths)
             .field("unknown", &self.unknown)
+            .field("elsewhere", &self.elsewhere)
             .finish()
     }
 }
@@ -183,7 +208,7 @@ fn bank_vaults(rest: &str) -> Option<Found<'_>> {
         return Found::at(None);
     }
     let (path, _) = rest.split_once('#')?;
-    (!path.is_empty()).then(|| Found { store: None, path: path::plain(path) })
+    (!path.is_empty()).then(|| Found { store: None, elsewhere: false, path: path::plain(path) })
 }
 
 /// `${vault:path#key}` anywhere in the value, as `inlineMutationRegex` finds it.
@@ -208,7 +233,7 @@ fn arn(prefix: usize, rest: &str) -> Option<Found<'_>> {
     if prefix == 0 || !(partition.is_empty() || partition.starts_with('-')) {
         return None;
     }
-    path::is_secret_arn(rest).then(|| Found { store: None, path: path::arn_resource(rest) })
+    path::is_secret_arn(rest).then(|| Found { store: None, elsewhere: false, path: path::arn_resource(rest) })
 }
 
 /// `name@azurekeyvault` or `name@azurekeyvault?query`: the name of an AzureKeyVaultSecret of the pod's namespace.
@@ -219,7 +244,11 @@ fn azure_key_vault(value: &str, at: usize) -> Option<Found<'_>> {
     let query = value.get(at..)?.strip_prefix("@azurekeyvault")?;
     let name = value.get(..at)?;
     let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    (is_name && (query.is_empty() || query.starts_with('?'))).then(|| Found { store: None, path: path::plain(name) })
+    (is_name && (query.is_empty() || query.starts_with('?'))).then(|| Found {
+        store: None,
+        elsewhere: false,
+        path: path::plain(name),
+    })
 }
 
 /// As the injector's own expression has it.
@@ -227,13 +256,17 @@ const LONGEST_AZURE_NAME: usize = 255;
 
 fn one_password(rest: &str) -> Option<Found<'_>> {
     let (vault, item) = rest.split_once('/')?;
-    (!vault.is_empty() && !item.is_empty()).then(|| Found { store: None, path: path::one_password(rest) })
+    (!vault.is_empty() && !item.is_empty()).then(|| Found {
+        store: None,
+        elsewhere: false,
+        path: path::one_password(rest),
+    })
 }
 
 /// `project/secret` or `bucket/object`, with `?options#version`.
 fn berglas(rest: &str) -> Option<Found<'_>> {
     let (project, name) = rest.trim_start_matches('/').split_once('/')?;
-    (!project.is_empty() && !name.is_empty()).then(|| Found { store: None, path: path::plain(rest) })
+    (!project.is_empty() && !name.is_empty()).then(|| Found { store: None, elsewhere: false, path: path::plain(rest) })
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub enum Fit {
     Yes,
     /// It does not.
     No,
-    /// The path cannot be compared: it holds `..`, or is not known at all. Like every fact that is not known it fits a rule
+    /// The path cannot be compared: it holds `..` or `$(VAR)`, or is not known at all. Like every fact that is not known it fits a rule
     /// that denies, mounts or warns, and one that allows only where [`PathGlobs::is_everything`].
     Unknown,
 }
@@ -202,7 +202,12 @@ fn push_segment(segment: &str, tokens: &mut Vec<Token>) -> Result<(), PathGlobPr
 
 /// The path decoded and without its leading slash; nothing where two programs could read it as two paths. Vault's client
 /// resolves `..` and `//` before it asks (`path.Join` in `NewRequest` of its api package), others take them as they stand.
+///
+/// Nor where the kubelet has yet to expand it: `$(VAR)` may become anything.
 fn comparable(path: &str) -> Option<Cow<'_, str>> {
+    if path.contains("$(") {
+        return None;
+    }
     let decoded = decode(path)?;
     let clean = |text: &str| {
         let relative = text.strip_prefix('/').unwrap_or(text);
@@ -328,6 +333,8 @@ mod tests {
             "secret/data/team-a/%2",
             "secret/data/team-a/%ff",
             "secret/data/team-a/%+1",
+            "secret/data/team-a/$(UP)/team-b/x",
+            "secret/data/team-a/x$(REST)",
             "",
         ] {
             assert!(!matches("secret/data/{namespace}/*", path, "team-a"), "{path:?}");

@@ -24,6 +24,7 @@ use k8s_openapi::api::core::v1::{
     Probe, ProjectedVolumeSource, RBDVolumeSource, ReplicationControllerSpec, ScaleIOVolumeSource, SecretEnvSource,
     SecretKeySelector, SecretProjection, SecretReference, SecretVolumeSource, SecurityContext,
     ServiceAccountTokenProjection, StorageOSVolumeSource, Volume, VolumeDevice, VolumeMount, VolumeProjection,
+    WindowsSecurityContextOptions,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde::Serialize;
@@ -395,6 +396,13 @@ fn every_field_of_a_container_is_classified() {
             se_linux_options,
             seccomp_profile,
         },
+    );
+    classify!(
+        WindowsSecurityContextOptions,
+        in_pod(|options| json!({"spec": {"containers": [{"securityContext": {"windowsOptions": options}}]}})),
+        finds {},
+        reads { host_process },
+        skips { gmsa_credential_spec, gmsa_credential_spec_name, run_as_user_name },
     );
     let mount = |mount: Value| json!({"spec": {"containers": [{"volumeMounts": [mount]}]}});
     classify!(

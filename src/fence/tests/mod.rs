@@ -3,6 +3,7 @@
 //! ```text
 //! guard.rs            the typed API, field by field: a new field does not compile until someone has classified it
 //! typed.rs            the inventory once more, written against the typed API
+//! explain.rs          what is told of a judgement is what was judged
 //! generate.rs         pods and policies
 //! inventory.rs        the borrowed walk finds what the typed one finds
 //! kubelet.rs          how the kubelet makes a container's environment of a pod
@@ -10,6 +11,7 @@
 //! hostile.rs          arbitrary bytes, broken reviews, pods made to be slow
 //! ```
 
+mod explain;
 mod generate;
 mod guard;
 mod hostile;

@@ -68,6 +68,11 @@ pub fn rows() -> Vec<Row> {
             ..row("privileged", Kind::NodeAccess, "on: [nodeAccess]")
         },
         Row {
+            change: ("/spec", host_process(true)),
+            look_alike: ("/spec", host_process(false)),
+            ..row("host-process", Kind::NodeAccess, "on: [nodeAccess]")
+        },
+        Row {
             change: env("vault:secret/data/billing/db#password"),
             look_alike: env("vault:secret/data/{namespace}/db#password"),
             ..row("store-path-of-env", Kind::StorePath, OWN_PATHS)
@@ -160,6 +165,15 @@ fn volume(source: Value) -> (&'static str, Value) {
     let mut volume = source;
     volume["name"] = json!("v");
     ("/spec/volumes", json!([volume]))
+}
+
+/// The API server wants the node's network for it.
+fn host_process(is: bool) -> Value {
+    let containers = json!([{"name": "api", "image": API}]);
+    json!({
+        "containers": containers, "hostNetwork": true, "os": {"name": "windows"},
+        "securityContext": {"windowsOptions": {"hostProcess": is, "runAsUserName": "NT AUTHORITY\\SYSTEM"}},
+    })
 }
 
 fn csi(driver: &str, attribute: &str, name: &str) -> (&'static str, Value) {

@@ -98,7 +98,7 @@ fn the_system_roles_reach() {
     // All others nothing.
     let lines: Vec<String> =
         lines.filter(|(_, rows)| !rows.is_empty()).map(|(name, rows)| format!("{name}: {rows}")).collect();
-    assert_eq!((system.len(), lines.len()), (65, 18));
+    assert_eq!((system.len(), lines.len()), (65, 19));
     insta::assert_snapshot!(lines.join("\n"), @r#"
     system:aggregate-to-admin: rolebindings.rbac.authorization.k8s.io: create update patch
     system:aggregate-to-edit: secrets: get list watch patch delete deletecollection update; pods: create update patch; replicationcontrollers: create update patch; deployments.apps: create update patch; replicasets.apps: create update patch; statefulsets.apps: create update patch; daemonsets.apps: create update patch; jobs.batch: create update patch; cronjobs.batch: create update patch; pods/exec: create get; pods/attach: create get; pods/portforward: create get; pods/proxy: get create update patch delete; services/proxy: get create update patch delete; serviceaccounts/token: create; serviceaccounts: impersonate
@@ -106,11 +106,11 @@ fn the_system_roles_reach() {
     system:controller:cronjob-controller: jobs.batch: create update patch; cronjobs.batch: update
     system:controller:daemon-set-controller: pods: create patch
     system:controller:deployment-controller: pods: update; deployments.apps: update; replicasets.apps: create update patch
-    system:controller:generic-garbage-collector: secrets: get list watch patch delete update; pods: update patch; replicationcontrollers: update patch; deployments.apps: update patch; replicasets.apps: update patch; statefulsets.apps: update patch; daemonsets.apps: update patch; jobs.batch: update patch; cronjobs.batch: update patch; pods/ephemeralcontainers: update patch; pods/exec: get; pods/attach: get; pods/portforward: get; pods/proxy: get update patch delete; services/proxy: get update patch delete; nodes/proxy: get update patch delete; rolebindings.rbac.authorization.k8s.io: update patch; clusterrolebindings.rbac.authorization.k8s.io: update patch
+    system:controller:generic-garbage-collector: secrets: get list watch patch delete update; validatingwebhookconfigurations.admissionregistration.k8s.io: update patch; mutatingwebhookconfigurations.admissionregistration.k8s.io: update patch; pods: update patch; replicationcontrollers: update patch; deployments.apps: update patch; replicasets.apps: update patch; statefulsets.apps: update patch; daemonsets.apps: update patch; jobs.batch: update patch; cronjobs.batch: update patch; mutatingadmissionpolicies.admissionregistration.k8s.io: update patch; pods/ephemeralcontainers: update patch; pods/exec: get; pods/attach: get; pods/portforward: get; pods/proxy: get update patch delete; services/proxy: get update patch delete; nodes/proxy: get update patch delete; rolebindings.rbac.authorization.k8s.io: update patch; clusterrolebindings.rbac.authorization.k8s.io: update patch
     system:controller:job-controller: pods: create patch; jobs.batch: update patch
     system:controller:legacy-service-account-token-cleaner: secrets: patch delete
     system:controller:namespace-controller: secrets: get list watch delete deletecollection; pods/exec: get; pods/attach: get; pods/portforward: get; pods/proxy: get delete; services/proxy: get delete; nodes/proxy: get delete
-    system:controller:persistent-volume-binder: pods: create
+    system:controller:persistent-volume-binder: pods: create; persistentvolumes: create
     system:controller:replicaset-controller: pods: create patch; replicasets.apps: update
     system:controller:replication-controller: pods: create patch; replicationcontrollers: update
     system:controller:resourcequota-controller: secrets: list watch
@@ -118,6 +118,7 @@ fn the_system_roles_reach() {
     system:kube-controller-manager: secrets: get list watch delete update; serviceaccounts/token: create
     system:kubelet-api-admin: nodes/proxy: get create update patch delete
     system:node: secrets: get list watch; pods: create; serviceaccounts/token: create
+    system:persistent-volume-provisioner: persistentvolumes: create
     "#);
 }
 

@@ -1,6 +1,7 @@
 //! RBAC in memory, held against what is written down; the API server itself is asked by `tests/cluster/reach.rs`.
 
 mod bootstrap;
+mod hostile;
 mod rules;
 mod store;
 

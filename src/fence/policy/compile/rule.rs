@@ -73,6 +73,11 @@ fn compile_where(written: Option<&file::Where>, at: &str, faults: &mut Faults<'_
 
 fn compile_paths(written: Option<&Vec<String>>, at: &str, faults: &mut Faults<'_>) -> Option<Paths> {
     let written = faults.not_empty(written, at)?;
+    for (index, path) in written.iter().enumerate() {
+        if path.trim_start_matches('!').starts_with('@') && path != NODE_SECRETS_NAME {
+            faults.value(format!("{at}/{index}"), Problem::UnknownPaths(path.clone()));
+        }
+    }
     let node_secrets = written.iter().any(|path| path == NODE_SECRETS_NAME);
     let globs: Vec<String> = written.iter().filter(|path| *path != NODE_SECRETS_NAME).cloned().collect();
     if globs.is_empty() {

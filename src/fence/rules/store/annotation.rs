@@ -99,9 +99,61 @@ pub fn is_of_injector(key: &str) -> bool {
     key.split_once('/').is_some_and(|(domain, _)| DOMAINS.contains(&domain))
 }
 
+/// Those of a pod's annotations by which an agent reads from another Vault, or another namespace of it, than it is set up for.
+#[derive(Debug, Default)]
+pub struct Overrides(SmallVec<[&'static str; 1]>);
+
+impl Overrides {
+    /// Among these annotations.
+    pub fn among<'a>(annotations: impl IntoIterator<Item = (&'a str, &'a str)>) -> Overrides {
+        let given = annotations.into_iter().filter(|(_, value)| !value.is_empty());
+        Overrides(
+            given
+                .filter_map(|(key, _)| {
+                    let (domain, name) = key.split_once('/')?;
+                    let known = OVERRIDES.iter().find(|its| its.domain == domain && its.names.contains(&name))?;
+                    Some(known.domain)
+                })
+                .collect(),
+        )
+    }
+
+    /// Whether they are about what this annotation asks for.
+    pub fn concern(&self, key: &str) -> bool {
+        key.split_once('/').is_some_and(|(domain, _)| self.0.contains(&domain))
+    }
+
+    /// Whether they are about references to Vault in env variables, which Bank-Vaults resolves.
+    pub fn concern_env(&self) -> bool {
+        self.0.iter().any(|domain| BANK_VAULTS_DOMAINS.contains(domain))
+    }
+}
+
+/// Annotations that name the namespace or the account of a store. Its address is in nearly every manifest, and tells nothing: who
+/// may read what at another one is not ours to say.
+struct Override {
+    domain: &'static str,
+    names: &'static [&'static str],
+    source: &'static str,
+}
+
+const BANK_VAULTS_DOMAINS: [&str; 2] = ["vault.security.banzaicloud.io", "secrets-webhook.security.bank-vaults.io"];
+
+#[rustfmt::skip]
+const OVERRIDES: &[Override] = &[
+    Override { domain: "vault.hashicorp.com", names: &["namespace"], source: VAULT },
+    Override { domain: "openbao.org", names: &["namespace"], source: OPENBAO },
+    Override { domain: BANK_VAULTS_DOMAINS[0], names: &["vault-namespace"], source: BANK_VAULTS },
+    Override { domain: BANK_VAULTS_DOMAINS[1], names: &["vault-namespace", "bao-namespace"], source: BANK_VAULTS },
+    Override { domain: "aws.opstree.secret.manager", names: &["role-arn"], source: OPSTREE },
+    Override { domain: "gcp.opstree.secret.manager", names: &["project-id"], source: OPSTREE },
+];
+
 /// Each annotation with the page that documents it. One that ends with `-` or `.` is a prefix.
 pub fn sources() -> impl Iterator<Item = (String, &'static str)> {
-    ROWS.iter().map(|row| (format!("{}/{}", row.domain, row.name), row.source))
+    let overrides = OVERRIDES.iter().flat_map(|its| its.names.iter().map(|name| (its.domain, *name, its.source)));
+    let rows = ROWS.iter().map(|row| (row.domain, row.name, row.source)).chain(overrides);
+    rows.map(|(domain, name, source)| (format!("{domain}/{name}"), source))
 }
 
 impl Row {
@@ -399,6 +451,21 @@ mod tests {
         }
         assert_eq!(EXAMPLES.len(), ROWS.len());
         assert!(DOMAINS.iter().all(|domain| ROWS.iter().any(|row| row.domain == *domain)));
+    }
+
+    #[test]
+    fn an_annotation_that_names_the_store_concerns_those_of_its_agent() {
+        for its in OVERRIDES {
+            assert!(its.source.starts_with("https://") && DOMAINS.contains(&its.domain), "{}", its.domain);
+            for name in its.names {
+                let key = format!("{}/{name}", its.domain);
+                let given = Overrides::among([(key.as_str(), "payments")]);
+                assert!(given.concern(&format!("{}/x", its.domain)) && !given.concern("example.com/x"), "{key}");
+                assert_eq!(given.concern_env(), BANK_VAULTS_DOMAINS.contains(&its.domain), "{key}");
+                assert!(!Overrides::among([(key.as_str(), "")]).concern(&key), "{key}");
+            }
+        }
+        assert!(!Overrides::among([("vault.hashicorp.com/role", "x")]).concern("vault.hashicorp.com/role"));
     }
 
     #[test]

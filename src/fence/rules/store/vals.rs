@@ -34,7 +34,22 @@ pub(super) fn reference(value: &str, at: usize) -> Option<Found<'_>> {
     // The inner one of two nested references becomes part of the outer path.
     let nested = more.starts_with('+') && reference.ends_with("ref");
     let path = backend.filter(|_| !nested).and_then(|backend| (backend.path)(reference));
-    Some(Found { store: backend.map(|backend| backend.store), path })
+    Some(Found { store: backend.map(|backend| backend.store), elsewhere: names_store(reference), path })
+}
+
+/// Parameters by which a reference reads from another store than the backend is set up for.
+const OF_THE_STORE: [&str; 6] = ["namespace", "profile", "role_arn", "account", "kubeConfigPath", "kubeContext"];
+
+/// One whose name is encoded, or that the kubelet has yet to expand, may be any.
+fn names_store(reference: &str) -> bool {
+    let query = reference.split('#').next().and_then(|reference| reference.split_once('?'));
+    query.is_some_and(|(_, query)| {
+        query.contains("$(")
+            || query.split(['&', ';']).any(|parameter| {
+                let name = parameter.split('=').next().unwrap_or_default();
+                name.contains('%') || OF_THE_STORE.iter().any(|known| name.eq_ignore_ascii_case(known))
+            })
+    })
 }
 
 // The path is a ciphertext, a command, the value itself, or stands in the query.
@@ -168,6 +183,22 @@ mod tests {
             }
         }
         assert_eq!(EXAMPLES.len(), BACKENDS.len());
+    }
+
+    #[test]
+    fn a_reference_that_names_its_store_is_one_of_another() {
+        for query in ["namespace=payments", "proto=http&role_arn=x", "n%61mespace=x", "x=$(X)"] {
+            let value = format!("ref+vault://secret/data/shop/db?{query}#/password");
+            let found = external_env(&value).unwrap();
+            assert!(found.elsewhere, "{query}");
+        }
+        for value in [
+            "ref+vault://a/b?proto=http&address=https://other:8200#/namespace=x",
+            "ref+awsssm://a/b?region=x",
+            "ref+vault://a/b",
+        ] {
+            assert!(!external_env(value).unwrap().elsewhere, "{value}");
+        }
     }
 
     #[test]

@@ -1,4 +1,14 @@
 //! `secretfence policy`: the policy files themselves.
+//!
+//! ```text
+//! schema.rs     the JSON Schema, for editors
+//! test/         unit tests of policies
+//! explain.rs    which rule decides each reference of a manifest, and why the others do not
+//! ```
+
+pub mod explain;
+pub mod schema;
+pub mod test;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -15,9 +25,24 @@ use crate::policy_dir;
 #[command(after_help = "Examples:
   secretfence policy check my-policies/                what is wrong with them, and what is probably not meant")]
 pub enum PolicyCommand {
-    /// Read them, and say everything that is wrong.
+    /// Read policy files and say everything that is wrong with them, and what is probably not meant
     Check(PolicyCheckArguments),
+    /// Run unit tests of policies: documents of kind PolicyTest
+    Test(test::PolicyTestArguments),
+    /// Say which rule decides each reference of a manifest, and why the rules before it do not
+    Explain(explain::PolicyExplainArguments),
+    /// Print the JSON Schema of policy files, for editors
+    Schema(PolicySchemaArguments),
 }
+
+/// Print the JSON Schema of policy files, for editors
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  secretfence policy schema > secretfence.schema.json
+
+Then, as the first line of a policy file, for editors with a YAML language server:
+  # yaml-language-server: $schema=secretfence.schema.json")]
+pub struct PolicySchemaArguments {}
 
 /// Read policy files and say everything that is wrong with them, and what is probably not meant
 #[derive(Args, Debug)]
@@ -47,6 +72,12 @@ pub struct PolicyCheckArguments {
 pub fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
     match command {
         PolicyCommand::Check(arguments) => check(arguments),
+        PolicyCommand::Test(arguments) => test::run(&arguments),
+        PolicyCommand::Explain(arguments) => explain::run(arguments),
+        PolicyCommand::Schema(PolicySchemaArguments {}) => {
+            unless_closed(schema::write(&mut io::stdout().lock()))?;
+            Ok(ExitCode::from(OK))
+        }
     }
 }
 
@@ -74,6 +105,33 @@ fn write_accepted(loaded: &policy_dir::LoadedPolicies, today: Date) -> io::Resul
     for warning in loaded.set.warnings(today) {
         writeln!(out, "warning: {warning}")?;
     }
+    #[cfg(feature = "cluster")]
+    for line in needs(&loaded.set) {
+        writeln!(out, "note: {line}")?;
+    }
     let (count, revision) = (loaded.policies, loaded.set.revision());
     writeln!(out, "ok: {count} polic{}, revision {revision}", if count == 1 { "y" } else { "ies" })
+}
+
+/// What `serve` has to read of the cluster for these policies, and which kinds ask for it.
+#[cfg(feature = "cluster")]
+fn needs(policies: &crate::fence::PolicySet) -> Vec<String> {
+    use std::collections::BTreeMap;
+
+    let mut by_kind: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for resource in crate::cluster::Needs::of(policies).resources() {
+        // Of Namespaces a warning says so, for each policy that asks.
+        if resource != crate::cluster::Resource::Namespaces {
+            by_kind.entry(resource.needed_for()).or_default().push(resource.name());
+        }
+    }
+    by_kind
+        .into_iter()
+        .map(|(kind, resources)| {
+            let resources = resources.join(", ");
+            format!(
+                "{kind} needs the right to list and watch {resources}: secretfence manifests prints the ClusterRole"
+            )
+        })
+        .collect()
 }
