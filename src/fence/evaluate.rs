@@ -7,7 +7,7 @@ use super::finding::{Finding, Subject};
 use super::name::in_full;
 use super::pod::{Metadata, PodSpec};
 use super::policy::PolicySet;
-use super::rules::data;
+use super::rules::data::{self, DataObject};
 use super::swap::patch;
 use super::swap::plan::Pod;
 use super::verdict::{Judged, Outcome, Place, SetAside, Stage, Verdict, judge, judge_object};
@@ -113,32 +113,24 @@ pub fn evaluate_but(
     policies: &PolicySet,
     facts: &Facts,
 ) -> Result<Evaluation, ObjectError> {
-    let (group, version) = group_and_version(question.api_version);
-    let text = || str::from_utf8(object).map_err(|_| ObjectError::not_text());
-    let Some(shape) = Shape::of(group, version, question.kind, policies) else {
-        if data::is_judged(question.api_version, question.kind, policies.kinds()) {
-            return data_object(text()?, question, set_aside, policies, facts).map(Evaluation::Data);
-        }
-        return Ok(Evaluation::NotAWorkload);
+    let asked = match Asked::read(object, question, policies)? {
+        Ok(asked) => asked,
+        Err(nothing_to_judge) => return Ok(nothing_to_judge),
     };
-    let workload = Workload::parse(text()?, shape)?;
-    if !shape.is_pod() && workload.is_made_by_a_workload(policies) {
-        return Ok(Evaluation::Owned);
-    }
-    let namespace = Some(workload.namespace()).filter(|own| !own.is_empty()).unwrap_or(question.namespace);
-    // The pods of a template are judged along with it: a policy on pods alone is about them, too.
-    let kinds = [question.kind, "Pod"];
-    let place = Place {
-        namespace,
-        kinds: if shape.is_pod() { &kinds[..1] } else { &kinds },
-        is_pod: shape.is_pod(),
-        stage: Stage::Foretold,
-        dry_run: false,
-        set_aside: &[],
-    };
-    let subject = Subject { kind: question.kind, namespace, name: workload.name() };
+    let (place, subject) = (asked.place(), asked.subject());
     let mut judgement =
-        Judgement { namespace: in_full(namespace), name: in_full(workload.name()), ..Judgement::default() };
+        Judgement { namespace: in_full(subject.namespace), name: in_full(subject.name), ..Judgement::default() };
+    let workload = match &asked.object {
+        AskedObject::Workload(workload) => workload,
+        AskedObject::Data(data) => {
+            let spec = PodSpec::default();
+            let pod = Pod { metadata: data.metadata.as_ref(), spec: &spec };
+            let references = data.references(question.kind, subject.name);
+            let verdict = judge_object(pod, references, &Place { set_aside, ..place }, policies, facts);
+            judgement.take(&verdict, pod, "", subject, question.all);
+            return Ok(Evaluation::Data(judgement));
+        }
+    };
     for (template, pod) in workload.pods() {
         let set_aside = below(set_aside, template);
         let verdict = judge(pod, &Place { set_aside: &set_aside, ..place }, policies, facts, true);
@@ -151,29 +143,6 @@ pub fn evaluate_but(
         }
     }
     Ok(Evaluation::Judged(judgement))
-}
-
-/// Judges a Secret or a ConfigMap by what it holds in clear.
-fn data_object(
-    object: &str,
-    question: &Question<'_>,
-    set_aside: &[SetAside],
-    policies: &PolicySet,
-    facts: &Facts,
-) -> Result<Judgement, ObjectError> {
-    let object = data::parse(object)?;
-    let metadata = object.metadata.as_ref();
-    let (named, own) = metadata.map_or(("", ""), |its| (its.name.as_str(), its.namespace.as_str()));
-    let namespace = Some(own).filter(|own| !own.is_empty()).unwrap_or(question.namespace);
-    let kinds = [question.kind];
-    let place = Place { namespace, kinds: &kinds, is_pod: true, stage: Stage::Foretold, dry_run: false, set_aside };
-    let subject = Subject { kind: question.kind, namespace, name: named };
-    let mut judgement = Judgement { namespace: in_full(namespace), name: in_full(named), ..Judgement::default() };
-    let spec = PodSpec::default();
-    let pod = Pod { metadata, spec: &spec };
-    let verdict = judge_object(pod, object.references(question.kind, named), &place, policies, facts);
-    judgement.take(&verdict, pod, "", subject, question.all);
-    Ok(judgement)
 }
 
 impl Judgement {
@@ -195,7 +164,77 @@ fn below(set_aside: &[SetAside], template: &str) -> Vec<SetAside> {
     set_aside.iter().filter_map(within).collect()
 }
 
-pub(super) fn group_and_version(api_version: &str) -> (&str, &str) {
+/// What a question is about: how it was decided, and how it came about, begin with the same.
+pub(super) struct Asked<'q> {
+    pub(super) object: AskedObject<'q>,
+    /// Whether it is judged itself, and not what it makes.
+    is_pod: bool,
+    kinds: [&'q str; 2],
+    default_namespace: &'q str,
+}
+
+pub(super) enum AskedObject<'q> {
+    Workload(Workload<'q>),
+    /// A Secret or a ConfigMap.
+    Data(DataObject<'q>),
+}
+
+impl<'q> Asked<'q> {
+    /// Reads it; or says why there is nothing to judge.
+    pub(super) fn read(
+        object: &'q [u8],
+        question: &Question<'q>,
+        policies: &PolicySet,
+    ) -> Result<Result<Asked<'q>, Evaluation>, ObjectError> {
+        let Question { api_version, kind, namespace, .. } = *question;
+        let text = || str::from_utf8(object).map_err(|_| ObjectError::not_text());
+        let asked =
+            |object, is_pod| Ok(Ok(Asked { object, is_pod, kinds: [kind, "Pod"], default_namespace: namespace }));
+        let (group, version) = group_and_version(api_version);
+        let Some(shape) = Shape::of(group, version, kind, policies) else {
+            if data::is_judged(api_version, kind, policies.kinds()) {
+                return asked(AskedObject::Data(data::parse(text()?)?), true);
+            }
+            return Ok(Err(Evaluation::NotAWorkload));
+        };
+        let workload = Workload::parse(text()?, shape)?;
+        if !shape.is_pod() && workload.is_made_by_a_workload(policies) {
+            return Ok(Err(Evaluation::Owned));
+        }
+        asked(AskedObject::Workload(workload), shape.is_pod())
+    }
+
+    /// The pods of a template are judged along with it: a policy on pods alone is about them, too.
+    pub(super) fn place(&self) -> Place<'_> {
+        Place {
+            namespace: self.namespace(),
+            kinds: if self.is_pod { &self.kinds[..1] } else { &self.kinds },
+            is_pod: self.is_pod,
+            stage: Stage::Foretold,
+            dry_run: false,
+            set_aside: &[],
+        }
+    }
+
+    pub(super) fn subject(&self) -> Subject<'_> {
+        let name = self.metadata().map_or("", Metadata::name_or_prefix);
+        Subject { kind: self.kinds[0], namespace: self.namespace(), name }
+    }
+
+    fn namespace(&self) -> &str {
+        let own = self.metadata().map_or("", |metadata| metadata.namespace.as_str());
+        Some(own).filter(|own| !own.is_empty()).unwrap_or(self.default_namespace)
+    }
+
+    fn metadata(&self) -> Option<&Metadata<'q>> {
+        match &self.object {
+            AskedObject::Workload(workload) => workload.metadata.as_ref(),
+            AskedObject::Data(data) => data.metadata.as_ref(),
+        }
+    }
+}
+
+fn group_and_version(api_version: &str) -> (&str, &str) {
     api_version.rsplit_once('/').unwrap_or(("", api_version))
 }
 
@@ -224,9 +263,7 @@ impl<'a> Workload<'a> {
 
     /// The name, or `generateName` where the API server still has to make one of it.
     pub fn name(&self) -> &str {
-        let metadata = self.metadata.as_ref();
-        let names = metadata.map(|metadata| [metadata.name.as_str(), metadata.generate_name.as_str()]);
-        names.into_iter().flatten().find(|name| !name.is_empty()).unwrap_or("")
+        self.metadata.as_ref().map_or("", Metadata::name_or_prefix)
     }
 
     /// The namespace that the object itself names.

@@ -50,6 +50,11 @@ impl<'a> Metadata<'a> {
     pub fn controller(&self) -> Option<&OwnerReference<'a>> {
         self.owner_references.items.iter().find(|owner| owner.controller == Some(true))
     }
+
+    /// The name, or `generateName` where the API server still has to make one of it.
+    pub fn name_or_prefix(&self) -> &str {
+        if self.name.as_str().is_empty() { self.generate_name.as_str() } else { self.name.as_str() }
+    }
 }
 
 #[derive(Debug, Default, serde::Deserialize)]

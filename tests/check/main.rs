@@ -5,7 +5,7 @@
 
 #[cfg(feature = "cluster")]
 #[path = "../support/api_server.rs"]
-#[allow(dead_code, unreachable_pub)]
+#[allow(dead_code, unreachable_pub, reason = "shared with the tests of the webhook")]
 mod api_server;
 mod arguments;
 mod bad_input;
@@ -30,11 +30,13 @@ mod reach;
 mod sarif;
 mod secrecy;
 
-use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+#[path = "../support/program.rs"]
+mod program;
 
+use std::path::Path;
+use std::process::Command;
+
+use program::shown;
 use tempfile::TempDir;
 
 /// A pod with one finding by the built-in policy.
@@ -101,17 +103,11 @@ impl Folder {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_secretfence"));
-        command.current_dir(self.0.path()).args(arguments).stdin(Stdio::null());
-        let of_the_cluster = ["KUBECONFIG", "KUBERNETES_SERVICE_HOST", "SECRETFENCE_KUBECONFIG"];
-        for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"].into_iter().chain(of_the_cluster) {
-            command.env_remove(variable);
-        }
-        command
+        program::command(self.path(), arguments)
     }
 
     fn run(&self, arguments: &[&str]) -> String {
-        shown(&self.command(arguments).output().unwrap())
+        program::run(self.path(), arguments)
     }
 
     /// `check` by the policy of [`Folder::policy`].
@@ -120,30 +116,11 @@ impl Folder {
     }
 
     fn piped(&self, arguments: &[&str], input: &str) -> String {
-        let mut child = self
-            .command(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        shown(&child.wait_with_output().unwrap())
+        program::piped(self.path(), arguments, input)
     }
 
     fn json(&self, arguments: &[&str]) -> serde_json::Value {
         let output = self.command(&[&["check", "--format", "json"], arguments].concat()).output().unwrap();
         serde_json::from_slice(&output.stdout).expect("one JSON object")
     }
-}
-
-/// Everything that a person or a script sees of a run.
-fn shown(output: &Output) -> String {
-    let mut text = format!("exit: {}\n", output.status.code().expect("it ends by itself"));
-    for (name, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
-        if !bytes.is_empty() {
-            write!(text, "--- {name}\n{}", String::from_utf8(bytes.clone()).expect("UTF-8")).unwrap();
-        }
-    }
-    text
 }

@@ -14,13 +14,13 @@ mod keys;
 mod layout;
 mod properties;
 
+#[path = "../support/program.rs"]
+mod program;
 #[path = "../support/corpus.rs"]
 mod shared;
 
-use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 
 use tempfile::TempDir;
 
@@ -79,16 +79,11 @@ impl Folder {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_secretfence"));
-        command.current_dir(self.path()).args(arguments).stdin(Stdio::null());
-        for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
-            command.env_remove(variable);
-        }
-        command
+        program::command(self.path(), arguments)
     }
 
     fn run(&self, arguments: &[&str]) -> String {
-        shown(&self.command(arguments).output().unwrap())
+        program::run(self.path(), arguments)
     }
 
     /// `fix` by the policy of the folder.
@@ -97,25 +92,6 @@ impl Folder {
     }
 
     fn piped(&self, arguments: &[&str], input: &str) -> String {
-        let mut child = self
-            .command(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        shown(&child.wait_with_output().unwrap())
+        program::piped(self.path(), arguments, input)
     }
-}
-
-/// Everything that a person or a script sees of a run.
-fn shown(output: &Output) -> String {
-    let mut text = format!("exit: {}\n", output.status.code().expect("it ends by itself"));
-    for (name, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
-        if !bytes.is_empty() {
-            write!(text, "--- {name}\n{}", String::from_utf8(bytes.clone()).expect("UTF-8")).unwrap();
-        }
-    }
-    text
 }
