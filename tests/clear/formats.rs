@@ -142,17 +142,27 @@ fn pem(label: &str, dice: &mut Dice) -> String {
 pub const ROWS: &[Row] = &[
     row("GitHub token", |dice| with_checksum("ghp_", dice)),
     row("GitHub fine-grained token", |dice| short(&format!("github_{}_{}_", "pat", dice.alnum(22)), dice.alnum(59))),
+    row("GitHub installation token", |dice| {
+        let token = |header: &str, signature: String| {
+            format!("ghs_1234567_{}.{}.{signature}", encode_url(header), encode_url("{\"iss\":\"github\",\"sub\":\"installation\"}"))
+        };
+        (token("{\"alg\":\"RS256\",\"typ\":\"JWT\"}", dice.url(342)), token("{\"kid\":\"1\",\"typ\":\"JWT\"}", dice.url(342)))
+    }),
     row("GitLab token", |dice| short("glpat-", dice.url(20))),
     row("GitLab routable token", |dice| short(&format!("glpat-{}.", dice.url(30)), dice.of("0123456789abcdefghij", 9))),
+    row("GitLab versioned token", |dice| short(&format!("glpat-{}.01.", dice.url(30)), dice.of("0123456789abcdefghij", 9))),
+    row("GitLab incoming mail token", |dice| short("glimt-", dice.url(25))),
+    row("GitLab runner registration token", |dice| short("GR1348941", dice.url(20))),
     row("GitLab trigger token", |dice| short("glptt-", dice.hex(40))),
     row("GitLab agent token", |dice| short("glagent-", dice.url(50))),
     row("GitLab application secret", |dice| short("gloas-", dice.hex(64))),
     row("Slack bot or user token", |dice| (
         format!("xoxb-{}-{}-{}", dice.of(DIGITS, 12), dice.of(DIGITS, 12), dice.alnum(24)), format!("xoxb-{}", dice.alnum(24)))),
+    row("Slack configuration token", |dice| short("xoxe.xoxp-1-", dice.of(UPPER, 146))),
     row("Slack app token", |dice| short(&format!("xapp-1-{}-{}-", dice.of(UPPER, 11), dice.of(DIGITS, 13)), dice.hex(64))),
-    row("Slack webhook", |dice| short(&format!("https://hooks.slack.com/services/T{}/B{}/", dice.of(UPPER, 10), dice.of(UPPER, 10)), dice.alnum(24))),
+    row("Slack webhook", |dice| short(&format!("https://hooks.slack.com/services/T{}/B{}/", dice.of(UPPER, 10), dice.of(UPPER, 10)), dice.alnum(23))),
     row("Stripe key", |dice| dull(&["sk_", "live_"].concat(), dice.alnum(24))),
-    row("Stripe webhook secret", |dice| short("whsec_", dice.of(BASE64, 32))),
+    row("webhook signing secret", |dice| short("whsec_", dice.of(BASE64, 32))),
     row("AWS access key id", |dice| {
         let id = dice.of("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 16);
         (format!("AKIA{id}"), format!("AKIA{}1", &id[1..]))
@@ -210,11 +220,20 @@ pub const ROWS: &[Row] = &[
     row("Grafana service account token", |dice| short(&format!("glsa_{}_", dice.alnum(32)), dice.hex(8))),
     row("Grafana Cloud token", |dice| (format!("glc_eyJ{}==", dice.alnum(100)), format!("glc_eyJ{}", dice.alnum(30)))),
     row("Sentry token", |dice| short("sntryu_", dice.hex(64))),
+    row("Sentry organization token", |dice| {
+        let claims = encode("{\"iat\":1700000000.5,\"url\":\"https://sentry.io\",\"org\":\"shop\"}");
+        short(&format!("sntrys_{claims}_"), dice.of(BASE64, 43))
+    }),
     named("Cloudflare token", "CLOUDFLARE_API_TOKEN", |dice| short("", dice.url(40))),
+    row("Cloudflare prefixed token", |dice| short(&format!("cfut_{}", dice.alnum(40)), dice.hex(8))),
     row("Cloudflare origin CA key", |dice| short(&format!("v1.0-{}-", dice.hex(24)), dice.hex(146))),
     row("Heroku key", |dice| short("HRKU-AA", dice.url(58))),
-    row("Databricks token", |dice| short("dapi", dice.hex(32))),
+    row("Databricks token", |dice| {
+        let key = dice.hex(32);
+        (format!("dapi{key}-2"), format!("dapi{key}22"))
+    }),
     row("Doppler token", |dice| (format!("dp.st.{}", dice.alnum(43)), format!("dp.st.{}", dice.alnum(30)))),
+    row("Doppler service token", |dice| (format!("dp.st.prd_eu.{}", dice.alnum(43)), format!("dp.st.prd_eu.{}", dice.alnum(30)))),
     row("Pulumi token", |dice| short("pul-", dice.hex(40))),
     row("Linear key", |dice| short("lin_api_", dice.alnum(40))),
     row("Postman key", |dice| short(&format!("PMAK-{}-", dice.hex(24)), dice.hex(34))),

@@ -39,6 +39,29 @@ fn every_format_is_found_in_a_config_map_and_its_look_alike_is_not() {
 }
 
 #[test]
+fn every_format_is_found_in_binary_data_and_as_a_key_of_a_secret() {
+    let policies = denies();
+    for (index, row) in ROWS.iter().enumerate() {
+        let (credential, look_alike) = (row.make)(&mut Dice::new(index as u64 + 177));
+        let key = row.variable.unwrap_or("settings.conf");
+        let encoded = |value: &str| base64_simd::STANDARD.encode_to_string(value);
+        let binary = |value: &str| {
+            let data = json!({"a": encoded("b"), key: encoded(value)});
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "binaryData": data})
+        };
+        let found = findings(&binary(&credential), &policies);
+        assert_eq!(found.len(), 1, "{}", row.format);
+        assert_eq!((found[0].format.as_deref(), found[0].outcome), (Some(row.format), Outcome::Denied));
+        assert!(findings(&binary(&look_alike), &policies).is_empty(), "{}", row.format);
+        // A Secret's value is one, whatever it looks like.
+        let written = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"},
+            "stringData": {key: credential}, "data": {key: encoded(&look_alike)}});
+        let denied = |list: &str| (format!("/{list}/{key}"), Outcome::Denied);
+        assert_eq!(pointers(&written, &policies), [denied("data"), denied("stringData")], "{}", row.format);
+    }
+}
+
+#[test]
 fn a_binary_value_that_is_text_is_read() {
     let (credential, _) = (ROWS[0].make)(&mut Dice::new(1));
     let encoded = base64_simd::STANDARD.encode_to_string(format!("x\n{credential}\n"));

@@ -43,6 +43,16 @@ pub fn places(variable: Option<&str>, value: &str) -> Vec<(Value, String)> {
     places
 }
 
+#[test]
+fn no_place_is_left_out() {
+    // In each list of containers: a variable, command, arguments, command and header of three probes and two hooks, a
+    // variable from an annotation. Of the pod: the attributes and the options of a volume.
+    assert_eq!(places(None, "x").len(), 3 * (3 + 5 * 2 + 1) + 2);
+    let pointers: BTreeSet<String> = places(None, "x").into_iter().map(|(_, pointer)| pointer).collect();
+    // A variable from an annotation stands where one with a value could.
+    assert_eq!(pointers.len(), 3 * (3 + 5 * 2 + 1) + 2);
+}
+
 pub fn denies() -> PolicySet {
     rules(&["{name: clear, on: [clear], action: deny}"])
 }

@@ -95,6 +95,9 @@ fn reports(source: &str, all: bool) -> String {
     report::text::write_faults(&report, &mut shown).unwrap();
     report::text::write_summary(&report, &mut shown).unwrap();
     report::json::write(&report, &mut shown).unwrap();
+    report::sarif::write(&report, 1, &mut shown).unwrap();
+    report::junit::write(&report, &mut shown).unwrap();
+    report::github::write(&report, &mut shown).unwrap();
     let shown = String::from_utf8(shown).unwrap() + &format!("{report:?}");
     assert!(report.faults.is_empty() && report.counts.denied > 0, "{shown}\n{source}");
     shown

@@ -98,6 +98,14 @@ pub fn jwt(value: &str, at: usize) -> bool {
     false
 }
 
+/// `ghs_`, the application, and a JSON Web Token.
+pub fn github_installation(value: &str, at: usize) -> bool {
+    const LONGEST_APPLICATION: usize = 64;
+    let rest = value.get(at + "ghs_".len()..).unwrap_or("");
+    let word = &rest[..run(rest.as_bytes(), ALNUM | UNDERSCORE, LONGEST_APPLICATION)];
+    word.find("eyJ").is_some_and(|header| jwt(rest, header))
+}
+
 /// `Basic` and a base64 of `user:password` (RFC 7617).
 pub fn basic(value: &str, at: usize) -> bool {
     let rest =
@@ -252,13 +260,15 @@ pub fn telegram(value: &str, at: usize) -> bool {
 pub fn slack_webhook(value: &str, at: usize) -> bool {
     let path = value.get(at..).and_then(|rest| rest.split_once(".com/")).map_or("", |(_, path)| path);
     let length = run(path.as_bytes(), BASE64, 128);
-    let mut parts = path[..length].split('/');
-    let sort = parts.next();
-    let ids = |part: Option<&str>, first: &str| part.is_some_and(|part| part.len() >= 9 && part.starts_with(first));
-    matches!(sort, Some("services"))
-        && ids(parts.next(), "T")
-        && ids(parts.next(), "B")
-        && parts.next().is_some_and(|last| last.len() == 24 && is_random(last))
+    let parts: Vec<&str> = path[..length].split('/').collect();
+    let is_id = |part: &str, first: &str| part.len() >= 9 && part.starts_with(first);
+    let is_number = |part: &str| (17..=19).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    let (named, last) = match parts[..] {
+        ["services", team, bot, last] => (is_id(team, "T") && is_id(bot, "B"), last),
+        ["workflows", team, app, id, last] => (is_id(team, "T") && is_id(app, "A") && is_number(id), last),
+        _ => return false,
+    };
+    named && (23..=25).contains(&last.len()) && is_random(last)
 }
 
 /// `/api/webhooks/<id>/<token>`.

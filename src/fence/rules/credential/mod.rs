@@ -1,7 +1,7 @@
 //! Credentials in clear: what a value that stands in a manifest says that it is.
 //!
 //! Two sorts, kept apart. A *format* is precise: a prefix, an alphabet, a length and, where the issuer puts one there, a
-//! checksum; [`table`] has a row with its source for each. A *guess* is by name: a variable that is called a password has a
+//! checksum; `table` has a row with its source for each. A *guess* is by name: a variable that is called a password has a
 //! value that stands for nothing else. Nothing of a value is kept: what comes out is the name of a format.
 //!
 //! Hashes of passwords (`htpasswd`, bcrypt) are none: nobody logs in with one.

@@ -127,6 +127,8 @@ fn a_long_value_costs_no_more_than_its_length() {
         "hooks.slack.com/",
         "discord.com/api/webhooks/1/",
         "ghp_",
+        "ghs_eyJ ",
+        "hooks.slack.com/services/T/",
         "x-",
         "a=b ",
         "PASSWORD= ",
