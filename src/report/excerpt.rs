@@ -218,6 +218,30 @@ fn tokens(document: &Document<'_>, source: &[u8], kind: &str, pointer: &str) -> 
     found
 }
 
+/// What stands at the pointer, from its place on, as far as its line goes; and no further than its end may be told: behind a
+/// value that is masked every column would tell how long that is.
+pub fn shown(document: &Document<'_>, source: &[u8], kind: &str, pointer: &str, at: Position) -> Option<Range<usize>> {
+    let line = line_around(source, at.offset);
+    // An alias stands elsewhere than what it names; what is not there has no end.
+    let Some(span) = document.span(pointer).filter(|span| span.bytes.start == at.offset) else {
+        return Some(at.offset..at.offset);
+    };
+    let end = span.bytes.end.min(line.end);
+    let mut told = at.offset;
+    for token in tokens(document, source, kind, pointer) {
+        if token.start < told || token.end > end {
+            continue;
+        }
+        if !is_punctuation(&source[told..token.start]) {
+            break;
+        }
+        told = token.end;
+    }
+    let rest = source[told..end].trim_ascii_end();
+    let told = if is_punctuation(rest) { told + rest.len() } else { told };
+    (told > at.offset).then_some(at.offset..told)
+}
+
 fn line_around(source: &[u8], at: usize) -> Range<usize> {
     let start = memchr::memrchr(b'\n', &source[..at]).map_or(0, |newline| newline + 1);
     let end = memchr::memchr(b'\n', &source[at..]).map_or(source.len(), |newline| at + newline);
@@ -235,8 +259,7 @@ fn line_number(source: &[u8], start: usize, at: Position) -> usize {
 
 /// Punctuation of YAML and JSON as it is; anything else is masked. Indentation stays either way, and what ends a token.
 pub(super) fn write_gap(text: &mut String, gap: &[u8]) {
-    let is_punctuation = gap.iter().all(|byte| b" -:{}[],".contains(byte));
-    if is_punctuation && gap.len() <= GAP_CHARACTERS {
+    if is_punctuation(gap) && gap.len() <= GAP_CHARACTERS {
         text.extend(gap.iter().map(|byte| char::from(*byte)));
         return;
     }
@@ -248,6 +271,10 @@ pub(super) fn write_gap(text: &mut String, gap: &[u8]) {
         text.push(' ');
     }
     text.push('…');
+}
+
+fn is_punctuation(text: &[u8]) -> bool {
+    text.iter().all(|byte| b" -:{}[],".contains(byte))
 }
 
 pub(super) fn write_token(text: &mut String, token: &[u8]) {

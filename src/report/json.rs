@@ -97,7 +97,7 @@ struct FindingRow<'r> {
     document: &'r str,
     line: usize,
     column: usize,
-    end_column: usize,
+    end_column: Option<usize>,
     object: ObjectRow<'r>,
     pointer: &'r str,
     kind: &'r str,

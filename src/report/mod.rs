@@ -94,8 +94,9 @@ pub struct LocatedFinding {
     pub line: usize,
     /// 1-based, in characters.
     pub column: usize,
-    /// Of the same line, 1-based: the character behind the last that belongs to it.
-    pub end_column: usize,
+    /// Of the same line, 1-based: the character behind the last that belongs to it. None where that would tell how long a
+    /// value is.
+    pub end_column: Option<usize>,
     /// The object.
     pub object: Arc<ObjectName>,
     /// What was found.

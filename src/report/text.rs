@@ -30,11 +30,8 @@ pub fn write_faults(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 /// # Errors
 /// Where the writer fails.
 pub fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    for Ignored { finding, line, reason } in &report.ignored {
-        let LocatedFinding { file, finding, .. } = finding;
-        let rule = [finding.policy.as_deref().unwrap_or(""), finding.rule.as_deref().unwrap_or("")].join("/");
-        let pointer = ShownPointer(&finding.pointer).text();
-        writeln!(out, "{GREEN}ignored{RESET}: {}:{line}: {rule} ({pointer}): {reason}", Path(file))?;
+    for ignored in &report.ignored {
+        writeln!(out, "{GREEN}ignored{RESET}: {}", IgnoredLine(ignored))?;
     }
     report.warnings.iter().try_for_each(|warning| writeln!(out, "{YELLOW}warning{RESET}: {}", FaultLine(warning)))?;
     for exception in &report.exceptions {
@@ -151,6 +148,18 @@ impl fmt::Display for Path<'_> {
                 write!(f, "{character}")
             }
         })
+    }
+}
+
+/// What a comment sets aside: `path:line: policy/rule (pointer): why`.
+pub(super) struct IgnoredLine<'i>(pub(super) &'i Ignored);
+
+impl fmt::Display for IgnoredLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ignored { finding: located, line, reason } = self.0;
+        let rule = located.decided_by().unwrap_or_default();
+        let pointer = ShownPointer(&located.finding.pointer).text();
+        write!(f, "{}:{line}: {rule} ({pointer}): {reason}", Path(&located.file))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Comments that set findings aside.
 
 use insta::assert_snapshot;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::Folder;
 
@@ -160,4 +160,87 @@ fn a_reason_that_holds_a_credential_is_not_shown() {
     let content = pod(&format!("        # secretfence: ignore test/no-env see {reason}\n"), "", "");
     let report = report(&content).to_string();
     assert!(report.contains("<masked>") && !report.contains("PQx0d"), "{report}");
+}
+
+/// A pod of which one reference of two is set aside, and a comment that sets nothing aside.
+fn set_aside() -> Folder {
+    let comments =
+        "        # secretfence: ignore test/no-env the <vendor's> image\n        # secretfence: ignore test/gone x\n";
+    Folder::with(&pod(comments, "", "")).rules(DENY)
+}
+
+#[test]
+fn sarif_has_it_as_suppressed_in_the_source() {
+    let run = crate::sarif::run(&set_aside(), &["-p", "policy.yaml", "pod.yaml"]);
+    let results = run["results"].as_array().unwrap();
+    assert_eq!(results.len(), 2);
+    assert!(results[0]["suppressions"].is_null(), "{}", results[0]);
+    assert_eq!(
+        results[1]["suppressions"],
+        json!([{
+            "kind": "inSource", "status": "accepted", "justification": "the <vendor's> image",
+            "location": {"physicalLocation": {"artifactLocation": {"uri": "pod.yaml"}, "region": {"startLine": 9}}},
+        }])
+    );
+    assert_eq!((&results[1]["ruleId"], &results[1]["level"]), (&json!("test/no-env"), &json!("error")));
+    let notes = &run["invocations"][0]["toolExecutionNotifications"];
+    assert_eq!((&notes[0]["level"], &notes[1]), (&json!("warning"), &Value::Null));
+    assert_eq!(run["invocations"][0]["exitCode"], 1);
+}
+
+#[test]
+fn junit_skips_it_and_says_why() {
+    let shown = set_aside().check(&["--format", "junit", "pod.yaml"]);
+    crate::junit::assert_valid(shown.split_once("--- stdout\n").unwrap().1);
+    assert_snapshot!(shown, @r#"
+    exit: 1
+    --- stdout
+    <?xml version="1.0" encoding="UTF-8"?>
+    <testsuites name="secretfence" tests="2" failures="1" errors="0">
+      <testsuite name="pod.yaml" tests="2" failures="1" errors="0" skipped="1">
+        <testcase classname="pod.yaml" name="Pod default/web /spec/containers/0/env/1 [test/no-env] in document 0">
+          <failure type="test/no-env" message="denied: container &quot;api&quot; takes Secret &quot;db&quot; key &quot;b&quot; as env B (/spec/containers/0/env/1): mount it as a file [test/no-env]">pod.yaml:13:11: denied: container &quot;api&quot; takes Secret &quot;db&quot; key &quot;b&quot; as env B (/spec/containers/0/env/1): mount it as a file [test/no-env]</failure>
+        </testcase>
+        <testcase classname="pod.yaml" name="Pod default/web /spec/containers/0/env/0 [test/no-env] in document 0">
+          <skipped message="ignored (the &lt;vendor's&gt; image): denied: container &quot;api&quot; takes Secret &quot;db&quot; key &quot;a&quot; as env A (/spec/containers/0/env/0): mount it as a file [test/no-env]">pod.yaml:11:11: ignored (the &lt;vendor's&gt; image): denied: container &quot;api&quot; takes Secret &quot;db&quot; key &quot;a&quot; as env A (/spec/containers/0/env/0): mount it as a file [test/no-env]</skipped>
+        </testcase>
+      </testsuite>
+      <testsuite name="the check itself" tests="0" failures="0" errors="0" skipped="0">
+        <system-out>warning: pod.yaml:10:9: the comment names rule &quot;gone&quot;, which policy &quot;test&quot; does not have: correct it, or remove it
+    1 file, 1 workload: 1 denied, 0 warned, 0 swapped, 1 allowed; 1 ignored</system-out>
+      </testsuite>
+    </testsuites>
+    "#);
+}
+
+#[test]
+fn github_annotates_what_is_wrong_with_a_comment_and_not_what_it_sets_aside() {
+    assert_snapshot!(set_aside().check(&["--format", "github", "pod.yaml"]), @r#"
+    exit: 1
+    --- stdout
+    ::error file=pod.yaml,line=13,col=11,endLine=13,endColumn=66,title=Pod default/web%3A secretKeyRef::denied: container "api" takes Secret "db" key "b" as env B (/spec/containers/0/env/1): mount it as a file [test/no-env]
+    ::warning file=pod.yaml,line=10,col=9,endLine=10,title=a comment sets nothing aside::pod.yaml: the comment names rule "gone", which policy "test" does not have: correct it, or remove it
+    ::group::secretfence: 1 file, 1 workload: 1 denied, 0 warned, 0 swapped, 1 allowed; 1 ignored
+    ignored: pod.yaml:9: test/no-env (/spec/containers/0/env/0): the <vendor's> image
+    ::endgroup::
+    "#);
+}
+
+#[test]
+fn what_a_baseline_knows_and_a_comment_sets_aside_is_not_gone() {
+    let folder = Folder::with(&pod("", "", "")).rules(DENY);
+    let known = folder.json(&["-p", "policy.yaml", "pod.yaml"]).to_string();
+    let content = pod("        # secretfence: ignore test/no-env it is a test\n", "", "");
+    let folder = folder.file("known.json", known).file("pod.yaml", content);
+    let report = folder.json(&["-p", "policy.yaml", "--baseline", "known.json", "pod.yaml"]);
+    let summary = &report["summary"];
+    assert_eq!((&summary["baseline"], &summary["ignored"], &summary["denied"]), (&json!(1), &json!(1), &json!(0)));
+    assert_eq!((&report["gone"], &report["ignored"][0]["known"]), (&json!([]), &json!(true)));
+    let run = crate::sarif::run(&folder, &["-p", "policy.yaml", "--baseline", "known.json", "pod.yaml"]);
+    let both: Vec<&Value> =
+        run["results"][1]["suppressions"].as_array().unwrap().iter().map(|its| &its["kind"]).collect();
+    assert_eq!(both, ["external", "inSource"]);
+    // It is no part of the next baseline: without the comment it is new.
+    let folder = folder.file("known.json", report.to_string()).file("pod.yaml", pod("", "", ""));
+    assert_eq!(folder.json(&["-p", "policy.yaml", "--baseline", "known.json", "pod.yaml"])["summary"]["denied"], 1);
 }

@@ -288,3 +288,33 @@ fn a_huge_name_in_a_pointer_of_a_custom_resource_is_cut_in_words_and_exact_in_js
     assert!(finding["message"].as_str().unwrap().len() < 800);
     assert_eq!((finding["line"].as_u64(), finding["column"].as_u64()), (Some(6), Some(48)));
 }
+
+#[test]
+fn no_report_tells_how_long_a_value_is() {
+    let pod = |container: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: a}}, spec: {{containers: [{{name: a, {container}}}]}}}}\n"
+        )
+    };
+    let rules = "[{name: all, on: [any, clear], action: deny}]";
+    for layout in [
+        pod("env: [{name: A, value: VALUE}]"),
+        pod("env: [{value: VALUE, name: A}]"),
+        pod("args: [run, VALUE]"),
+        pod("lifecycle: {preStop: {httpGet: {port: 80, httpHeaders: [{value: VALUE, name: A}]}}}"),
+        pod("env: [{name: A, value: \"vault:secret/data/VALUE#key\"}]"),
+        "{apiVersion: v1, kind: Secret, metadata: {name: a}, stringData: {password: VALUE}}\n".to_owned(),
+        "apiVersion: v1\nkind: Secret\nmetadata:\n  name: a\ndata:\n  password: VALUE\n  other: VALUE\n".to_owned(),
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  url: VALUE # of the queue\n".to_owned(),
+        "{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"name\": \"a\"}, \"data\": {\"url\": \"VALUE\"}}\n".to_owned(),
+    ] {
+        for format in FORMATS {
+            let shown = |value: &str| {
+                Folder::with(&layout.replace("VALUE", value)).rules(rules).check(&["--format", format, "pod.yaml"])
+            };
+            let (short, long) = (shown("amqp://shop:8fk2PQx0d@queue"), shown("amqp://shop:8fk2PQx0d8fk2PQx0d8fk2@queue"));
+            assert!(short.starts_with("exit: 1\n"), "{short}");
+            assert!(short == long, "{short}\n{long}");
+        }
+    }
+}

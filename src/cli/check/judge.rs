@@ -10,7 +10,7 @@ use crate::fence::kind::Kind;
 use crate::fence::name::Shown;
 use crate::fence::{Evaluation, Facts, Finding, Judgement, ObjectError, PolicySet, Question};
 use crate::manifest::{self, Document, ManifestError, Object, Position};
-use crate::report::excerpt::Excerpt;
+use crate::report::excerpt::{self, Excerpt};
 use crate::report::{Counts, Fault, Ignored, LocatedFinding, ObjectName};
 
 /// What judges files: the same for all of them.
@@ -171,7 +171,7 @@ impl Reading<'_> {
             document: Arc::clone(&place.address),
             line: position.line,
             column: position.column,
-            end_column: end_column(document, self.bytes, &pointer, position),
+            end_column: end_column(document, self.bytes, finding.kind, &pointer, position),
             object: Arc::clone(&place.name),
             finding,
             excerpt,
@@ -209,14 +209,10 @@ struct Located {
     name: Arc<ObjectName>,
 }
 
-/// Where what stands at the pointer ends on its first line: behind its last character, as a column. At least one character
-/// of every place is shown.
-fn end_column(document: &Document<'_>, source: &[u8], pointer: &str, at: Position) -> usize {
-    // An alias stands elsewhere than what it names.
-    let end = document.span(pointer).map_or(at.offset, |span| span.bytes.end.min(source.len()));
-    let rest = source.get(at.offset..end).unwrap_or_default();
-    let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
-    at.column + String::from_utf8_lossy(line).chars().count().max(1)
+/// Where what stands at the pointer ends on its first line, as a column.
+fn end_column(document: &Document<'_>, source: &[u8], kind: &str, pointer: &str, at: Position) -> Option<usize> {
+    let shown = &source[excerpt::shown(document, source, kind, pointer, at)?];
+    Some(at.column + String::from_utf8_lossy(shown).chars().count().max(1))
 }
 
 /// In the order of the object: indices by number.
