@@ -44,7 +44,7 @@ pub struct Place<'s> {
 /// A rule that shall not decide a reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetAside {
-    /// The reference's pointer: in the object, or from the pod on in a [`Place`].
+    /// The reference's pointer: in the object, or from the pod on in a `Place`.
     pub pointer: String,
     /// The policy's name.
     pub policy: String,
