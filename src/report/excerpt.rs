@@ -221,6 +221,9 @@ fn tokens(document: &Document<'_>, source: &[u8], kind: &str, pointer: &str) -> 
 /// What stands at the pointer, from its place on, as far as its line goes; and no further than its end may be told: behind a
 /// value that is masked every column would tell how long that is.
 pub fn shown(document: &Document<'_>, source: &[u8], kind: &str, pointer: &str, at: Position) -> Option<Range<usize>> {
+    if at.offset > source.len() {
+        return None;
+    }
     let line = line_around(source, at.offset);
     // An alias stands elsewhere than what it names; what is not there has no end.
     let Some(span) = document.span(pointer).filter(|span| span.bytes.start == at.offset) else {
