@@ -25,6 +25,8 @@ mod crowd;
 mod denials;
 #[path = "cluster/figures.rs"]
 mod figures;
+#[path = "cluster/fixed_corpus.rs"]
+mod fixed_corpus;
 #[path = "cluster/guarded.rs"]
 mod guarded;
 #[path = "cluster/guide.rs"]
@@ -41,6 +43,8 @@ mod objects;
 mod other_webhooks;
 #[path = "cluster/outages.rs"]
 mod outages;
+#[path = "support/program.rs"]
+mod program;
 #[path = "cluster/proxy.rs"]
 mod proxy;
 #[path = "cluster/reach.rs"]
@@ -49,6 +53,8 @@ mod reach;
 mod served_corpus;
 #[path = "cluster/served_templates.rs"]
 mod served_templates;
+#[path = "support/swap_all.rs"]
+mod swap_all;
 #[path = "cluster/templates.rs"]
 mod templates;
 #[path = "cluster/updates.rs"]

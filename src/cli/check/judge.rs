@@ -198,7 +198,7 @@ impl Reading<'_> {
             file: Arc::clone(self.name),
             document: Some(error.document.to_string()),
             place: Some((error.line, error.column)),
-            message: error.problem.to_string(),
+            message: error.problem.told_by("check"),
         });
     }
 }

@@ -134,7 +134,7 @@ impl Work<'_> {
         let manifest = manifest::parse(bytes);
         for error in &manifest.errors {
             let place = Some((error.line, error.column));
-            self.fault(Some(error.document.to_string()), place, error.problem.to_string());
+            self.fault(Some(error.document.to_string()), place, error.problem.told_by("fix"));
         }
         let (mut comments, mistakes) = Comments::read(bytes, &manifest);
         // Whoever wrote it wants something left alone: so the file is.
@@ -146,7 +146,7 @@ impl Work<'_> {
                 Ok(objects) => objects.iter().for_each(|object| self.object(document, object, &mut comments)),
                 Err(error) => {
                     let place = Some((error.line, error.column));
-                    self.fault(Some(document.index.to_string()), place, error.problem.to_string());
+                    self.fault(Some(document.index.to_string()), place, error.problem.told_by("fix"));
                 }
             }
         }
