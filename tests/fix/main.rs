@@ -8,6 +8,7 @@ mod corpus;
 mod docs;
 mod files;
 mod held;
+mod ignored;
 mod interrupted;
 mod keys;
 mod layout;
