@@ -1,0 +1,4 @@
+//! placeholder
+pub mod issue;
+pub mod plan;
+pub mod secret;
