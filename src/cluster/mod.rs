@@ -14,10 +14,12 @@
 pub mod certificates;
 mod client;
 mod error;
+mod events;
 mod kept;
 mod list;
 mod needs;
 mod news;
+mod registration;
 mod role;
 mod snapshot;
 mod unit;
@@ -27,8 +29,13 @@ mod wire;
 
 pub use client::{Caller, ConnectError, Connection, Credentials};
 pub use error::WatchError;
+pub use events::{Events, OwnPod, Reason};
 pub use kept::Known;
 pub use needs::{Needs, Resource, Topic};
+pub use registration::{
+    Breadth, Configuration, Drift, Problem, Registration, RegistrationError, RegistrationObserver, ServiceAddress,
+    Wanted,
+};
 pub use role::cluster_role;
 pub use snapshot::{ReadError, Snapshot};
 pub use unit::Progress;
