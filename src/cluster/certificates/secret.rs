@@ -69,6 +69,16 @@ pub struct Stored {
     pub served: Option<Served>,
 }
 
+/// What came of reading a Secret.
+pub struct Read {
+    /// For the plan.
+    pub held: Held,
+    /// What can be gone on from.
+    pub stored: Option<Arc<Stored>>,
+    /// The authorities of one that cannot.
+    pub broken: Vec<Authority>,
+}
+
 /// What an object is beside its data.
 #[derive(Clone, Copy, Debug)]
 pub struct Wrapping<'a> {
@@ -128,21 +138,29 @@ impl Authority {
     }
 }
 
+impl Read {
+    /// With nothing in it.
+    pub fn of(held: Held) -> Read {
+        Read { held, stored: None, broken: Vec::new() }
+    }
+}
+
 impl Stored {
     /// Reads a Secret. Ours, where it can be gone on from.
-    pub fn read(wrapping: Wrapping<'_>, data: &Data<'_>, names: &Names) -> (Held, Option<Arc<Stored>>) {
+    pub fn read(wrapping: Wrapping<'_>, data: &Data<'_>, names: &Names) -> Read {
         if let Some(why) = foreign(wrapping, data) {
-            return (Held::Foreign(why), None);
+            return Read::of(Held::Foreign(why));
         }
         let texts = KEYS.map(|key| data.get(key).map(|bytes| std::str::from_utf8(bytes).unwrap_or_default().trim()));
         if texts.iter().all(|text| text.is_none_or(str::is_empty)) && data.values().all(|bytes| bytes.is_empty()) {
-            return (Held::Empty, None);
+            return Read::of(Held::Empty);
         }
         let [authorities, authority_key, leaf, leaf_key] = texts.map(Option::unwrap_or_default);
         let authorities: Vec<Authority> = Authority::bundle(authorities).into_iter().flatten().collect();
         let corrupt = |why: &str| {
-            let authorities = authorities.iter().map(|authority| authority.certificate).collect();
-            (Held::Corrupt { why: why.to_owned(), authorities }, None)
+            let certificates = authorities.iter().map(|authority| authority.certificate).collect();
+            let held = Held::Corrupt { why: why.to_owned(), authorities: certificates };
+            Read { held, stored: None, broken: authorities.clone() }
         };
         let Some(signer) = authorities.first() else {
             return corrupt("ca.crt holds no authority that can be read");
@@ -158,7 +176,22 @@ impl Stored {
             leaf: served.as_ref().map(|served| served.leaf).map_err(Clone::clone),
         };
         let stored = Stored { contents: contents.clone(), authorities, authority_key, served: served.ok() };
-        (Held::Ours(contents), Some(Arc::new(stored)))
+        Read { held: Held::Ours(contents), stored: Some(Arc::new(stored)), broken: Vec::new() }
+    }
+
+    /// Of its parts; None without an authority.
+    pub(super) fn new(
+        authorities: Vec<Authority>,
+        authority_key: PrivateKey,
+        served: Option<Served>,
+    ) -> Option<Stored> {
+        let (signer, others) = authorities.split_first()?;
+        let contents = Contents {
+            signer: signer.certificate,
+            others: others.iter().map(|authority| authority.certificate).collect(),
+            leaf: served.as_ref().map(|served| served.leaf).ok_or(None),
+        };
+        Some(Stored { contents, authorities, authority_key, served })
     }
 
     /// All trusted authorities, as the `caBundle` has them.
@@ -181,7 +214,7 @@ impl Stored {
 }
 
 impl Served {
-    fn read(
+    pub(super) fn read(
         certificate: &str,
         key: &str,
         authorities: &[Authority],
