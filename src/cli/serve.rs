@@ -1,5 +1,7 @@
 //! `secretfence serve`: arguments, resolved to settings, run.
 
+mod registration;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -12,6 +14,8 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
+
+use registration::ClusterArguments;
 
 use crate::cluster::Connection;
 use crate::policy_dir;
@@ -76,6 +80,9 @@ pub struct ServeArguments {
     /// A name that a client's certificate must have; may be repeated [default: any of --client-ca]
     #[arg(long, env = "SECRETFENCE_CLIENT_NAME", value_name = "NAME", value_delimiter = ',')]
     client_name: Vec<String>,
+
+    #[command(flatten)]
+    cluster: ClusterArguments,
 
     /// How log lines are written, on standard error
     #[arg(long, env = "SECRETFENCE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
@@ -182,6 +189,7 @@ impl ServeArguments {
         } else {
             PolicySource::Paths(self.policies)
         };
+        let registration = self.cluster.registration(false)?;
         if self.max_connections == 0 {
             bail!("--max-connections 0 would serve nobody");
         }
@@ -196,6 +204,7 @@ impl ServeArguments {
             clients,
             policies,
             cluster: Connection { kubeconfig: self.kubeconfig, ..Connection::default() },
+            registration,
             limits: Limits {
                 max_body: self.max_body,
                 max_in_flight: self.max_in_flight,

@@ -31,6 +31,7 @@ pub struct Metrics {
     durations: [Histogram; Webhook::ALL.len()],
     verdicts: IntCounterVec,
     policy_reloads: IntCounterVec,
+    policy_reload_failed: IntGauge,
     policy_set_info: IntGaugeVec,
     certificate_reloads: IntCounterVec,
     certificate_expiry: Gauge,
@@ -40,6 +41,7 @@ pub struct Metrics {
     connections: IntGauge,
     watch_events: IntGaugeVec,
     watch_delays: HistogramVec,
+    registration_drift: IntGaugeVec,
     /// The policies and rules that have series, so that those of a set that is gone can be dropped.
     verdict_labels: Mutex<BTreeSet<[String; 4]>>,
 }
@@ -108,6 +110,11 @@ impl Metrics {
                 )?,
                 &["success", "failure"],
             ),
+            policy_reload_failed: gauge(
+                &registry,
+                "secretfence_policy_reload_failed",
+                "Whether the last reload of the policies failed, so that an older set serves.",
+            )?,
             policy_set_info: gauges(
                 &registry,
                 "secretfence_policy_set_info",
@@ -163,6 +170,12 @@ impl Metrics {
                 registry.register(Box::new(delays.clone()))?;
                 delays
             },
+            registration_drift: gauges(
+                &registry,
+                "secretfence_registration_drift",
+                "Whether what is registered is less than what has to be, where that is watched.",
+                &["configuration", "problem"],
+            )?,
             verdict_labels: Mutex::default(),
             registry,
         })
@@ -209,6 +222,7 @@ impl Metrics {
     /// Counts a reload of the policies.
     pub fn policies_reloaded(&self, good: bool) {
         self.policy_reloads.with_label_values(&[result_name(good)]).inc();
+        self.policy_reload_failed.set(i64::from(!good));
     }
 
     /// Counts a reload of the certificate.
@@ -224,6 +238,11 @@ impl Metrics {
     /// How long what watches hear takes until it is judged by, by resource.
     pub fn watch_delays(&self) -> HistogramVec {
         self.watch_delays.clone()
+    }
+
+    /// What is wrong with what is registered: 0 or 1, by configuration and problem.
+    pub fn registration_drift(&self) -> IntGaugeVec {
+        self.registration_drift.clone()
     }
 
     /// Says when the certificate that serves ends, in seconds since 1970.

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use jiff::Timestamp;
 
-use super::Shared;
+use super::{Shared, registration};
 use crate::cluster::Progress;
 
 /// `/livez`, `/readyz`, `/metrics` and `/certificate`.
@@ -47,6 +47,9 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
             (true, Some(why)) => writeln!(text, "[-]watch {name} stands, what it knew serves: {why}"),
             (false, why) => writeln!(text, "[-]watch {name} {}", why.as_deref().unwrap_or("not listed yet")),
         };
+    }
+    if let Some(its) = &shared.registration {
+        registration::tell(its, &mut text);
     }
     let is_serving = shared.shutdown.is_serving();
     let status = if is_serving && is_ready {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
 
 use super::error::CertificateError;
 use super::settings::{CertificateSource, ClientAuthority, TlsMinVersion};
@@ -62,6 +63,11 @@ impl Certificates {
     /// SHA-256 of the serving certificate.
     pub(super) fn fingerprint(&self) -> String {
         self.read().identity.fingerprint.clone()
+    }
+
+    /// The serving certificate and its intermediates.
+    pub(super) fn chain(&self) -> Vec<CertificateDer<'static>> {
+        self.read().identity.chain.clone()
     }
 
     /// The authority to trust, where this process made it.

@@ -12,12 +12,14 @@ mod listener;
 mod policies;
 mod pulse;
 pub mod quantity;
+mod registration;
 mod room;
 mod routes;
 mod self_signed;
 mod settings;
 mod shutdown;
 mod tls;
+mod trust;
 mod uid;
 
 use std::convert::Infallible;
@@ -25,7 +27,7 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZero;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use hyper::service::{Service, service_fn};
@@ -40,8 +42,11 @@ use tokio_rustls::server::TlsStream;
 pub use error::{CertificateError, ServeError};
 pub use fingerprint::UnwatchableError;
 pub use self_signed::SelfSigned;
-pub use settings::{CertificateSource, ClientAuthority, Limits, PolicySource, Settings, TlsMinVersion};
+pub use settings::{
+    CertificateSource, ClientAuthority, Limits, PolicySource, RegistrationSettings, Settings, TlsMinVersion,
+};
 
+use crate::cluster::Registration;
 use crate::telemetry::{Metrics, ReviewLog};
 use body::Buffers;
 use certificates::Certificates;
@@ -88,6 +93,8 @@ struct Shared {
     /// Who judges a big body.
     judges: Arc<Semaphore>,
     buffers: Arc<Buffers>,
+    /// What is registered, where that is looked after.
+    registration: Option<Registration>,
 }
 
 impl Server {
@@ -107,8 +114,11 @@ impl Server {
         let (certificates, certificate_seen) =
             Certificates::load(settings.certificate, settings.clients, settings.tls_min_version)?;
         metrics.certificate_serves(certificates.state().0);
-        let (policies, policies_seen) = Policies::load(settings.policies, settings.cluster, &metrics)?;
-        let shared = Shared {
+        let (policies, policies_seen) = Policies::load(settings.policies, settings.cluster.clone(), &metrics)?;
+        let (wanted, cluster) = (settings.registration, settings.cluster);
+        let shared = Arc::new_cyclic(|shared| Shared {
+            registration: wanted
+                .map(|wanted| registration::start(wanted, &cluster, metrics.registration_drift(), Weak::clone(shared))),
             limits,
             policies,
             certificates,
@@ -118,8 +128,8 @@ impl Server {
             room: Room::new(&limits),
             judges: Arc::new(Semaphore::new(big_judgements())),
             buffers: Arc::default(),
-        };
-        Ok(Server { shared: Arc::new(shared), reviews, admin, seen: (policies_seen, certificate_seen) })
+        });
+        Ok(Server { shared, reviews, admin, seen: (policies_seen, certificate_seen) })
     }
 
     /// Where reviews are served.
@@ -158,6 +168,9 @@ impl Server {
         let mut serving = JoinSet::new();
         serving.spawn(serve_reviews(Arc::clone(&shared), reviews));
         stop.await;
+        if let Some(registration) = &shared.registration {
+            registration.stop();
+        }
         let limits = shared.limits;
         let end = tokio::time::Instant::now() + limits.shutdown_grace;
         let delay = limits.shutdown_delay.min(limits.shutdown_grace);

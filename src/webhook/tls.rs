@@ -29,6 +29,8 @@ pub(super) struct Identity {
     pub(super) not_after: i64,
     /// SHA-256 of the certificate, in hexadecimal.
     pub(super) fingerprint: String,
+    /// The certificate and its intermediates.
+    pub(super) chain: Vec<CertificateDer<'static>>,
 }
 
 /// Everything that an [`Identity`] is made of, as read.
@@ -86,6 +88,7 @@ impl Identity {
         let leaf = pair.end_entity_cert()?;
         let not_after = not_after(source, leaf)?;
         let fingerprint = Sha256::digest(leaf).iter().map(|byte| format!("{byte:02x}")).collect();
+        let chain = pair.cert.clone();
         seed(&provider, &pair)?;
         let versions = match material.min_version {
             TlsMinVersion::Tls12 => &[&version::TLS13, &version::TLS12][..],
@@ -108,7 +111,7 @@ impl Identity {
         // client authority, and no memory is held for it.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        Ok(Identity { config: Arc::new(config), not_after, fingerprint })
+        Ok(Identity { config: Arc::new(config), not_after, fingerprint, chain })
     }
 }
 
