@@ -1,6 +1,7 @@
 //! The loop: look, serve, plan, write; and again when something changes or is due.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +42,16 @@ pub enum Renewed {
     Authority,
     /// A leaf.
     Leaf,
+}
+
+impl Renewed {
+    /// As metrics have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Renewed::Authority => "authority",
+            Renewed::Leaf => "leaf",
+        }
+    }
 }
 
 /// How it stands.
@@ -380,6 +391,12 @@ impl<T: Trust, O: StatusObserver> Keeper<T, O> {
         }
         self.status = status;
         self.observer.status(&self.status);
+    }
+}
+
+impl<T, O> fmt::Debug for Keeper<T, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keeper").field("secret", &self.store.name).field("status", &self.status).finish_non_exhaustive()
     }
 }
 
