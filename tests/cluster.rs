@@ -47,6 +47,8 @@ mod outages;
 mod proxy;
 #[path = "cluster/reach.rs"]
 mod reach;
+#[path = "cluster/registration.rs"]
+mod registration;
 #[path = "cluster/served_corpus.rs"]
 mod served_corpus;
 #[path = "cluster/served_templates.rs"]
