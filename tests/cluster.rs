@@ -11,6 +11,8 @@ mod across;
 mod api;
 #[path = "cluster/binaries.rs"]
 mod binaries;
+#[path = "cluster/certificates.rs"]
+mod certificates;
 #[path = "cluster/cluster.rs"]
 mod cluster;
 #[path = "cluster/connections.rs"]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::self_signed::SelfSigned;
+use crate::cluster::certificates::Managed;
 use crate::cluster::{Connection, OwnPod, Wanted};
 use crate::fence::policy::PolicySet;
 
@@ -45,6 +46,8 @@ pub enum CertificateSource {
     },
     /// Made by this process.
     SelfSigned(SelfSigned),
+    /// Made by this process or another replica, and kept in a Secret. Needs [`Settings::registration`].
+    Managed(Managed),
 }
 
 /// What has to be registered, and who hears of it.
