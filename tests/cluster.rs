@@ -11,6 +11,8 @@ mod across;
 mod api;
 #[path = "cluster/binaries.rs"]
 mod binaries;
+#[path = "cluster/certificates.rs"]
+mod certificates;
 #[path = "cluster/cluster.rs"]
 mod cluster;
 #[path = "cluster/connections.rs"]
@@ -45,6 +47,8 @@ mod outages;
 mod proxy;
 #[path = "cluster/reach.rs"]
 mod reach;
+#[path = "cluster/registration.rs"]
+mod registration;
 #[path = "cluster/served_corpus.rs"]
 mod served_corpus;
 #[path = "cluster/served_templates.rs"]
