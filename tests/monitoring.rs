@@ -18,6 +18,8 @@ mod api_server;
 mod client;
 #[path = "monitoring/dashboard.rs"]
 mod dashboard;
+#[path = "monitoring/kept.rs"]
+mod kept;
 #[path = "monitoring/manifests.rs"]
 mod manifests;
 #[path = "monitoring/metrics.rs"]
@@ -35,20 +37,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-
-/// Metrics that are asked for and that the program does not have yet, each with what it waits for. As soon as the program has
-/// one, a test says to strike it here: from then on its queries have to return data.
-const NOT_YET: [(&str, &str); 5] = [
-    ("secretfence_authority_expiry_timestamp_seconds", "certificates that the webhook makes by itself"),
-    ("secretfence_certificate_renewals_total", "certificates that the webhook makes by itself"),
-    ("secretfence_certificate_repairs_total", "certificates that the webhook makes by itself"),
-    ("secretfence_policy_reload_failed", "the webhook's look at its own registration"),
-    ("secretfence_registration_drift", "the webhook's look at its own registration"),
-];
-
-fn is_not_yet(query: &str) -> bool {
-    NOT_YET.iter().any(|(name, _)| query.contains(name))
-}
 
 /// Whether a program of Prometheus' package is there. In CI it has to be.
 fn has(program: &str) -> bool {

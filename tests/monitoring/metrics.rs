@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::{NOT_YET, dashboard, files, list, object, read, root, rules, text};
+use crate::{dashboard, files, list, object, read, root, rules, text};
 
 /// What Prometheus adds.
 const OF_THE_TARGET: [&str; 3] = ["job", "namespace", "pod"];
@@ -45,12 +45,7 @@ pub fn assert_the_list_is_whole(exposed: &str) {
         assert!(found.contains_key(*name), "{name} has no sample: let the scene meet it");
         assert!(page.contains(&format!("\n| `{name}` | {kind} | ")), "{name} is a {kind}");
     }
-    let mut expected = listed();
-    for (name, waits_for) in NOT_YET {
-        assert!(!found.contains_key(name), "strike {name} from NOT_YET: there is {waits_for}");
-        assert!(expected.remove(name).is_some(), "{name}");
-    }
-    assert_eq!(found, expected, "metrics and their labels: what the program says, and docs/runbooks/README.md");
+    assert_eq!(found, listed(), "metrics and their labels: what the program says, and docs/runbooks/README.md");
 }
 
 #[test]
@@ -61,12 +56,7 @@ fn the_list_has_every_metric_of_the_code() {
             named.extend(quoted(file.path()));
         }
     }
-    let mut expected: BTreeSet<String> = listed().into_keys().collect();
-    for (name, waits_for) in NOT_YET {
-        assert!(!named.contains(name), "strike {name} from NOT_YET: there is {waits_for}");
-        expected.remove(name);
-    }
-    assert_eq!(named, expected, "what src/ names, and docs/runbooks/README.md");
+    assert_eq!(named, listed().into_keys().collect(), "what src/ names, and docs/runbooks/README.md");
 }
 
 #[test]

@@ -18,17 +18,19 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Asks the server four times a second, under the labels that the ServiceMonitor gives, and has the shipped rules.
-    pub fn of(server: &Server) -> Prometheus {
+    /// Asks the servers four times a second, under the labels that the ServiceMonitor gives, and has the shipped rules.
+    pub fn of(servers: &[&Server]) -> Prometheus {
         let folder = TempDir::new().unwrap();
-        let labels = json!({"job": "secretfence", "namespace": "secretfence", "pod": "secretfence-0"});
+        let targets = servers.iter().enumerate().map(|(number, server)| {
+            let pod = format!("secretfence-{number}");
+            let labels = json!({"job": "secretfence", "namespace": "secretfence", "pod": pod});
+            json!({"targets": [server.admin.to_string()], "labels": labels})
+        });
+        let targets: Vec<Value> = targets.collect();
         let config = json!({
             "global": {"scrape_interval": "250ms", "scrape_timeout": "250ms", "evaluation_interval": "1s"},
             "rule_files": ["rules.yaml"],
-            "scrape_configs": [{
-                "job_name": "secretfence",
-                "static_configs": [{"targets": [server.admin.to_string()], "labels": labels}],
-            }],
+            "scrape_configs": [{"job_name": "secretfence", "static_configs": targets}],
         });
         std::fs::write(folder.path().join("prometheus.yaml"), config.to_string()).unwrap();
         std::fs::write(folder.path().join("rules.yaml"), rules::spec().to_string()).unwrap();
@@ -48,7 +50,7 @@ impl Prometheus {
         let ready = || (prometheus.get("/-/ready", &[])?.0 == 200).then_some(());
         assert!(eventually(ready).is_some(), "{}", prometheus.log());
         // It takes some seconds until it asks for the first time.
-        let asked = || (prometheus.query("up") == [1.0]).then_some(());
+        let asked = || (prometheus.query("up") == vec![1.0; servers.len()]).then_some(());
         assert!(eventually(asked).is_some(), "{}", prometheus.log());
         prometheus
     }
