@@ -31,6 +31,8 @@ mod figures;
 mod guarded;
 #[path = "cluster/guide.rs"]
 mod guide;
+#[path = "cluster/installers.rs"]
+mod installers;
 #[path = "cluster/kubectl.rs"]
 mod kubectl;
 #[path = "cluster/live_check.rs"]
@@ -43,6 +45,8 @@ mod objects;
 mod other_webhooks;
 #[path = "cluster/outages.rs"]
 mod outages;
+#[path = "cluster/own_pods.rs"]
+mod own_pods;
 #[path = "cluster/proxy.rs"]
 mod proxy;
 #[path = "cluster/reach.rs"]

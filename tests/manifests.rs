@@ -18,16 +18,30 @@ use serde_json::{Value, json};
 /// The ways to register, each a folder.
 const REGISTRATIONS: [&str; 2] = ["opt-in", "cluster-wide"];
 
+/// What kustomize composes: what is installed, and components.
+const FOLDERS: [&str; 9] = [
+    "base",
+    "opt-in",
+    "cluster-wide",
+    "managed-certificates",
+    "own-certificate",
+    "cert-manager",
+    "cluster-access",
+    "critical",
+    "host-network",
+];
+
 const CONFIGURATIONS: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
 const MODE: &str = "secretfence.dev/mode";
 
 #[test]
 fn every_file_is_one_that_kubectl_reads_and_is_named_by_its_kustomization() {
-    for folder in ["base", "opt-in", "cluster-wide", "cert-manager"] {
+    for folder in FOLDERS {
         let kustomization = &objects(&format!("{folder}/kustomization.yaml"))[0];
         let mut named = BTreeSet::from(["kustomization.yaml".to_owned()]);
-        let lists = ["/resources", "/patches", "/configMapGenerator"].map(|list| kustomization.pointer(list));
+        let lists =
+            ["/resources", "/components", "/patches", "/configMapGenerator"].map(|list| kustomization.pointer(list));
         for entry in lists.into_iter().flatten().flat_map(|list| list.as_array().unwrap()) {
             let files = entry["files"].as_array().cloned().unwrap_or_default();
             named.extend(entry.as_str().map(str::to_owned));
@@ -215,7 +229,7 @@ fn a_change_of_policy_is_a_rollout_that_stops_where_the_policy_is_bad() {
 
 #[test]
 fn the_deployment_starts_the_program_with_flags_that_it_has() {
-    let deployment = find(&base(), "Deployment");
+    let deployment = with_own_certificate();
     let container = container(&deployment);
     let arguments: Vec<_> = container["args"].as_array().unwrap().iter().map(text).collect();
     assert_eq!(arguments[0], "serve");
@@ -240,6 +254,9 @@ fn the_deployment_starts_the_program_with_flags_that_it_has() {
     let grace = seconds("shutdown_grace");
     assert!(seconds("shutdown_delay") < grace, "what came last is still answered");
     assert_eq!(pod(&deployment)["terminationGracePeriodSeconds"], grace + 5);
+    let started = &container["startupProbe"];
+    assert_eq!(started["httpGet"], container["livenessProbe"]["httpGet"]);
+    assert_eq!(started["periodSeconds"], 1, "what is ready is not kept waiting");
     assert_eq!(container["readinessProbe"]["httpGet"], json!({"path": "/readyz", "port": "admin"}));
     assert_eq!(container["livenessProbe"]["httpGet"], json!({"path": "/livez", "port": "admin"}));
 }
@@ -269,6 +286,62 @@ fn the_pod_has_no_right_that_it_does_not_need() {
     assert_eq!(labels["pod-security.kubernetes.io/enforce"], "restricted");
     let bound = base().into_iter().filter(|object| text(&object["kind"]).ends_with("RoleBinding")).count();
     assert_eq!(bound, 0, "nothing of the API is needed");
+    assert_eq!(with_own_certificate()["spec"]["template"]["spec"]["automountServiceAccountToken"], false);
+    let memory = |which: &str| {
+        let amount = text(&container(&deployment)["resources"][which]["memory"]).to_owned();
+        secretfence::webhook::quantity::bytes(&amount).unwrap()
+    };
+    // The defaults of --max-in-flight and --max-connections, and what docs/performance.md measures of a connection and at rest.
+    assert!(memory("limits") > (64 << 20) + 4096 * (28 << 10) + 20_000_000);
+    assert!(memory("requests") > 51_000_000);
+}
+
+#[test]
+fn certificates_that_it_makes_take_one_secret_and_two_registrations() {
+    let rights = objects("managed-certificates/rights.yaml");
+    let secret = objects("managed-certificates/secret.yaml").remove(0);
+    let role = find(&rights, "Role");
+    let name = &secret["metadata"]["name"];
+    assert_eq!(
+        role["rules"],
+        json!([
+            {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [name], "verbs": ["get", "list", "watch", "update"]},
+            {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
+            {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+        ])
+    );
+    assert!(secret.get("data").is_none() && secret.get("stringData").is_none(), "what is set here is put back");
+    let registrations = objects("opt-in/registrations.yaml");
+    let rule = |kind: &str| {
+        let resource = format!("{}s", kind.to_lowercase());
+        let name = find(&registrations, kind)["metadata"]["name"].clone();
+        let verbs = ["get", "list", "watch", "update"];
+        json!({"apiGroups": ["admissionregistration.k8s.io"], "resources": [resource], "resourceNames": [name], "verbs": verbs})
+    };
+    assert_eq!(find(&rights, "ClusterRole")["rules"], json!(CONFIGURATIONS.map(rule)));
+    let account = find(&base(), "ServiceAccount")["metadata"].clone();
+    let subject = json!({"kind": "ServiceAccount", "name": account["name"], "namespace": account["namespace"]});
+    for (binding, role) in [("RoleBinding", "Role"), ("ClusterRoleBinding", "ClusterRole")] {
+        let binding = find(&rights, binding);
+        assert_eq!(binding["subjects"], json!([subject]));
+        assert_eq!(binding["roleRef"]["kind"], role);
+        assert_eq!(binding["roleRef"]["name"], find(&rights, role)["metadata"]["name"]);
+    }
+    for object in [&secret, &role, &find(&rights, "RoleBinding")] {
+        assert_eq!(object["metadata"]["namespace"], account["namespace"]);
+    }
+    let managed = patched(find(&base(), "Deployment"), "managed-certificates/deployment.yaml");
+    assert_eq!(pod(&managed)["automountServiceAccountToken"], true);
+    let arguments = container(&managed)["args"].as_array().unwrap();
+    assert!(
+        arguments.contains(&json!("--manage-certificates"))
+            && !arguments.iter().any(|its| text(its).starts_with("--tls"))
+    );
+    let field = |name: &str| {
+        let variables = container(&managed)["env"].as_array().unwrap();
+        variables.iter().find(|its| its["name"] == name).unwrap()["valueFrom"]["fieldRef"]["fieldPath"].clone()
+    };
+    assert_eq!([field("POD_NAME"), field("POD_NAMESPACE")], ["metadata.name", "metadata.namespace"]);
 }
 
 #[test]
@@ -334,7 +407,7 @@ fn the_certificate_is_for_the_service_and_where_the_deployment_looks() {
     let service = find(&base(), "Service");
     let name = format!("{}.{}.svc", text(&service["metadata"]["name"]), text(&service["metadata"]["namespace"]));
     assert_eq!(certificate["spec"]["dnsNames"][0], name);
-    assert_eq!(certificate["spec"]["secretName"], volume(&find(&base(), "Deployment"), "tls")["secret"]["secretName"]);
+    assert_eq!(certificate["spec"]["secretName"], volume(&with_own_certificate(), "tls")["secret"]["secretName"]);
 
     let issuer = named(text(&certificate["spec"]["issuerRef"]["name"]), "Issuer");
     let authority = named("secretfence-authority", "Certificate");
@@ -384,36 +457,61 @@ fn kustomize_composes_either_registration_with_the_certificate() {
         assert_eq!(policies["data"].as_object().unwrap().len(), 1);
         assert_eq!(volume(&find(&alone, "Deployment"), "policies")["configMap"]["name"], name);
 
-        let manifests = "../secretfence/manifests";
-        let both = format!("resources: [{manifests}/{registration}]\ncomponents: [{manifests}/cert-manager]\n");
-        let composed = beside.render(&both);
+        let composed = beside.render(&kustomization(registration, &["cert-manager"]));
         for kind in CONFIGURATIONS {
             let (with, without) = (find(&composed, kind), find(&alone, kind));
             assert_eq!(with["metadata"]["annotations"]["cert-manager.io/inject-ca-from"], "secretfence/secretfence");
             assert_eq!(with["webhooks"], without["webhooks"]);
         }
-        assert_eq!(composed.len(), alone.len() + 4);
+        // Two Issuers and two Certificates, in the place of a Secret and the rights to it.
+        let of_managed = objects("managed-certificates/rights.yaml").len() + 1;
+        assert_eq!(composed.len(), alone.len() + 4 - of_managed);
+        assert!(!composed.iter().any(|object| object["kind"] == "Secret"
+            || text(&object["kind"]).ends_with("Binding") && object.get("roleRef").is_some()));
     }
 }
 
+/// A certificate from elsewhere leaves what there is without any: no token, no rights, nobody called.
 #[test]
-fn the_way_to_the_api_server_comes_with_a_component_and_with_nothing_else() {
+fn the_way_to_the_api_server_goes_with_the_managed_certificates_and_comes_with_a_component() {
     let Some(beside) = beside_a_clone() else { return };
     let token = |rendered: &[Value]| pod(&find(rendered, "Deployment"))["automountServiceAccountToken"].clone();
     let egress = |rendered: &[Value]| find(rendered, "NetworkPolicy")["spec"]["egress"].clone();
-    let manifests = "../secretfence/manifests";
+    let ports = json!([{"port": 443, "protocol": "TCP"}, {"port": 6443, "protocol": "TCP"}]);
     for registration in REGISTRATIONS {
-        let alone = rendered(&path(registration));
-        assert_eq!((token(&alone), egress(&alone)), (json!(false), Value::Null));
-        let resources = format!("resources: [{manifests}/{registration}]\n");
-        let composed = beside.render(&format!("{resources}components: [{manifests}/cluster-access]\n"));
-        assert_eq!(token(&composed), true);
-        let ports = json!([{"port": 443, "protocol": "TCP"}, {"port": 6443, "protocol": "TCP"}]);
-        assert_eq!(egress(&composed), json!([{"ports": ports}]));
-        let changed = |object: &&Value| !alone.contains(object);
-        let changed: Vec<_> = composed.iter().filter(changed).map(|object| text(&object["kind"])).collect();
+        let managed = rendered(&path(registration));
+        assert_eq!((token(&managed), egress(&managed)), (json!(true), json!([{"ports": ports}])));
+        let with_access = beside.render(&kustomization(registration, &["cluster-access"]));
+        assert_eq!(with_access, managed, "they have it already");
+
+        let own = beside.render(&kustomization(registration, &["own-certificate"]));
+        assert_eq!((token(&own), egress(&own)), (json!(false), Value::Null));
+        assert_eq!(pod(&find(&own, "Deployment")), pod(&with_own_certificate_and(&find(&own, "ConfigMap"))));
+        let both = beside.render(&kustomization(registration, &["own-certificate", "cluster-access"]));
+        assert_eq!((token(&both), egress(&both)), (json!(true), json!([{"ports": ports}])));
+        let changed: Vec<_> =
+            both.iter().filter(|object| !own.contains(object)).map(|object| text(&object["kind"])).collect();
         assert_eq!(changed, ["Deployment", "NetworkPolicy"]);
     }
+}
+
+/// Which class, and whose network, is no matter of what is registered or how it is certified.
+#[test]
+fn components_for_full_nodes_and_far_control_planes_change_the_pod_and_nothing_else() {
+    let Some(beside) = beside_a_clone() else { return };
+    let alone = rendered(&path("opt-in"));
+    for (component, kinds) in [("critical", &["Deployment"][..]), ("host-network", &["Namespace", "Deployment"])] {
+        let composed = beside.render(&kustomization("opt-in", &[component]));
+        let changed: Vec<_> =
+            composed.iter().filter(|object| !alone.contains(object)).map(|object| text(&object["kind"])).collect();
+        assert_eq!((changed, composed.len()), (kinds.to_vec(), alone.len()));
+    }
+    let critical = find(&beside.render(&kustomization("opt-in", &["critical"])), "Deployment");
+    assert_eq!(pod(&critical)["priorityClassName"], "system-cluster-critical");
+    let on_the_host = find(&beside.render(&kustomization("opt-in", &["host-network"])), "Deployment");
+    assert_eq!(pod(&on_the_host)["hostNetwork"], true);
+    // As many replicas as nodes: a surge would find every port taken.
+    assert_eq!(on_the_host["spec"]["strategy"]["rollingUpdate"], json!({"maxUnavailable": 1, "maxSurge": 0}));
 }
 
 #[test]
@@ -487,6 +585,33 @@ fn rendered(folder: &Path) -> Vec<Value> {
     let output = Command::new("kubectl").arg("kustomize").arg(folder).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     parsed(&output.stdout, "kubectl kustomize").into_iter().flatten().collect()
+}
+
+/// The Deployment with its certificate in a Secret of the user's, as kustomize's patches make it.
+fn with_own_certificate() -> Value {
+    let managed = patched(find(&base(), "Deployment"), "managed-certificates/deployment.yaml");
+    patched(managed, "own-certificate/deployment.yaml")
+}
+
+fn with_own_certificate_and(policies: &Value) -> Value {
+    let mut deployment = with_own_certificate();
+    let volumes = &mut deployment["spec"]["template"]["spec"]["volumes"];
+    volumes[0]["configMap"]["name"] = policies["metadata"]["name"].clone();
+    deployment
+}
+
+/// An object with the operations of a file.
+fn patched(mut object: Value, file: &str) -> Value {
+    let operations = Value::Array(documents(file).remove(0));
+    let operations: json_patch::Patch = serde_json::from_value(operations).unwrap();
+    json_patch::patch(&mut object, &operations).unwrap();
+    object
+}
+
+fn kustomization(registration: &str, components: &[&str]) -> String {
+    let manifests = "../secretfence/manifests";
+    let components: Vec<_> = components.iter().map(|component| format!("{manifests}/{component}")).collect();
+    format!("resources: [{manifests}/{registration}]\ncomponents: [{}]\n", components.join(", "))
 }
 
 /// The webhooks of a registration, each with the kind and name of its configuration.

@@ -277,12 +277,10 @@ fn a_value_that_is_wrong_is_refused_with_a_sentence() {
         assert!(!output.status.success(), "{value}");
         assert!(output.stdout.is_empty());
         let error = String::from_utf8(output.stderr).unwrap();
-        let sentences =
-            error.lines().map(|line| line.split_once("templates/deployment.yaml:").map_or(line, |(_, its)| its));
-        let sentences: Vec<_> = sentences
-            .filter(|line| !line.is_empty() && !line.starts_with("Error: values don't") && *line != "secretfence:")
-            .filter(|line| !line.starts_with("Use --debug"))
-            .collect();
+        let noise = ["secretfence:", "Error: values don't", "Use --debug", "level="];
+        let is_told = |line: &&str| !line.is_empty() && !noise.iter().any(|begin| line.starts_with(begin));
+        let of_template = |line| str::split_once(line, "1:4): ").map_or(line, |(_, sentence)| sentence);
+        let sentences: Vec<_> = error.lines().filter(is_told).map(of_template).collect();
         said += &format!("{value}\n    {}\n", sentences.join("\n    "));
     }
     insta::assert_snapshot!(said);
@@ -405,7 +403,7 @@ fn helm(arguments: &[&str]) -> std::process::Output {
 }
 
 /// Runs Helm away from the caller's own settings, with this on its standard input.
-fn helm_in(input: Option<&str>, arguments: &[&str]) -> std::process::Output {
+pub fn helm_in(input: Option<&str>, arguments: &[&str]) -> std::process::Output {
     let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let helm = Program::helm().unwrap_or_else(|error| panic!("{error}"));
     let mut command = helm.command();

@@ -62,6 +62,17 @@ secretfence-policies-{{ include "secretfence.policies" . | sha256sum | trunc 10 
 {{- if eq .Release.Namespace "default" -}}
 {{- fail "its own namespace is never judged: install it in a namespace of its own (--namespace secretfence --create-namespace)" -}}
 {{- end -}}
+{{- range $name, $_ := .Values.policies -}}
+{{- if not (regexMatch `^[^.].*\.(yaml|yml|json)$` $name) -}}
+{{- fail (printf "policies: a file named %q is not read: begin it with a letter, and end it in .yaml, .yml or .json" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- if eq .Values.certificates.secretName "secretfence-certificates" -}}
+{{- fail "certificates.secretName: secretfence-certificates is the webhook's own: name the Secret otherwise" -}}
+{{- end -}}
+{{- if not (has "kube-system" .Values.systemNamespaces) -}}
+{{- fail "systemNamespaces leaves out kube-system: a stopped cluster might not start again. To add to the list, there is extraSystemNamespaces" -}}
+{{- end -}}
 {{- if and .Values.policies .Values.existingConfigMap -}}
 {{- fail "policies and existingConfigMap are both given: give one of them" -}}
 {{- end -}}
