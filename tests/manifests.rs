@@ -524,7 +524,7 @@ fn the_kustomization_of_the_guide_does_what_it_says() {
     let mine = std::fs::read(root().join("policies/baseline.yaml")).unwrap();
     std::fs::write(beside.folder("fence").join("mine.yaml"), mine).unwrap();
     let rendered = beside.render(tailored);
-    assert!(rendered.iter().any(|object| object["kind"] == "Certificate"));
+    assert_eq!(find(&rendered, "Secret")["metadata"]["name"], "secretfence-certificates");
     let image = container(&find(&rendered, "Deployment"))["image"].clone();
     assert_eq!(image, format!("registry.example.com/secretfence:{}", env!("CARGO_PKG_VERSION")));
     let shipped = expression(&webhooks("opt-in")[0].1, "kubernetes.io/metadata.name")["values"].clone();
