@@ -341,7 +341,8 @@ fn certificates_that_it_makes_take_one_secret_and_two_registrations() {
         let variables = container(&managed)["env"].as_array().unwrap();
         variables.iter().find(|its| its["name"] == name).unwrap()["valueFrom"]["fieldRef"]["fieldPath"].clone()
     };
-    assert_eq!([field("POD_NAME"), field("POD_NAMESPACE")], ["metadata.name", "metadata.namespace"]);
+    let fields = ["POD_NAME", "POD_NAMESPACE", "POD_UID"].map(field);
+    assert_eq!(fields, ["metadata.name", "metadata.namespace", "metadata.uid"]);
 }
 
 #[test]
