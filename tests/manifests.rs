@@ -330,8 +330,13 @@ fn certificates_that_it_makes_take_one_secret_and_two_registrations() {
     for object in [&secret, &role, &find(&rights, "RoleBinding")] {
         assert_eq!(object["metadata"]["namespace"], account["namespace"]);
     }
-    let managed = patched(find(&base(), "Deployment"), "managed-certificates/deployment.yaml");
+    let managed = with_managed_certificates("opt-in");
     assert_eq!(pod(&managed)["automountServiceAccountToken"], true);
+    for registration in REGISTRATIONS {
+        let managed = with_managed_certificates(registration);
+        let arguments = container(&managed)["args"].as_array().unwrap();
+        assert!(arguments.contains(&json!(format!("--watch-registration={registration}"))), "{arguments:?}");
+    }
     let arguments = container(&managed)["args"].as_array().unwrap();
     assert!(
         arguments.contains(&json!("--manage-certificates"))
@@ -590,8 +595,17 @@ fn rendered(folder: &Path) -> Vec<Value> {
 
 /// The Deployment with its certificate in a Secret of the user's, as kustomize's patches make it.
 fn with_own_certificate() -> Value {
-    let managed = patched(find(&base(), "Deployment"), "managed-certificates/deployment.yaml");
-    patched(managed, "own-certificate/deployment.yaml")
+    patched(with_managed_certificates("opt-in"), "own-certificate/deployment.yaml")
+}
+
+/// The Deployment as it is with a registration, which says what it is to watch.
+fn with_managed_certificates(registration: &str) -> Value {
+    let mut deployment = patched(find(&base(), "Deployment"), "managed-certificates/deployment.yaml");
+    let kustomization = &objects(&format!("{registration}/kustomization.yaml"))[0];
+    let patch = manifest::parse(text(&kustomization["patches"][0]["patch"]).as_bytes()).documents.remove(0);
+    let patch: json_patch::Patch = serde_json::from_slice(&patch.json().unwrap()).unwrap();
+    json_patch::patch(&mut deployment, &patch).unwrap();
+    deployment
 }
 
 fn with_own_certificate_and(policies: &Value) -> Value {
