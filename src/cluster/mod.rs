@@ -10,12 +10,16 @@
 //! Who asks once ([`Snapshot`]) takes the same lists and stops there. The watches all run on one thread of its own, which is there only while some rule needs a watch: a list of ten thousand
 //! Secrets holds up no review.
 
+#[cfg(feature = "webhook")]
+pub mod certificates;
 mod client;
 mod error;
+mod events;
 mod kept;
 mod list;
 mod needs;
 mod news;
+mod registration;
 mod role;
 mod snapshot;
 mod unit;
@@ -25,8 +29,13 @@ mod wire;
 
 pub use client::{Caller, ConnectError, Connection, Credentials};
 pub use error::WatchError;
+pub use events::{Events, OwnPod, Reason};
 pub use kept::Known;
 pub use needs::{Needs, Resource, Topic};
+pub use registration::{
+    Breadth, Configuration, Drift, Problem, Registration, RegistrationError, RegistrationObserver, ServiceAddress,
+    Wanted,
+};
 pub use role::cluster_role;
 pub use snapshot::{ReadError, Snapshot};
 pub use unit::Progress;
