@@ -229,6 +229,10 @@ fn a_change_of_policy_is_a_rollout_that_stops_where_the_policy_is_bad() {
 
 #[test]
 fn the_deployment_starts_the_program_with_flags_that_it_has() {
+    let managed = with_managed_certificates("cluster-wide");
+    let arguments = container(&managed)["args"].as_array().unwrap().iter().map(text);
+    ServeArguments::augment_args(clap::Command::new("serve")).try_get_matches_from(arguments).unwrap();
+
     let deployment = with_own_certificate();
     let container = container(&deployment);
     let arguments: Vec<_> = container["args"].as_array().unwrap().iter().map(text).collect();

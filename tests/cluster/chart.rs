@@ -28,6 +28,14 @@ const CHOICES: &[(&[&str], &[&str])] = &[
     (&["critical"], &["priorityClassName=system-cluster-critical"]),
     (&["host-network"], &["hostNetwork=true"]),
     (
+        &["monitoring"],
+        &[
+            "monitoring.serviceMonitor.enabled=true",
+            "monitoring.prometheusRule.enabled=true",
+            "monitoring.dashboard.enabled=true",
+        ],
+    ),
+    (
         &["own-certificate", "critical", "host-network"],
         &["certificates.mode=existing", "priorityClassName=system-cluster-critical", "hostNetwork=true"],
     ),
@@ -64,7 +72,7 @@ fn comparable(objects: Vec<Value>) -> BTreeMap<String, Value> {
         }
         let metadata = object["metadata"].as_object_mut().unwrap();
         metadata["labels"].as_object_mut().unwrap().retain(|label, _| !LABELS_OF_HELM.contains(&label.as_str()));
-        if kind == "ConfigMap" {
+        if kind == "ConfigMap" && metadata["name"] != "secretfence-dashboard" {
             // Both are hashes of the content, and not of the same text. What kustomize made is never deleted; Helm is told.
             metadata["name"] = json!(without_hash(metadata["name"].as_str().unwrap()));
             metadata.remove("annotations").into_iter().for_each(|its| {

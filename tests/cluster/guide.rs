@@ -16,13 +16,13 @@ use std::time::Duration;
 use base64_simd::STANDARD;
 use serde_json::{Value, json};
 
-use crate::api::{Api, Reply};
+use crate::api::Api;
 use crate::binaries::{Program, skipped};
 use crate::cluster::from_yaml;
 use crate::connections::End;
 use crate::control_plane::{ADMIN, ControlPlane, eventually, free_port};
 use crate::objects;
-use crate::webhook::{SERVER_NAME, Webhook};
+use crate::webhook::Webhook;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// What only a machine with a registry or a kind cluster can do.
@@ -286,18 +286,25 @@ impl Reader {
                 self.api.get(&format!("{NAMESPACE}/{resource}/{}", name.as_str().unwrap()))
             };
             let policies = mounted("configmaps", &volume("policies").unwrap()["configMap"]["name"]);
-            let secret = match volume("tls") {
-                Some(tls) => mounted("secrets", &tls["secret"]["secretName"]),
-                None => self.managed_certificate(pod),
-            };
-            if secret.status != 200 || policies.status != 200 || !self.is_led_here() {
+            let secret = volume("tls").map(|tls| mounted("secrets", &tls["secret"]["secretName"]));
+            let waits = secret.as_ref().is_some_and(|secret| secret.status != 200) || policies.status != 200;
+            if waits || !self.is_led_here() {
                 continue;
             }
-            let decoded = |key: &str| STANDARD.decode_to_vec(secret.body["data"][key].as_str().unwrap()).unwrap();
             self.webhook.lock().unwrap().get_or_insert_with(|| {
                 let files: Vec<(&str, &str)> = policies.body["data"].as_object().unwrap().iter().map(file).collect();
-                let certificate = (decoded("tls.crt"), decoded("tls.key"));
-                Webhook::mounted(self.port, &self.control_plane, "reader/webhook", &files, &certificate)
+                match &secret {
+                    Some(secret) => {
+                        let data = &secret.body["data"];
+                        let decoded = |key: &str| STANDARD.decode_to_vec(data[key].as_str().unwrap()).unwrap();
+                        let certificate = (decoded("tls.crt"), decoded("tls.key"));
+                        Webhook::mounted(self.port, &self.control_plane, "reader/webhook", &files, &certificate)
+                    }
+                    None => {
+                        let flags = self.flags_in_a_pod(pod);
+                        Webhook::managed(self.port, &self.control_plane, "reader/webhook", &files, &flags)
+                    }
+                }
             });
             let ready = json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]});
             let name = pod["metadata"]["name"].as_str().unwrap();
@@ -306,21 +313,27 @@ impl Reader {
         }
     }
 
-    /// What the webhook does about its certificate where it is told to, played: it is written where the program writes it.
-    fn managed_certificate(&self, pod: &Value) -> Reply {
+    /// The arguments of the Deployment but for paths and ports, and what a pod has from its surroundings: a token with the
+    /// rights that came with the Deployment, and names.
+    fn flags_in_a_pod(&self, pod: &Value) -> Vec<String> {
+        assert_eq!(pod["spec"]["automountServiceAccountToken"], true, "it has a token");
+        let account =
+            format!("{NAMESPACE}/serviceaccounts/{}/token", pod["spec"]["serviceAccountName"].as_str().unwrap());
+        let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
+        let token = self.api.request("POST", &account, "application/json", &request).done();
+        let kubeconfig = self.control_plane.path("reader/kubeconfig");
+        fs::write(&kubeconfig, self.control_plane.kubeconfig_of(token["status"]["token"].as_str().unwrap())).unwrap();
         let arguments = pod["spec"]["containers"][0]["args"].as_array().unwrap();
-        assert!(arguments.contains(&json!("--manage-certificates")), "{arguments:?}");
-        let path = format!("{NAMESPACE}/secrets/secretfence-certificates");
-        let encode = |text: &str| json!(STANDARD.encode_to_string(text));
-        if self.api.get(&path).body.get("data").is_none() {
-            let (chain, key) = self.control_plane.authority.server("secretfence", &[SERVER_NAME]);
-            self.api.merge(&path, &json!({"data": {"tls.crt": encode(&chain), "tls.key": encode(&key)}}));
-        }
-        let authority = encode(&self.control_plane.authority.pem());
-        for path in CONFIGURATIONS {
-            self.change_clients(path, |client| client["caBundle"] = authority.clone());
-        }
-        self.api.get(&path)
+        let arguments = arguments.iter().map(|argument| argument.as_str().unwrap().to_owned());
+        arguments
+            .filter(|argument| argument != "serve" && !argument.starts_with("--policies="))
+            .chain([
+                format!("--kubeconfig={kubeconfig}"),
+                format!("--namespace={}", pod["metadata"]["namespace"].as_str().unwrap()),
+                format!("--pod-name={}", pod["metadata"]["name"].as_str().unwrap()),
+                format!("--service-port={}", self.port),
+            ])
+            .collect()
     }
 
     /// The kinds of cert-manager that the manifests use. `SECRETFENCE_CERT_MANAGER_CRDS` names the folder `deploy/crds` of
