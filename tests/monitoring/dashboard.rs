@@ -69,7 +69,7 @@ impl Scene {
 }
 
 fn namespace(name: &str, round: usize) -> Value {
-    let tier = if round % 2 == 0 { "prod" } else { "test" };
+    let tier = if round.is_multiple_of(2) { "prod" } else { "test" };
     json!({"metadata": {"name": name, "resourceVersion": (8 + round).to_string(), "labels": {"tier": tier}}})
 }
 

@@ -133,11 +133,14 @@ fn severities(alert: &str) -> BTreeSet<String> {
     rules.map(|rule| text(&rule["labels"]["severity"]).to_owned()).collect()
 }
 
-/// Whether these rules pass the test of an alert, and what promtool said. The address of the page has a test of its own.
+/// Whether these rules pass the test of an alert, and what promtool said. The address of the page has a test of its own, and the
+/// other alerts would only be evaluated along with it.
 fn tested(alert: &str, spec: &Value) -> (bool, String) {
     let mut spec = spec.clone();
     for group in spec["groups"].as_array_mut().unwrap() {
-        for rule in group["rules"].as_array_mut().unwrap() {
+        let rules = group["rules"].as_array_mut().unwrap();
+        rules.retain(|rule| rule["alert"] == alert);
+        for rule in rules {
             rule["annotations"].as_object_mut().unwrap().remove("runbook_url");
         }
     }
