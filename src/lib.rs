@@ -52,7 +52,7 @@
 )]
 #![cfg_attr(
     feature = "cluster",
-    doc = "| [`cluster`] | lists and watches of what the rules ask of a live cluster | `fence`, `manifest` |"
+    doc = "| [`cluster`] | lists and watches of what the rules ask of a live cluster; what is registered there | `fence`, `manifest` |"
 )]
 #![cfg_attr(
     feature = "webhook",

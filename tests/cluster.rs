@@ -51,6 +51,8 @@ mod own_pods;
 mod proxy;
 #[path = "cluster/reach.rs"]
 mod reach;
+#[path = "cluster/registration.rs"]
+mod registration;
 #[path = "cluster/served_corpus.rs"]
 mod served_corpus;
 #[path = "cluster/served_templates.rs"]

@@ -1,4 +1,4 @@
-//! What is read from a live cluster: lists and watches in, [`Facts`](crate::fence::Facts) out.
+//! What is read from a live cluster: lists and watches in, [`Facts`](crate::fence::Facts) out; and what is registered there.
 //!
 //! ```text
 //!  PolicySet ──► Needs ──► Watches ──► one task per resource: list in pages, watch, start anew ──► Kept
@@ -6,6 +6,8 @@
 //!                  ▼          ▼ state: synced? what is missing?                                     ▼
 //!             ClusterRole   /readyz, metrics                                                 Known ──► Facts
 //! ```
+//!
+//! Beside them [`Registration`] watches the webhook's own two configurations, and [`Events`] writes events about its own pod.
 //!
 //! Who asks once ([`Snapshot`]) takes the same lists and stops there. The watches all run on one thread of its own, which is there only while some rule needs a watch: a list of ten thousand
 //! Secrets holds up no review.

@@ -44,6 +44,9 @@ pub(super) fn tell(registration: &Registration, text: &mut String) {
     if drift.len() > MOST {
         let _ = writeln!(text, "    (+{} more)", drift.len() - MOST);
     }
+    if let Some(why) = registration.unrepaired() {
+        let _ = writeln!(text, "    it cannot be put right: {why}");
+    }
 }
 
 /// On the registration's own thread.

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::diagnosis::diagnose;
-use super::drift::{Configuration, Drift};
+use super::drift::{Configuration, Drift, Problem};
 use super::error::RegistrationError;
 use super::patience::Patience;
 use super::wire::Wire;
@@ -26,6 +26,10 @@ const STEADY: Duration = Duration::from_secs(10);
 const TRIES: usize = 5;
 /// After a defect of ours.
 const AFTER_PANIC: Duration = Duration::from_secs(5);
+
+/// A webhook that nobody trusts refuses everything that it is asked about.
+const NO_BUNDLE: &str =
+    "no authorities are known by which the API server would trust this webhook: it is made once some are";
 
 /// What the thread is asked for.
 pub(super) enum Command {
@@ -191,9 +195,11 @@ async fn restore(
         Seen::There(found) => (repair::restored(drift, shipped, found, bundle.as_deref()), false),
     };
     let Some(target) = target else {
-        if drift.is_empty() {
+        let is_missing = drift.iter().any(|drift| drift.problem == Problem::Missing);
+        if !is_missing {
             patience.is_right();
         }
+        shared.tell_unrepaired(configuration, is_missing.then(|| NO_BUNDLE.to_owned()));
         return None;
     };
     let due = patience.due(Instant::now(), is_gone);
@@ -201,9 +207,10 @@ async fn restore(
         return Some(due);
     }
     let done = if is_gone { wire.create(&target).await } else { wire.replace(&target).await };
-    let is_fight = patience.tried(Instant::now());
     match done {
         Ok(()) => {
+            let is_fight = patience.tried(Instant::now());
+            shared.tell_unrepaired(configuration, None);
             tracing::info!(configuration = configuration.name(), "the registration was put right");
             shared.observer.restored(configuration, drift);
             if is_fight {
@@ -215,9 +222,11 @@ async fn restore(
             }
         }
         // Another replica, or somebody else: what it is now, the watch tells.
-        Err(RegistrationError::Conflict(_)) => {}
+        Err(RegistrationError::Conflict(_)) => patience.failed(Instant::now()),
         Err(error) => {
+            patience.failed(Instant::now());
             let error = error.to_string();
+            shared.tell_unrepaired(configuration, Some(error.clone()));
             tracing::error!(
                 configuration = configuration.name(),
                 error = &*error,

@@ -100,6 +100,8 @@ struct State {
     /// Why nothing more is seen at the moment.
     failures: [Option<String>; 2],
     drift: Vec<Drift>,
+    /// Why what is wrong is not put right.
+    unrepaired: [Option<String>; 2],
     /// Whether all was looked at once.
     is_told: bool,
     /// Authorities that are known to be right.
@@ -177,6 +179,11 @@ impl Registration {
         self.shared.state().failures.iter().flatten().next().cloned()
     }
 
+    /// Why what is wrong is not put right, where it is to be.
+    pub fn unrepaired(&self) -> Option<String> {
+        self.shared.state().unrepaired.iter().flatten().next().cloned()
+    }
+
     /// What has to be registered.
     pub fn wanted(&self) -> &Wanted {
         &self.shared.wanted
@@ -234,6 +241,10 @@ impl Shared {
             self.changes.send_modify(|count| *count = count.wrapping_add(1));
             self.wake.notify_one();
         }
+    }
+
+    fn tell_unrepaired(&self, configuration: Configuration, why: Option<String>) {
+        self.state().unrepaired[configuration.index()] = why;
     }
 
     /// Nothing is seen. Whether that was not known.

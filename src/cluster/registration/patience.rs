@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 /// After the first time; doubled each time that somebody puts it back.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(600);
+/// After a try that failed: a right that is given should not wait for long.
+const LONGEST_FAILED: Duration = Duration::from_secs(30);
 /// What stays right for so long beyond the wait is forgotten: the next time is the first again.
 const CALM: Duration = Duration::from_secs(600);
 /// As many times in a row are a fight.
@@ -18,7 +20,7 @@ const GRACE: Duration = Duration::from_secs(15);
 pub(super) struct Patience {
     /// Since when something is wrong.
     since: Option<Instant>,
-    /// When it was put right last, or tried to be; and how long after that it is left alone.
+    /// When it was put right last, or that failed; and how long after that it is left alone.
     last: Option<(Instant, Duration)>,
     /// How often in a row.
     times: u32,
@@ -37,7 +39,13 @@ impl Patience {
         self.last.map_or(after_grace, |(at, wait)| after_grace.max(at + wait))
     }
 
-    /// It was put right, or tried to be. Whether this is where a fight begins, to be told once.
+    /// It could not be put right.
+    pub(super) fn failed(&mut self, now: Instant) {
+        let wait = self.last.map_or(FIRST, |(_, wait)| (wait * 2).min(wait.max(LONGEST_FAILED)));
+        self.last = Some((now, wait));
+    }
+
+    /// It was put right. Whether this is where a fight begins, to be told once.
     pub(super) fn tried(&mut self, now: Instant) -> bool {
         let (wait, times) = match self.last {
             Some((at, wait)) if now.saturating_duration_since(at) < wait + CALM => {
@@ -79,6 +87,20 @@ mod tests {
         assert_eq!(all[..8], [0, 1, 3, 7, 15, 31, 63, 127]);
         assert!(all.len() < 160, "{}", all.len());
         assert_eq!(told, 1);
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_tried_twice_a_minute_and_is_no_fight() {
+        let (mut patience, start) = (Patience::default(), Instant::now());
+        let mut now = start;
+        for _ in 0..10 {
+            patience.failed(now);
+            now = patience.due(now, false);
+        }
+        // 1, 2, 4, 8, 16, and 30 from then on.
+        assert_eq!(now.duration_since(start).as_secs(), 31 + 5 * 30);
+        assert!(!patience.tried(now));
+        assert_eq!(patience.times, 1);
     }
 
     #[test]
