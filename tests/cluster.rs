@@ -11,6 +11,8 @@ mod across;
 mod api;
 #[path = "cluster/binaries.rs"]
 mod binaries;
+#[path = "cluster/certificates.rs"]
+mod certificates;
 #[path = "cluster/chart.rs"]
 mod chart;
 #[path = "cluster/cluster.rs"]

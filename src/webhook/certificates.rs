@@ -162,7 +162,8 @@ impl Certificates {
         metrics.certificate_reloaded(true);
         metrics.certificate_serves(identity.not_after);
         tracing::info!(fingerprint = &*identity.fingerprint, "certificate reloaded");
-        *self.serving.write().unwrap_or_else(PoisonError::into_inner) = Serving { identity: Some(identity), failure: None };
+        *self.serving.write().unwrap_or_else(PoisonError::into_inner) =
+            Serving { identity: Some(identity), failure: None };
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Serving> {

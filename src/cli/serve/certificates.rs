@@ -58,7 +58,9 @@ impl ManagedArguments {
             propagation: seconds(self.certificate_propagation),
         };
         if ages.authority < ages.leaf.saturating_mul(4) {
-            bail!("--authority-lifetime has to be four times --leaf-lifetime at least: an authority outlasts what it signs");
+            bail!(
+                "--authority-lifetime has to be four times --leaf-lifetime at least: an authority outlasts what it signs"
+            );
         }
         if ages.leaf < ages.propagation.saturating_mul(10).max(10) {
             bail!(

@@ -242,7 +242,10 @@ impl<T: Trust, O: StatusObserver> Keeper<T, O> {
     async fn change(&mut self, now: i64, found: &Found, change: &Change) -> Result<Option<()>, String> {
         let repairs = change.cause.repairs();
         if repairs.is_some() && !self.repairs.allows() {
-            return Err(format!("the Secret is damaged again and again, and repaired more slowly now: {}", change.cause));
+            return Err(format!(
+                "the Secret is damaged again and again, and repaired more slowly now: {}",
+                change.cause
+            ));
         }
         let made = [(change.new_authority, Renewed::Authority), (change.new_leaf, Renewed::Leaf)];
         let made: Vec<Renewed> = made.iter().filter(|(is_made, _)| *is_made).map(|(_, what)| *what).collect();

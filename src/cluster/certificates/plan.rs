@@ -64,6 +64,8 @@ pub enum Held {
         why: String,
         /// The authorities in it that can be read.
         authorities: Vec<Certificate>,
+        /// Whether what was good last is not wanted back: a part was taken out, not damaged.
+        is_dismissed: bool,
     },
     /// Somebody else's: why that is known.
     Foreign(String),
@@ -219,7 +221,8 @@ impl Trusted {
 
     fn is(&self, wanted: &[Id]) -> bool {
         let is = |bundle: &Vec<Option<Certificate>>| {
-            bundle.len() == wanted.len() && bundle.iter().zip(wanted).all(|(its, id)| its.is_some_and(|its| its.id == *id))
+            bundle.len() == wanted.len()
+                && bundle.iter().zip(wanted).all(|(its, id)| its.is_some_and(|its| its.id == *id))
         };
         self.bundles.iter().all(is)
     }
@@ -239,7 +242,7 @@ impl Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Cause::First => f.write_str("the Secret was empty"),
+            Cause::First => f.write_str("there was none"),
             Cause::Age => f.write_str("two thirds of its life are over"),
             Cause::NewAuthority => f.write_str("the new authority is trusted by now"),
             Cause::Leftover => f.write_str("an authority is needed no more"),
@@ -302,9 +305,8 @@ impl<'a> View<'a> {
     /// What to change in a Secret that can be gone on from; else when it is next to be looked at.
     fn change(&self, contents: &Contents) -> Result<Change, i64> {
         let signer = contents.signer;
-        let leaf = contents.leaf.as_ref().ok().filter(|leaf| {
-            contents.has(leaf.signer) && leaf.certificate.is_valid(self.now)
-        });
+        let leaf =
+            contents.leaf.as_ref().ok().filter(|leaf| contents.has(leaf.signer) && leaf.certificate.is_valid(self.now));
         let others = self.others(contents, leaf);
         let change = |new_authority: bool, new_leaf: bool, cause: Cause| {
             let own = new_authority.then_some(signer.id);
@@ -401,9 +403,11 @@ impl<'a> View<'a> {
             remembered.chain(serving).chain(found).chain(trusted).filter(|its| its.ends > self.now).copied().collect();
         known.sort_by_key(|authority| (std::cmp::Reverse(authority.begins), authority.id));
         known.dedup_by_key(|authority| authority.id);
+        let is_dismissed = matches!(self.held, Held::Corrupt { is_dismissed: true, .. });
         let memory = self.memory.filter(|memory| {
+            let is_newest = |its: &Certificate| its.begins <= memory.signer.begins;
             let signer = &memory.signer;
-            signer.is_valid(self.now) && self.now < signer.due() && known.iter().all(|its| its.begins <= signer.begins)
+            !is_dismissed && signer.is_valid(self.now) && self.now < signer.due() && known.iter().all(is_newest)
         });
         let signer = memory.map(|memory| memory.signer.id);
         let others = known.iter().map(|authority| authority.id).filter(|id| Some(*id) != signer);

@@ -151,23 +151,27 @@ impl Stored {
         if let Some(why) = foreign(wrapping, data) {
             return Read::of(Held::Foreign(why));
         }
-        let texts = KEYS.map(|key| data.get(key).map(|bytes| std::str::from_utf8(bytes).unwrap_or_default().trim()));
+        let texts = KEYS.map(|key| data.get(key).map(|bytes| std::str::from_utf8(bytes).unwrap_or("no UTF-8").trim()));
         if texts.iter().all(|text| text.is_none_or(str::is_empty)) && data.values().all(|bytes| bytes.is_empty()) {
             return Read::of(Held::Empty);
         }
         let [authorities, authority_key, leaf, leaf_key] = texts.map(Option::unwrap_or_default);
         let authorities: Vec<Authority> = Authority::bundle(authorities).into_iter().flatten().collect();
-        let corrupt = |why: &str| {
+        let corrupt = |why: &str, is_dismissed| {
             let certificates = authorities.iter().map(|authority| authority.certificate).collect();
-            let held = Held::Corrupt { why: why.to_owned(), authorities: certificates };
+            let held = Held::Corrupt { why: why.to_owned(), authorities: certificates, is_dismissed };
             Read { held, stored: None, broken: authorities.clone() }
         };
         let Some(signer) = authorities.first() else {
-            return corrupt("ca.crt holds no authority that can be read");
+            return corrupt("ca.crt holds no authority that can be read", false);
         };
+        let is_keyless = authority_key.is_empty();
         let authority_key = PrivateKey(format!("{authority_key}\n"));
         if !signer.has(&authority_key) {
-            return corrupt("ca.key is not the key of the first authority in ca.crt");
+            if is_keyless {
+                return corrupt("ca.key was taken out", true);
+            }
+            return corrupt("ca.key is not the key of the first authority in ca.crt", false);
         }
         let served = Served::read(leaf, leaf_key, &authorities, names);
         let contents = Contents {
@@ -223,6 +227,7 @@ impl Served {
         if certificate.is_empty() && key.is_empty() {
             return Err(None);
         }
+        let (certificate, key) = (certificate.trim(), key.trim());
         let wrong = |why: &str| Some(why.to_owned());
         let der = CertificateDer::from_pem_slice(certificate.as_bytes());
         let der = der.map_err(|_| wrong("tls.crt is no certificate"))?;
@@ -233,9 +238,8 @@ impl Served {
         }
         let age = age(&der, &parsed);
         let signer = authorities.iter().find(|authority| authority.signed(&der, age, names));
-        let signer = signer.ok_or_else(|| {
-            Some(format!("tls.crt is not signed for {} by an authority in ca.crt", names.dialled()))
-        })?;
+        let signer = signer
+            .ok_or_else(|| Some(format!("tls.crt is not signed for {} by an authority in ca.crt", names.dialled())))?;
         let leaf = Leaf { certificate: age, signer: signer.certificate.id };
         Ok(Served { leaf, certificate: format!("{certificate}\n"), key })
     }
@@ -260,9 +264,8 @@ fn foreign(wrapping: Wrapping<'_>, data: &Data<'_>) -> Option<String> {
         CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect::<Vec<_>>()
     };
     let by_others = |certificate: &CertificateDer<'_>| {
-        parse(certificate).is_some_and(|parsed| {
-            common_name(parsed.issuer()).is_none_or(|issuer| !issuer.starts_with(SUBJECT))
-        })
+        parse(certificate)
+            .is_some_and(|parsed| common_name(parsed.issuer()).is_none_or(|issuer| !issuer.starts_with(SUBJECT)))
     };
     for key in [LEAF, AUTHORITIES] {
         if certificates(key).iter().any(by_others) {
@@ -304,3 +307,6 @@ fn pem_of(der: &CertificateDer<'_>) -> String {
     }
     pem + "-----END CERTIFICATE-----\n"
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,8 +106,10 @@ impl Store {
             }
             None => {
                 let labels = BTreeMap::from([("app.kubernetes.io/name".to_owned(), "secretfence".to_owned())]);
-                let metadata = ObjectMeta { name: Some(self.name.clone()), labels: Some(labels), ..ObjectMeta::default() };
-                let object = Secret { metadata, data: Some(data), type_: Some("Opaque".to_owned()), ..Secret::default() };
+                let metadata =
+                    ObjectMeta { name: Some(self.name.clone()), labels: Some(labels), ..ObjectMeta::default() };
+                let object =
+                    Secret { metadata, data: Some(data), type_: Some("Opaque".to_owned()), ..Secret::default() };
                 self.ask("create", async |api| api.create(&params, &object).await).await?;
             }
         }

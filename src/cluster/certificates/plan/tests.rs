@@ -296,7 +296,11 @@ fn what_hands_do_to_the_secret_is_put_right() {
             let held = match world.dice.roll(4) {
                 0 => Held::Missing,
                 1 => Held::Empty,
-                2 => Held::Corrupt { why: "a hand".to_owned(), authorities: Vec::new() },
+                2 => Held::Corrupt {
+                    why: "a hand".to_owned(),
+                    authorities: Vec::new(),
+                    is_dismissed: world.dice.happens(50),
+                },
                 _ => match &world.secret.1 {
                     Held::Ours(contents) => {
                         Held::Ours(Contents { leaf: Err(Some("a hand".to_owned())), ..contents.clone() })
@@ -375,7 +379,8 @@ fn a_new_authority_is_trusted_for_a_while_before_a_leaf_of_it_is_made() {
     let change = plan(due - 1, &Held::Ours(contents.clone()), None, Some(&trusted)).change.unwrap();
     assert!(!change.new_authority && change.new_leaf, "{change:?}");
     let mut now = due;
-    let old = Contents { leaf: Ok(Leaf { certificate: certificate(3, now, USUAL.leaf), signer: Id([1; 32]) }), ..contents };
+    let old =
+        Contents { leaf: Ok(Leaf { certificate: certificate(3, now, USUAL.leaf), signer: Id([1; 32]) }), ..contents };
     let change = plan(now, &Held::Ours(old.clone()), None, Some(&trusted)).change.unwrap();
     assert!(change.new_authority && !change.new_leaf && change.others == [old.signer.id], "{change:?}");
 
@@ -413,13 +418,8 @@ fn a_new_authority_is_trusted_for_a_while_before_a_leaf_of_it_is_made() {
 fn a_deleted_secret_comes_back_as_it_was() {
     let (contents, trusted) = settled();
     let change = plan(START + DAY, &Held::Missing, Some(&contents), Some(&trusted)).change.unwrap();
-    let expected = Change {
-        base: Base::Memory,
-        new_authority: false,
-        new_leaf: false,
-        others: Vec::new(),
-        cause: Cause::Missing,
-    };
+    let expected =
+        Change { base: Base::Memory, new_authority: false, new_leaf: false, others: Vec::new(), cause: Cause::Missing };
     assert_eq!(change, expected);
 }
 
