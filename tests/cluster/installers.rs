@@ -193,3 +193,51 @@ fn kubectl_applies_again_and_leaves_what_the_webhook_wrote() {
     cluster.kubectl(&["apply", "-k", &format!("{ROOT}/manifests/cluster-wide")]);
     assert_eq!(cluster.written(), written);
 }
+
+/// Whose Secrets they are is told by nobody but RBAC, so it is asked: with what is shipped there is one that can be read.
+#[test]
+fn the_webhook_may_read_one_secret_and_change_two_registrations() {
+    let Some(cluster) = Cluster::start() else { return };
+    cluster.kubectl(&["apply", "-k", &format!("{ROOT}/manifests/opt-in")]);
+    let may = |verb: &str, group: &str, resource: &str, namespace: &str, name: &str| {
+        let attributes =
+            json!({"verb": verb, "group": group, "resource": resource, "namespace": namespace, "name": name});
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+            "spec": {
+                "user": "system:serviceaccount:secretfence:secretfence", "resourceAttributes": attributes,
+                "groups": ["system:serviceaccounts", "system:serviceaccounts:secretfence", "system:authenticated"],
+            },
+        });
+        cluster.api.create(&review, "").done()["status"]["allowed"] == true
+    };
+    let own = ("secretfence", "secretfence-certificates");
+    for verb in ["get", "list", "watch", "update"] {
+        assert!(eventually(|| may(verb, "", "secrets", own.0, own.1).then_some(())).is_some(), "{verb}");
+        for (namespace, name) in [(own.0, "secretfence-tls"), (own.0, ""), ("shop", own.1), ("", "")] {
+            assert!(!may(verb, "", "secrets", namespace, name), "{verb} {namespace}/{name}");
+        }
+    }
+    assert!(may("create", "", "secrets", own.0, "") && !may("create", "", "secrets", "shop", ""));
+    let (mutating, validating) = ("mutatingwebhookconfigurations", "validatingwebhookconfigurations");
+    for (resource, name, others) in
+        [(mutating, "zz-secretfence", "secretfence"), (validating, "secretfence", "zz-secretfence")]
+    {
+        for verb in ["get", "list", "watch", "update"] {
+            assert!(may(verb, "admissionregistration.k8s.io", resource, "", name), "{verb} {resource}");
+            assert!(!may(verb, "admissionregistration.k8s.io", resource, "", others), "{verb} {resource}");
+        }
+        for verb in ["create", "delete", "patch", "deletecollection"] {
+            assert!(!may(verb, "admissionregistration.k8s.io", resource, "", name), "{verb} {resource}");
+        }
+    }
+    for (group, resource) in
+        [("", "pods"), ("", "configmaps"), ("", "namespaces"), ("apps", "deployments"), ("", "nodes")]
+    {
+        assert!(!may("get", group, resource, own.0, "any"), "{resource}");
+    }
+
+    // With a certificate from elsewhere there is nothing that it may do.
+    let objects = crate::chart::kustomized("opt-in", &["own-certificate"]);
+    assert!(objects.iter().all(|object| object.get("subjects").is_none()));
+}
