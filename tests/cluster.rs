@@ -29,6 +29,8 @@ mod crowd;
 mod denials;
 #[path = "cluster/figures.rs"]
 mod figures;
+#[path = "cluster/fixed_corpus.rs"]
+mod fixed_corpus;
 #[path = "cluster/guarded.rs"]
 mod guarded;
 #[path = "cluster/guide.rs"]
@@ -49,6 +51,8 @@ mod other_webhooks;
 mod outages;
 #[path = "cluster/own_pods.rs"]
 mod own_pods;
+#[path = "support/program.rs"]
+mod program;
 #[path = "cluster/proxy.rs"]
 mod proxy;
 #[path = "cluster/reach.rs"]
@@ -59,6 +63,8 @@ mod registration;
 mod served_corpus;
 #[path = "cluster/served_templates.rs"]
 mod served_templates;
+#[path = "support/swap_all.rs"]
+mod swap_all;
 #[path = "cluster/templates.rs"]
 mod templates;
 #[path = "cluster/updates.rs"]

@@ -14,7 +14,9 @@ use crate::api::{Api, Reply, path};
 use crate::binaries::skipped;
 use crate::chart::kustomized;
 use crate::control_plane::{ADMIN, API_SERVER_NAME, ControlPlane, eventually, tail};
+use crate::fixed_corpus;
 use crate::objects;
+pub(crate) use crate::program::shown;
 use crate::webhook::Webhook;
 
 /// Namespaces of this beginning are not under the shipped policy.
@@ -71,7 +73,7 @@ impl Cluster {
         }
         static SHARED: OnceLock<Result<Cluster, String>> = OnceLock::new();
         // One that does not start fails every test at once, not each after a start of its own.
-        let start = || Cluster::start("opt-in", &[("own.yaml", OWN_POLICIES)]);
+        let start = || Cluster::start("opt-in", &shared_policies());
         let started = SHARED.get_or_init(|| {
             std::panic::catch_unwind(start).unwrap_or_else(|_| Err("the shared cluster did not start".to_owned()))
         });
@@ -83,13 +85,15 @@ impl Cluster {
         if skipped() {
             return None;
         }
-        Some(Cluster::start(registration, &[]).unwrap_or_else(|error| panic!("{error}")))
+        Some(
+            Cluster::start(registration, &[("secrets-as-files.yaml", shipped_policy())])
+                .unwrap_or_else(|error| panic!("{error}")),
+        )
     }
 
-    fn start(registration: &str, more_policies: &[(&str, &str)]) -> Result<Cluster, String> {
+    fn start(registration: &str, policies: &[(&str, String)]) -> Result<Cluster, String> {
         let control_plane = ControlPlane::start()?;
-        let shipped = shipped_policy();
-        let policies = [&[("secrets-as-files.yaml", shipped.as_str())], more_policies].concat();
+        let policies: Vec<(&str, &str)> = policies.iter().map(|(name, text)| (*name, text.as_str())).collect();
         let client = [
             // Nothing is read of it before some policy asks something of the cluster.
             format!("--kubeconfig={}", control_plane.path(KUBECONFIG)),
@@ -235,6 +239,12 @@ impl Cluster {
     }
 }
 
+/// The policy files of the shared cluster, by name.
+pub fn shared_policies() -> [(&'static str, String); 3] {
+    let own = OWN_POLICIES.to_owned();
+    [("secrets-as-files.yaml", shipped_policy()), ("own.yaml", own), ("fixed.yaml", fixed_corpus::policies())]
+}
+
 /// The shipped policy, but for the namespaces of tests that bring their own.
 pub fn shipped_policy() -> String {
     let path = format!("{}/policies/secrets-as-files.yaml", env!("CARGO_MANIFEST_DIR"));
@@ -249,14 +259,4 @@ pub fn from_yaml(text: &str) -> Vec<Value> {
     assert!(manifest.errors.is_empty(), "{:?}\n{text}", manifest.errors);
     let objects = manifest.documents.into_iter();
     objects.map(|document| serde_json::from_slice(&document.with_words().json().unwrap()).unwrap()).collect()
-}
-
-/// Everything that a person or a script sees of a run.
-pub fn shown(output: &Output) -> String {
-    let streams = [("stdout", &output.stdout), ("stderr", &output.stderr)];
-    let mut text = format!("exit: {}\n", output.status.code().expect("it ends by itself"));
-    for (name, bytes) in streams.iter().filter(|(_, bytes)| !bytes.is_empty()) {
-        text += &format!("--- {name}\n{}", String::from_utf8((*bytes).clone()).expect("UTF-8"));
-    }
-    text
 }

@@ -15,6 +15,7 @@ use super::super::{FAILED, OK, day, today, unless_closed};
 use crate::fence::explain::{Bystander, ExplainedReference, PolicyTrace};
 use crate::fence::name::{Shown, ShownPointer};
 use crate::fence::policy::Mode;
+use crate::fence::rules::data::OBJECT_KINDS;
 use crate::fence::{Explanation, Facts, Finding, PolicySet, Question, explain};
 use crate::manifest::{self, Document, Object};
 use crate::policy_dir;
@@ -187,7 +188,8 @@ fn write_object(explained: &Explained, out: &mut dyn Write) -> io::Result<()> {
     let Explained { place, kind, explanation, lines, .. } = explained;
     writeln!(out, "{place}: {kind} {}/{}", explanation.namespace, explanation.name)?;
     if explanation.references.is_empty() {
-        writeln!(out, "  no reference to a Secret")?;
+        let is_data = OBJECT_KINDS.contains(&&**kind);
+        writeln!(out, "  {}", if is_data { "nothing in clear" } else { "no reference to a Secret" })?;
     }
     for (reference, line) in explanation.references.iter().zip(lines) {
         write_reference(reference, *line, out)?;

@@ -11,41 +11,40 @@ use crate::webhook::RegistrationSettings;
 /// Where the kubelet puts the namespace of a pod that has a token.
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
+const IN_A_CLUSTER: &str = "In a cluster";
+
 /// Of the own place in the cluster.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "In a cluster")]
 pub struct ClusterArguments {
     /// Say it when less than this is registered (metric, log, event, /readyz)
-    #[arg(long, env = "SECRETFENCE_WATCH_REGISTRATION", value_name = "REGISTRATION")]
+    #[arg(long, env = "SECRETFENCE_WATCH_REGISTRATION", value_name = "REGISTRATION", help_heading = IN_A_CLUSTER)]
     watch_registration: Option<Registered>,
 
     /// Say it, and put it right
-    #[arg(long, env = "SECRETFENCE_MANAGE_REGISTRATION", value_name = "REGISTRATION")]
+    #[arg(long, env = "SECRETFENCE_MANAGE_REGISTRATION", value_name = "REGISTRATION", help_heading = IN_A_CLUSTER)]
     manage_registration: Option<Registered>,
 
     /// The namespace that this webhook and its Service are in [default: POD_NAMESPACE, else the one of its ServiceAccount]
-    #[arg(long, env = "SECRETFENCE_NAMESPACE", value_name = "NAME")]
+    #[arg(long, env = "SECRETFENCE_NAMESPACE", value_name = "NAME", help_heading = IN_A_CLUSTER)]
     namespace: Option<String>,
 
     /// The Service that leads here
-    #[arg(long, env = "SECRETFENCE_SERVICE", value_name = "NAME", default_value = "secretfence")]
+    #[arg(long, env = "SECRETFENCE_SERVICE", value_name = "NAME", help_heading = IN_A_CLUSTER, default_value = "secretfence")]
     service: String,
 
     /// The port of the Service
-    #[arg(long, env = "SECRETFENCE_SERVICE_PORT", value_name = "PORT", default_value = "8443")]
+    #[arg(long, env = "SECRETFENCE_SERVICE_PORT", value_name = "PORT", help_heading = IN_A_CLUSTER, default_value = "8443")]
     service_port: u16,
 
     /// The pod that events are about [default: POD_NAME, with POD_UID; none: no events]
-    #[arg(long, env = "SECRETFENCE_POD_NAME", value_name = "NAME")]
+    #[arg(long, env = "SECRETFENCE_POD_NAME", value_name = "NAME", help_heading = IN_A_CLUSTER)]
     pod_name: Option<String>,
 }
 
-/// The shipped registrations.
+/// The shipped registrations. Without a line for each value: with one, clap writes the whole help at length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Registered {
-    /// Namespaces with the mode label
     OptIn,
-    /// All namespaces but those that are named or labelled off
     ClusterWide,
 }
 
