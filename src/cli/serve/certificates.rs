@@ -10,12 +10,14 @@ use crate::cluster::ServiceAddress;
 use crate::cluster::certificates::{Ages, Managed, Names};
 use crate::webhook::quantity;
 
+/// Where the help has it.
+const IN_A_CLUSTER: &str = "In a cluster";
+
 /// Of managed certificates.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "In a cluster")]
 pub struct ManagedArguments {
     /// Make and renew the certificate, keep it in a Secret of the own namespace, and let the own configurations trust it
-    #[arg(long, env = "SECRETFENCE_MANAGE_CERTIFICATES", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "SECRETFENCE_MANAGE_CERTIFICATES", help_heading = IN_A_CLUSTER, value_parser = BoolishValueParser::new())]
     manage_certificates: bool,
 
     /// The Secret of --manage-certificates
@@ -23,20 +25,21 @@ pub struct ManagedArguments {
         long,
         env = "SECRETFENCE_CERTIFICATE_SECRET",
         value_name = "NAME",
+        help_heading = IN_A_CLUSTER,
         default_value = "secretfence-certificates"
     )]
     certificate_secret: String,
 
     /// How long an authority lasts; it is renewed after two thirds of that
-    #[arg(long, env = "SECRETFENCE_AUTHORITY_LIFETIME", value_name = "DURATION", default_value = "3650d", value_parser = lifetime)]
+    #[arg(long, env = "SECRETFENCE_AUTHORITY_LIFETIME", value_name = "DURATION", help_heading = IN_A_CLUSTER, default_value = "3650d", value_parser = lifetime)]
     authority_lifetime: Duration,
 
     /// How long a certificate lasts; it is renewed after two thirds of that
-    #[arg(long, env = "SECRETFENCE_LEAF_LIFETIME", value_name = "DURATION", default_value = "90d", value_parser = lifetime)]
+    #[arg(long, env = "SECRETFENCE_LEAF_LIFETIME", value_name = "DURATION", help_heading = IN_A_CLUSTER, default_value = "90d", value_parser = lifetime)]
     leaf_lifetime: Duration,
 
     /// How long every API server has to read a new authority before a certificate of it serves
-    #[arg(long, env = "SECRETFENCE_CERTIFICATE_PROPAGATION", value_name = "DURATION", default_value = "30s", value_parser = lifetime)]
+    #[arg(long, env = "SECRETFENCE_CERTIFICATE_PROPAGATION", value_name = "DURATION", help_heading = IN_A_CLUSTER, default_value = "30s", value_parser = lifetime)]
     certificate_propagation: Duration,
 }
 

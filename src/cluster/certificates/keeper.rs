@@ -306,7 +306,7 @@ impl<T: Trust, O: StatusObserver> Keeper<T, O> {
             }
             None => None,
         };
-        Ok(Stored::new(authorities, authority_key, served).ok_or(IssueError::Unreadable)?)
+        Stored::new(authorities, authority_key, served).ok_or(IssueError::Unreadable)
     }
 
     /// Every authority of ours that is to be found anywhere.

@@ -280,7 +280,17 @@ impl<'a> View<'a> {
             Ok(change) => (Some(change), self.now + LOOK),
             Err(look) => (None, look),
         };
+        let look = self.served(contents).map_or(look, |at| look.min(at)).max(self.now + 1);
         Ok(Plan { change, trust: (!is_trusted).then_some(wanted), look })
+    }
+
+    /// When the leaf of the Secret may serve, if it waits for that.
+    fn served(&self, contents: &Contents) -> Option<i64> {
+        let offered = contents.leaf.as_ref().ok()?;
+        let (leaf, _) = self.serving.filter(|(leaf, _)| leaf != offered)?;
+        let since = self.trusted.and_then(|trusted| trusted.since(offered.signer));
+        let spread = since.map(|since| since.saturating_add(self.ages.propagation));
+        Some(spread.unwrap_or(leaf.certificate.ends).min(leaf.certificate.ends))
     }
 
     /// Whether this leaf of the Secret may serve from now on.
