@@ -13,6 +13,8 @@ mod api;
 mod binaries;
 #[path = "cluster/certificates.rs"]
 mod certificates;
+#[path = "cluster/chart.rs"]
+mod chart;
 #[path = "cluster/cluster.rs"]
 mod cluster;
 #[path = "cluster/connections.rs"]
@@ -33,6 +35,8 @@ mod fixed_corpus;
 mod guarded;
 #[path = "cluster/guide.rs"]
 mod guide;
+#[path = "cluster/installers.rs"]
+mod installers;
 #[path = "cluster/kubectl.rs"]
 mod kubectl;
 #[path = "cluster/live_check.rs"]
@@ -45,6 +49,8 @@ mod objects;
 mod other_webhooks;
 #[path = "cluster/outages.rs"]
 mod outages;
+#[path = "cluster/own_pods.rs"]
+mod own_pods;
 #[path = "support/program.rs"]
 mod program;
 #[path = "cluster/proxy.rs"]

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::api::{Api, Reply, path};
 use crate::binaries::skipped;
+use crate::chart::kustomized;
 use crate::control_plane::{ADMIN, API_SERVER_NAME, ControlPlane, eventually, tail};
 use crate::fixed_corpus;
 use crate::objects;
@@ -106,13 +107,11 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Creates what `kubectl kustomize` makes of a folder of `manifests/`. All as shipped, but that the Service leads to
-    /// this machine, the registrations to the webhook's port, and the authority is ours.
+    /// Creates what `kubectl kustomize` makes of a registration with a certificate of one's own, which the webhook of these
+    /// tests has. All as shipped, but that the Service leads to this machine, the registrations to the webhook's port, and the
+    /// authority is ours.
     fn install(&self, registration: &str) {
-        let folder = format!("{}/manifests/{registration}", env!("CARGO_MANIFEST_DIR"));
-        let output = self.control_plane.kubectl().args(["kustomize", &folder]).output().unwrap();
-        assert!(output.status.success(), "{}", shown(&output));
-        let mut objects = from_yaml(&String::from_utf8(output.stdout).unwrap());
+        let mut objects = kustomized(registration, &["own-certificate"]);
         // The order in which kubectl would apply them: Namespaces, and webhooks last.
         objects.sort_by_key(|object| match object["kind"].as_str() {
             Some("Namespace") => 0,
