@@ -131,7 +131,7 @@ pub struct ServeArguments {
     #[arg(long, env = "SECRETFENCE_SHUTDOWN_GRACE", value_name = "DURATION", default_value = "25s", value_parser = duration, help_heading = "Limits")]
     shutdown_grace: Duration,
 
-    /// Of --shutdown-grace, for the Service to send elsewhere: until then what comes is told to come again
+    /// Of --shutdown-grace, for the Service to send elsewhere: until then what comes is answered
     #[arg(long, env = "SECRETFENCE_SHUTDOWN_DELAY", value_name = "DURATION", default_value = "10s", value_parser = duration, help_heading = "Limits")]
     shutdown_delay: Duration,
 }

@@ -192,10 +192,10 @@ impl Server {
         let delay = limits.shutdown_delay.min(limits.shutdown_grace);
         tracing::info!(
             delay = &*format!("{delay:?}"),
-            "shutting down: unready; what is under way is answered, and what comes within the delay is told to come again. A \
-             second signal ends it at once"
+            "shutting down: unready; what comes within the delay is answered, each connection for the last time. A second \
+             signal ends it at once"
         );
-        shared.shutdown.enter(Stage::Refusing);
+        shared.shutdown.enter(Stage::Leaving);
         tokio::time::sleep(delay).await;
         shared.shutdown.enter(Stage::Closing);
         let drained = async {

@@ -104,7 +104,7 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// For everything under way to end, once told to.
     pub shutdown_grace: Duration,
-    /// Within the grace, how long connections are still accepted and told to come again: a Service goes on sending them
+    /// Within the grace, how long connections are still accepted and answered, once each: a Service goes on sending them
     /// for some seconds after the pod turned unready. A grace that is shorter counts.
     pub shutdown_delay: Duration,
 }
