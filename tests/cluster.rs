@@ -9,6 +9,8 @@
 mod across;
 #[path = "cluster/api.rs"]
 mod api;
+#[path = "cluster/availability.rs"]
+mod availability;
 #[path = "cluster/binaries.rs"]
 mod binaries;
 #[path = "cluster/certificates.rs"]
@@ -39,6 +41,8 @@ mod guide;
 mod installers;
 #[path = "cluster/kubectl.rs"]
 mod kubectl;
+#[path = "cluster/kubelet.rs"]
+mod kubelet;
 #[path = "cluster/live_check.rs"]
 mod live_check;
 #[path = "cluster/modes.rs"]
@@ -63,12 +67,16 @@ mod registration;
 mod served_corpus;
 #[path = "cluster/served_templates.rs"]
 mod served_templates;
+#[path = "cluster/service.rs"]
+mod service;
 #[path = "support/swap_all.rs"]
 mod swap_all;
 #[path = "cluster/templates.rs"]
 mod templates;
 #[path = "cluster/updates.rs"]
 mod updates;
+#[path = "cluster/upgrade.rs"]
+mod upgrade;
 #[path = "cluster/watch_faults.rs"]
 mod watch_faults;
 #[path = "cluster/watch_scale.rs"]

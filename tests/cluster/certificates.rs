@@ -47,13 +47,7 @@ impl Managed {
     fn start() -> Option<Managed> {
         let cluster = Cluster::own("opt-in")?;
         cluster.webhook.stop();
-        let account = "/api/v1/namespaces/secretfence/serviceaccounts/secretfence/token";
-        let request = json!({
-            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200},
-        });
-        let token = cluster.api.request("POST", account, "application/json", &request).done();
-        let token = token["status"]["token"].as_str().unwrap();
-        fs::write(cluster.control_plane.path(KUBECONFIG), cluster.control_plane.kubeconfig_of(token)).unwrap();
+        cluster.write_own_kubeconfig();
         let namespace = cluster.namespace("managed", Some("enforce"));
         let managed = Managed { cluster, namespace };
         managed.grant();
@@ -217,18 +211,7 @@ impl Replica {
 
     /// Shakes hands as a client that trusts these authorities alone.
     fn shakes_hands(&self, bundle: &str) -> Result<(), String> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(CertificateDer::pem_slice_iter(bundle.as_bytes()).flatten());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let config = config.with_root_certificates(roots).with_no_client_auth();
-        let name = ServerName::try_from("secretfence.secretfence.svc").unwrap();
-        let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).map_err(|error| error.to_string())?;
-        while client.is_handshaking() {
-            client.complete_io(&mut stream).map_err(|error| format!("{}: {error}", self.name))?;
-        }
-        Ok(())
+        shake_hands(self.port, bundle).map_err(|error| format!("{}: {error}", self.name))
     }
 
     /// Whether the leaf of this Secret is the last that it took.
@@ -241,6 +224,26 @@ impl Replica {
             .rfind(|line| line.contains("certificate reloaded"))
             .is_some_and(|line| line.contains(&fingerprint))
     }
+}
+
+/// Whether a server shows what these authorities alone have signed.
+pub fn shakes_hands(port: u16, bundle: &str) -> bool {
+    shake_hands(port, bundle).is_ok()
+}
+
+fn shake_hands(port: u16, bundle: &str) -> Result<(), String> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(bundle.as_bytes()).flatten());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_root_certificates(roots).with_no_client_auth();
+    let name = ServerName::try_from("secretfence.secretfence.svc").unwrap();
+    let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).map_err(|error| error.to_string())?;
+    while client.is_handshaking() {
+        client.complete_io(&mut stream).map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }
 
 fn decoded(base64: &Value) -> String {

@@ -130,6 +130,19 @@ impl ControlPlane {
         self.start_api_server();
     }
 
+    /// Everything ends at once, as by a loss of power, and starts again with the same data.
+    pub fn stop_wholly(&self) {
+        for program in [&self.controllers, &self.api_server, &self.etcd] {
+            drop(program.lock().unwrap().take());
+        }
+    }
+
+    pub fn start_wholly(&self) {
+        self.start_etcd();
+        self.start_api_server();
+        self.start_controllers();
+    }
+
     /// Of what was, etcd knows only what is there now.
     pub fn compact(&self) {
         let ask = |path: &str, body: String| {

@@ -69,6 +69,26 @@ impl Webhook {
         webhook
     }
 
+    /// What a pod is started as, whether it becomes ready or not: with the certificate that is mounted, or one of its own.
+    pub fn started(
+        control_plane: &ControlPlane,
+        name: &str,
+        policies: &[(&str, &str)],
+        certificate: Option<&(Vec<u8>, Vec<u8>)>,
+        flags: &[String],
+    ) -> Webhook {
+        let mut webhook = Webhook::write(free_port(), control_plane, name, policies, flags);
+        match certificate {
+            Some((certificate, key)) => {
+                fs::write(webhook.directory.join("tls.crt"), certificate).unwrap();
+                fs::write(webhook.directory.join("tls.key"), key).unwrap();
+            }
+            None => webhook.makes_its_certificate = true,
+        }
+        webhook.start_again();
+        webhook
+    }
+
     /// Everything but its certificate.
     fn write(
         port: u16,
@@ -106,6 +126,13 @@ impl Webhook {
 
     pub fn stop(&self) {
         drop(self.process.lock().unwrap().take());
+    }
+
+    /// As the end of a pod: a signal, and time to drain. It has ended when this returns.
+    pub fn end(&self) {
+        let Some(mut process) = self.process.lock().unwrap().take() else { return };
+        process.terminate();
+        assert!(eventually(|| process.has_ended().then_some(())).is_some(), "it goes on\n{}", tail(&self.log()));
     }
 
     /// On the same port.
