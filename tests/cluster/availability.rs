@@ -70,6 +70,48 @@ fn no_pod_is_unjudged_while_replicas_are_killed_rolled_and_renewed() {
     load.every_pod_was_judged();
 }
 
+/// Each right that is shipped is one that it uses, and it asks for nothing that it may not.
+#[test]
+fn the_shipped_rights_are_those_that_are_used() {
+    let Some(installation) = Installation::start() else { return };
+    let api = &installation.cluster.api;
+    let replicas = [installation.replica("rights-0"), installation.replica("rights-1")];
+    let load = installation.load();
+    installation.begin_to_renew(&replicas);
+    installation.until_renewed(&replicas);
+    api.delete(CERTIFICATES).done();
+    assert!(eventually(|| (api.get(CERTIFICATES).status == 200).then_some(())).is_some());
+    load.make(0, 0);
+    // As the API server has it: who may what, and who asked for what.
+    let shipped: BTreeSet<(String, String)> = kustomized("opt-in", &[])
+        .iter()
+        .filter(|object| object["kind"] == "Role" || object["metadata"]["name"] == "secretfence-registrations")
+        .flat_map(|role| role["rules"].as_array().cloned().unwrap_or_default())
+        .flat_map(|rule| {
+            let words = |field: &str| -> Vec<String> {
+                rule[field].as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+            };
+            let verbs = words("verbs");
+            words("resources")
+                .into_iter()
+                .flat_map(move |resource| verbs.clone().into_iter().map(move |verb| (verb, resource.clone())))
+        })
+        .collect();
+    let asked = || -> BTreeSet<(String, String)> {
+        let log = fs::read_to_string(installation.cluster.control_plane.audit_log()).unwrap_or_default();
+        let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let own = events.filter(|event| event["user"]["username"] == "system:serviceaccount:secretfence:secretfence");
+        own.map(|event| {
+            assert_ne!(event["responseStatus"]["code"], 403, "{event:#}");
+            let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            (word(&event["verb"]), word(&event["objectRef"]["resource"]))
+        })
+        .collect()
+    };
+    eventually(|| (asked() == shipped).then_some(()));
+    assert_eq!(asked(), shipped);
+}
+
 /// Secretfence as it is shipped, with certificates of its own, and a Service before its replicas.
 struct Installation {
     cluster: Cluster,

@@ -44,6 +44,9 @@ apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
+  # What the webhook itself asks.
+  - level: Metadata
+    users: ["system:serviceaccount:secretfence:secretfence"]
   - level: Request
     verbs: [create, update, patch]
     resources:
