@@ -457,7 +457,7 @@ fn the_image_is_of_this_version_built_by_this_compiler_for_this_user() {
 
 #[test]
 fn the_rung_for_new_applies_denies_a_deployment_and_lets_its_pods_run() {
-    let guide = std::fs::read_to_string(root().join("docs/install.md")).unwrap();
+    let guide = std::fs::read_to_string(root().join("docs/rollout.md")).unwrap();
     let block = guide.split("```yaml\n").find(|block| block.contains("name: new-applies")).unwrap();
     let policies = support::policies(block.split("```").next().unwrap());
     let pod = support::pod_with_secret();

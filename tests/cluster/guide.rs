@@ -118,6 +118,11 @@ fn follow(way: &str) {
         }
         let gone = || reader.api.get("/api/v1/namespaces/shop").status == 404;
         assert!(eventually(|| gone().then_some(())).is_some());
+        // Somebody whom it runs for already.
+        for page in ["rollout", "operations"] {
+            let page = marked(&fs::read_to_string(format!("{ROOT}/docs/{page}.md")).unwrap());
+            of(&page, Mark::Guide).iter().for_each(|step| reader.run(step));
+        }
         // The policies of the reader's own.
         fs::create_dir_all(reader.folder.join("fence")).unwrap();
         symlink(format!("{ROOT}/policies/across-namespaces.yaml"), reader.folder.join("fence/mine.yaml")).unwrap();
@@ -129,8 +134,25 @@ fn follow(way: &str) {
     });
 }
 
+/// Of a page that also has commands which are for a bad day, the blocks that say that they are run.
+fn marked(page: &str) -> Vec<Step> {
+    let page = page.split("\n<!-- guide: ").skip(1).map(|part| {
+        let block = part.split("```").take(2).collect::<Vec<_>>().join("```");
+        let shown = part.split_once("```\n\n```output\n").map(|(_, shown)| shown.split("```").next().unwrap());
+        let shown = shown.map_or_else(String::new, |shown| format!("\n```output\n{shown}```\n"));
+        format!("<!-- guide: {block}```\n{shown}")
+    });
+    steps_of(&page.collect::<String>())
+}
+
 /// The blocks of commands of a page, each with the output below it.
 fn steps(page: &str) -> Vec<Step> {
+    let steps = steps_of(page);
+    assert!(steps.len() > 7, "{} steps", steps.len());
+    steps
+}
+
+fn steps_of(page: &str) -> Vec<Step> {
     let blocks: Vec<&str> = page.split("```").collect();
     let mut steps: Vec<Step> = Vec::new();
     // Outside, inside, outside: every second part is a block.
@@ -143,7 +165,6 @@ fn steps(page: &str) -> Vec<Step> {
             _ => panic!("a block of {language}"),
         }
     }
-    assert!(steps.len() > 7, "{} steps", steps.len());
     steps
 }
 
