@@ -148,5 +148,10 @@ fn a_certificate_by_hand_gives_way_to_managed_ones_and_comes_back() {
         std::thread::sleep(std::time::Duration::from_secs(4));
         until_judged(cluster);
         assert_eq!(trusted(cluster), BTreeSet::from([authority]));
+
+        // Dry run meanwhile, and back.
+        run(cluster, &commands("operations", "### From one certificate to another"));
+        let labels = cluster.api.get("/api/v1/namespaces/busy").done()["metadata"]["labels"].clone();
+        assert_eq!(labels["secretfence.dev/mode"], "enforce");
     });
 }
