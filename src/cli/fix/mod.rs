@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! file.rs      one file -> the fixed one, or why it is left as it is
+//! overlay.rs   what kustomize lays over an object, and names what would go from it
 //! in_place.rs  a file's content becomes another, wholly or not at all
 //! ```
 
 pub mod file;
 pub mod in_place;
+pub mod overlay;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -97,7 +99,8 @@ pub fn run(arguments: FixArguments) -> anyhow::Result<ExitCode> {
     let mut facts = Facts::on(as_of.unwrap_or_else(today));
     facts::add(&mut facts, None, &policies, &namespace, &inputs);
     let fixer = Fixer { policies: &policies, facts: &facts, namespace: &namespace };
-    let fixed: Vec<Fixed> = inputs.par_iter().map(|input| fixer.input(input, target == Target::Output)).collect();
+    let mut fixed: Vec<Fixed> = inputs.par_iter().map(|input| fixer.input(input, target == Target::Output)).collect();
+    overlay::decline(&inputs, &mut fixed);
     let mut tally = Tally::default();
     let mut declined = Vec::new();
     let mut sink = Sink { target, out: io::BufWriter::new(color.stream(io::stdout().lock())), begun: false };
