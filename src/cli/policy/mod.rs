@@ -48,7 +48,7 @@ pub struct PolicySchemaArguments {}
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   secretfence policy check my-policies/
-  secretfence policy check baseline.yaml exceptions/ --as-of 2027-01-01
+  secretfence policy check my-policies/ --as-of 2027-01-01      with the exceptions that hold on that day
 
 Exit code: 0 the policies can be used (there may be warnings), 2 they cannot")]
 pub struct PolicyCheckArguments {
