@@ -9,6 +9,7 @@ use super::name::{ShownPointer, in_full};
 use super::pod::PodSpec;
 use super::policy::{Action, Mode};
 use super::reference::{Known, Reference};
+use super::swap::Unsafe;
 use super::verdict::{Decision, Judged, Outcome, Reads, Reason};
 
 /// One reference, and what one mode's policies decided of it.
@@ -161,6 +162,12 @@ fn notes(decision: &Decision<'_>) -> Vec<String> {
     let mut notes: Vec<String> = decision.notes.iter().map(ToString::to_string).collect();
     if decision.outcome == Outcome::Swapped && decision.reads == Some(Reads::MustBeTold) {
         notes.push("an ENV of the same name in the image itself would show through".to_owned());
+    }
+    // Only of files: the webhook, which sees the pod alone, says the reason without this.
+    if matches!(decision.reason.as_deref(), Some(Reason::Unsafe(Unsafe::UnknownKeys))) {
+        notes.push(
+            "the keys are also learned from the Secret, SealedSecret or ExternalSecret: give its file, too".to_owned(),
+        );
     }
     notes
 }

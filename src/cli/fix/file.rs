@@ -146,7 +146,7 @@ impl Work<'_> {
         }
         let (mut comments, mistakes) = Comments::read(bytes, &manifest);
         // Whoever wrote it wants something left alone: so the file is.
-        for (place, mistake) in mistakes {
+        for (place, mistake) in mistakes.into_iter().chain(comments.strays().to_vec()) {
             self.fault(None, Some(place), format!("the comment {mistake}"));
         }
         for document in manifest.documents.iter().filter(|document| !document.is_empty()) {

@@ -15,13 +15,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use clap::builder::NonEmptyStringValueParser;
 use jiff::civil::Date;
 use rayon::prelude::*;
 
 use super::check::files::{self, Input};
 use super::check::{facts, load};
-use super::{Colour, FAILED, OK, day, today, unless_closed};
+use super::{Colour, FAILED, OK, day, namespace_name, today, unless_closed};
 use crate::fence::policy::Action;
 use crate::fence::{Facts, PolicySet};
 use crate::report::text::FaultLine;
@@ -57,7 +56,7 @@ pub struct FixArguments {
     in_place: bool,
 
     /// The namespace of objects that name none
-    #[arg(short, long, value_name = "NAME", default_value = "default", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(short, long, value_name = "NAME", default_value = "default", value_parser = namespace_name)]
     namespace: String,
 
     /// The day on which exceptions are judged [default: today, UTC]
@@ -209,8 +208,8 @@ fn say(
     if !swaps {
         writeln!(
             out,
-            "nothing is swapped by these policies: give some with the action mount, such as \
-             -p policies/secrets-as-files.yaml"
+            "nothing is swapped by these policies: give -p a policy with action: mount, such as a copy of \
+             policies/secrets-as-files.yaml of the source"
         )?;
     }
     let would = if target == Target::Diff { "would be " } else { "" };
