@@ -30,7 +30,7 @@ pub use answer::{Answer, Endpoint, Gate, answer};
 pub use evaluate::{Evaluation, Judgement, Question, evaluate};
 pub use explain::{Explanation, explain};
 pub use facts::Facts;
-pub use finding::Finding;
+pub use finding::{Becomes, Finding};
 pub use kind::{Kind, KindSet};
 pub use message::help;
 pub use policy::PolicySet;

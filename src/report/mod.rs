@@ -2,6 +2,7 @@
 //!
 //! A report holds names, places and words, never a value of the input: the forms cannot show what they are not given.
 
+pub mod audit;
 pub mod diff;
 pub mod excerpt;
 pub mod github;
