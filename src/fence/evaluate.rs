@@ -95,6 +95,20 @@ pub fn evaluate(
     policies: &PolicySet,
     facts: &Facts,
 ) -> Result<Evaluation, ObjectError> {
+    evaluate_for(object, question, None, policies, facts)
+}
+
+/// The same, but findings have the fingerprints of this subject, where one is named: those of a pod are its owner's then.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_for(
+    object: &[u8],
+    question: &Question<'_>,
+    owner: Option<Subject<'_>>,
+    policies: &PolicySet,
+    facts: &Facts,
+) -> Result<Evaluation, ObjectError> {
     let asked = match Asked::read(object, question, policies)? {
         Ok(asked) => asked,
         Err(nothing_to_judge) => return Ok(nothing_to_judge),
@@ -102,6 +116,7 @@ pub fn evaluate(
     let (workload, place, subject) = (&asked.workload, asked.place(), asked.subject());
     let mut judgement =
         Judgement { namespace: in_full(subject.namespace), name: in_full(subject.name), ..Judgement::default() };
+    let subject = owner.unwrap_or(subject);
     for (template, pod) in workload.pods() {
         let verdict = judge(pod, &place, policies, facts, true);
         judgement.matching.extend(&verdict.matching);

@@ -20,7 +20,22 @@ const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os
 const NO_RULE: &str = "no-rule";
 /// Ours. The name that GitHub knows, `primaryLocationLineHash`, is left to what uploads the file: it computes that itself,
 /// and warns of every other value.
-const FINGERPRINT: &str = "secretfence/v1";
+pub(super) const FINGERPRINT: &str = "secretfence/v1";
+
+/// What a run has to say.
+pub(super) struct Run<'r> {
+    /// All of them.
+    pub(super) rules: &'r [RuleLine],
+    /// Of the policies.
+    pub(super) revision: &'r str,
+    /// Whether all could be read and judged.
+    pub(super) successful: bool,
+    pub(super) exit_code: u8,
+    pub(super) notifications: Vec<Value>,
+    pub(super) results: Vec<Value>,
+    /// Whether some result is of no rule.
+    pub(super) unruled: bool,
+}
 
 /// Writes the report as one SARIF log with one run, which ends with an exit code.
 ///
@@ -28,13 +43,32 @@ const FINGERPRINT: &str = "secretfence/v1";
 /// Where the writer fails.
 pub fn write(report: &Report, exit_code: u8, out: &mut dyn Write) -> io::Result<()> {
     let unruled = report.findings.iter().any(|located| located.decided_by().is_none());
-    let mut rules: Vec<Value> = report.rules.iter().map(rule).collect();
-    rules.extend(unruled.then(no_rule));
-    let ids: HashMap<&str, usize> =
-        rules.iter().enumerate().filter_map(|(index, rule)| Some((rule["id"].as_str()?, index))).collect();
-    let results: Vec<Value> =
-        report.findings.iter().map(|located| result(located, &ids, report.baseline.is_some())).collect();
-    let log = json!({
+    let ids: HashMap<String, usize> = report
+        .rules
+        .iter()
+        .map(|line| format!("{}/{}", line.policy, line.rule))
+        .chain(unruled.then(|| NO_RULE.to_owned()))
+        .enumerate()
+        .map(|(index, id)| (id, index))
+        .collect();
+    let results = report.findings.iter().map(|located| result(located, &ids, report.baseline.is_some())).collect();
+    let run = Run {
+        rules: &report.rules,
+        revision: &report.policies.revision,
+        successful: report.faults.is_empty(),
+        exit_code,
+        notifications: notifications(report),
+        results,
+        unruled,
+    };
+    write_harmless(&log(run), out)
+}
+
+/// The log of one run.
+pub(super) fn log(run: Run<'_>) -> Value {
+    let mut rules: Vec<Value> = run.rules.iter().map(rule).collect();
+    rules.extend(run.unruled.then(no_rule));
+    json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
         "runs": [{
@@ -43,18 +77,17 @@ pub fn write(report: &Report, exit_code: u8, out: &mut dyn Write) -> io::Result<
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
                 "shortDescription": message(env!("CARGO_PKG_DESCRIPTION")),
                 "rules": rules,
-                "properties": {"policyRevision": report.policies.revision},
+                "properties": {"policyRevision": run.revision},
             }},
             "invocations": [{
-                "executionSuccessful": report.faults.is_empty(),
-                "exitCode": exit_code,
-                "toolExecutionNotifications": notifications(report),
+                "executionSuccessful": run.successful,
+                "exitCode": run.exit_code,
+                "toolExecutionNotifications": run.notifications,
             }],
             "columnKind": "unicodeCodePoints",
-            "results": results,
+            "results": run.results,
         }],
-    });
-    write_harmless(&log, out)
+    })
 }
 
 fn rule(line: &RuleLine) -> Value {
@@ -116,7 +149,7 @@ fn help(line: &RuleLine, about: &str) -> Value {
 }
 
 /// A result; where there is a baseline all of them say what they are to it (SARIF 3.27.24).
-fn result(located: &LocatedFinding, ids: &HashMap<&str, usize>, compared: bool) -> Value {
+fn result(located: &LocatedFinding, ids: &HashMap<String, usize>, compared: bool) -> Value {
     let LocatedFinding { object, finding, known, .. } = located;
     let id = located.decided_by().unwrap_or_else(|| NO_RULE.to_owned());
     let object_name = format!("{}/{}/{}", object.namespace, object.kind, object.name);
@@ -140,7 +173,7 @@ fn result(located: &LocatedFinding, ids: &HashMap<&str, usize>, compared: bool) 
         },
     });
     if let Some(fields) = result.as_object_mut() {
-        if let Some(index) = ids.get(&*id) {
+        if let Some(index) = ids.get(&id) {
             fields.insert("ruleIndex".to_owned(), (*index).into());
         }
         if *known {
@@ -196,7 +229,7 @@ fn level_of_rule(line: &RuleLine) -> Level {
     }
 }
 
-fn level_name(level: Level) -> &'static str {
+pub(super) fn level_name(level: Level) -> &'static str {
     match level {
         Level::Error => "error",
         Level::Warning => "warning",
@@ -223,7 +256,7 @@ fn link(text: &str) -> Option<String> {
     (link.len() > "https://".len()).then(|| link.to_owned())
 }
 
-fn message(text: &str) -> Value {
+pub(super) fn message(text: &str) -> Value {
     json!({"text": unlinked(&braced(text))})
 }
 

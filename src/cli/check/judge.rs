@@ -1,6 +1,5 @@
 //! One file: its documents, their objects, and what the policies say of each.
 
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use crate::fence::name::Shown;
 use crate::fence::{Evaluation, Facts, Judgement, ObjectError, PolicySet, Question, evaluate};
 use crate::manifest::{self, Document, ManifestError, Object, Position};
 use crate::report::excerpt::{Excerpt, nearest};
-use crate::report::{Counts, Fault, LocatedFinding, ObjectName};
+use crate::report::{Counts, Fault, LocatedFinding, ObjectName, by_pointer};
 
 /// What judges files: the same for all of them.
 #[derive(Clone, Copy, Debug)]
@@ -173,20 +172,4 @@ fn end_column(document: &Document<'_>, source: &[u8], pointer: &str, at: Positio
     let rest = source.get(at.offset..end).unwrap_or_default();
     let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
     at.column + String::from_utf8_lossy(line).chars().count().max(1)
-}
-
-/// In the order of the object: indices by number.
-fn by_pointer(a: &str, b: &str) -> Ordering {
-    let step = |a: &str, b: &str| match (a.parse::<usize>(), b.parse::<usize>()) {
-        (Ok(a), Ok(b)) => a.cmp(&b),
-        _ => a.cmp(b),
-    };
-    let (mut left, mut right) = (a.split('/'), b.split('/'));
-    loop {
-        match (left.next(), right.next()) {
-            (Some(a), Some(b)) if a == b => {}
-            (Some(a), Some(b)) => return step(a, b),
-            (a, b) => return a.is_some().cmp(&b.is_some()),
-        }
-    }
 }

@@ -190,7 +190,8 @@ pub fn check(settings: &Settings) -> Report {
     // Those of the walk came first; within a file they are in order of their lines already.
     faults.sort_by(|a, b| a.file.cmp(&b.file));
     let mut not_judged = not_judged(&counts, &matching, &settings.policies, &facts);
-    not_judged.extend(unresolved(&dangling, &accounts, settings.cluster.is_some()));
+    let place = if settings.cluster.is_some() { "neither in the input nor in the cluster" } else { "not in the input" };
+    not_judged.extend(unresolved(&dangling, &accounts, place));
     Report {
         policies: Policies::of(&settings.policies),
         cluster: settings.cluster.as_ref().map(|cluster| cluster.resources.clone()),
@@ -235,8 +236,7 @@ fn not_judged(counts: &Counts, matching: &BTreeSet<u32>, policies: &PolicySet, f
 const NAMED_BINDINGS: usize = 20;
 
 /// Rights that somebody in the input has, and nobody can say which.
-fn unresolved(dangling: &[Dangling], accounts: &BTreeSet<(String, String)>, asked_cluster: bool) -> Vec<String> {
-    let place = if asked_cluster { "neither in the input nor in the cluster" } else { "not in the input" };
+pub(super) fn unresolved(dangling: &[Dangling], accounts: &BTreeSet<(String, String)>, place: &str) -> Vec<String> {
     let speaks = |binding: &&Dangling| accounts.iter().any(|(namespace, name)| binding.speaks_of(namespace, name));
     let speaking: Vec<&Dangling> = dangling.iter().filter(speaks).collect();
     let named = speaking.iter().take(NAMED_BINDINGS);
@@ -251,7 +251,7 @@ fn unresolved(dangling: &[Dangling], accounts: &BTreeSet<(String, String)>, aske
 const NAMED_POLICIES: usize = 3;
 
 /// A misspelt glob would else look like a clean bill for ever.
-fn matched_nothing(workloads: usize, matching: &BTreeSet<u32>, policies: &PolicySet) -> Option<String> {
+pub(super) fn matched_nothing(workloads: usize, matching: &BTreeSet<u32>, policies: &PolicySet) -> Option<String> {
     if policies.policies().is_empty() {
         return Some("no policy is in force: every policy of the set is off".to_owned());
     }

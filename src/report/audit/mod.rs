@@ -3,6 +3,12 @@
 //! Pure data. Names and sentences are safe to
 //! show, unless a field says otherwise.
 
+pub mod csv;
+pub mod fold;
+pub mod json;
+pub mod sarif;
+pub mod text;
+
 use std::ops::AddAssign;
 
 use jiff::civil::Date;
