@@ -31,6 +31,8 @@ mod secrecy;
 
 #[path = "../support/program.rs"]
 mod program;
+#[path = "../support/sarif_schema.rs"]
+mod sarif_schema;
 
 use std::path::Path;
 use std::process::Command;

@@ -90,23 +90,18 @@ fn write_row(owner: &Owner, row: &Row, is_compared: bool, out: &mut dyn Write) -
 
 /// How many pods there are, and how many of them should not be as they are.
 fn beside(owner: &Owner) -> String {
-    let mut text = match (owner.template, owner.pods) {
-        (Template::Itself, _) => String::new(),
-        (_, 0) => "  no pod".to_owned(),
-        (_, pods) => format!("  {}", count(pods, "pod")),
+    let pods = match (owner.template, owner.pods) {
+        (Template::Itself, _) => None,
+        (_, 0) => Some("no pod".to_owned()),
+        (_, pods) => Some(count(pods, "pod")),
     };
-    if owner.missed > 0 {
-        let missed = match (owner.template, owner.missed == owner.pods) {
-            (Template::Itself, _) => "  it exists".to_owned(),
-            (_, true) => ", missed".to_owned(),
-            (_, false) => format!(", {} missed", owner.missed),
-        };
-        text.push_str(&format!("{YELLOW}{missed}{RESET}"));
-    }
-    if owner.template == Template::Unknown {
-        text.push_str("  (its template is not known)");
-    }
-    text
+    let missed = (owner.missed > 0).then(|| match owner.missed == owner.pods {
+        true => format!("{YELLOW}missed{RESET}"),
+        false => format!("{YELLOW}{} missed{RESET}", owner.missed),
+    });
+    let unknown = (owner.template == Template::Unknown).then(|| "its template is not known".to_owned());
+    let parts: Vec<String> = [pods, missed, unknown].into_iter().flatten().collect();
+    if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) }
 }
 
 fn write_namespaces(lines: &[NamespaceLine], out: &mut dyn Write) -> io::Result<()> {
@@ -203,10 +198,10 @@ fn write_exception(exception: &ExceptionUse, out: &mut dyn Write) -> io::Result<
             writeln!(out, "exception {policy}/{rule} until {expires}: {used}: end it")
         }
         ExceptionState::Active => writeln!(out, "exception {policy}/{rule} until {expires}: {used}"),
-        ExceptionState::Ending => writeln!(
-            out,
-            "{YELLOW}exception{RESET} {policy}/{rule} ends on {expires}: {used}: end the need, or renew it"
-        ),
+        ExceptionState::Ending => {
+            let then = if *references == 0 { "let it end" } else { "end the need, or renew it" };
+            writeln!(out, "{YELLOW}exception{RESET} {policy}/{rule} ends on {expires}: {used}: {then}")
+        }
         ExceptionState::Expired => {
             writeln!(out, "{YELLOW}exception{RESET} {policy}/{rule} ended on {expires}: it allows nothing any more")
         }
@@ -237,7 +232,7 @@ fn write_totals(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     write!(out, "{namespaces}, {}, {}: ", count(owners, "owner"), count(pods, "pod"))?;
     write!(out, "{denied} denied, {warned} warned")?;
     if not_safe > 0 {
-        write!(out, " ({not_safe} of them unsafe to swap)")?;
+        write!(out, " ({not_safe} of both unsafe to swap)")?;
     }
     write!(out, ", {swapped} swapped")?;
     if swapped > 0 {
@@ -247,7 +242,7 @@ fn write_totals(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         write!(out, "; {} in dry run", count(dry_run, "finding"))?;
     }
     if missed > 0 {
-        write!(out, "; {} exist{} all the same", count(missed, "pod"), if missed == 1 { "s" } else { "" })?;
+        write!(out, "; {} missed", count(missed, "pod"))?;
     }
     if let Some(compared) = &audit.compared {
         write!(out, "; {} new, {} known, {} gone", compared.new, compared.known, compared.gone.len())?;
