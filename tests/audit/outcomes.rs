@@ -31,7 +31,7 @@ fn every_owner_has_its_findings_once() {
     exception files/vendor ends on 2026-12-01: 1 reference of 1 owner: end the need, or renew it
     exception files/nobody until 2027-12-01: nothing uses it: end it
     left out: kube-system: no registration asks about it, whatever the label says (--include-left-out)
-    3 namespaces, 6 owners, 7 pods: 2 denied, 0 warned (1 of both unsafe to swap), 2 swapped (1 read files, 1 must be told); 5 pods missed
+    3 namespaces, 6 owners, 7 pods: 2 denied, 0 warned (1 of them unsafe to swap), 2 swapped (1 read files, 1 must be told); 5 pods missed
     "#);
 }
 
