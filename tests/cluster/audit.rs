@@ -11,7 +11,7 @@ use secretfence::fence::Outcome;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::cluster::{Cluster, shown};
+use crate::cluster::{Cluster, from_yaml, shown};
 use crate::control_plane::eventually;
 use crate::corpus::Corpus;
 use crate::live_check::write_kubeconfig;
@@ -411,4 +411,43 @@ fn a_namespace_that_may_not_be_read_is_named_with_the_right() {
         said.starts_with("exit: 2\n") && said.contains("error: may not list pods: give the right to list pods\n"),
         "{said}"
     );
+}
+
+#[test]
+fn the_role_of_the_page_is_enough_and_nothing_in_it_is_too_much() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let page = include_str!("../../docs/audit.md");
+    let block = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let role = from_yaml(block).remove(0);
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("kubeconfig");
+    write_kubeconfig(cluster, "audit-all", &file);
+    cluster.api.create(&role, "").done();
+    let name = role["metadata"]["name"].clone();
+    let binding = json!({
+        "apiVersion": role["apiVersion"], "kind": "ClusterRoleBinding", "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "namespace": "default", "name": "audit-all"}],
+    });
+    cluster.api.create(&binding, "").done();
+    let namespace = cluster.namespace("audit-role", None);
+    cluster.api.create(&denied(&namespace), "").done();
+    let run = |more: &[&str]| audit(cluster, file.to_str().unwrap(), more);
+    let is_enough = || Some(run(&[])).filter(|output| output.status.code() == Some(1) && output.stderr.is_empty());
+    let output = eventually(is_enough).unwrap_or_else(|| panic!("{}", shown(&run(&[]))));
+    assert!(shown(&output).contains(&format!("Pod {namespace}/denied: missed")), "{}", shown(&output));
+    // Of one namespace, too.
+    let output = run(&["-n", &namespace]);
+    assert!(output.status.code() == Some(1) && output.stderr.is_empty(), "{}", shown(&output));
+    assert!(!shown(&output).contains("may not"), "{}", shown(&output));
+    // Every right in it is asked for: without a resource, its name is in an error or in what is not known.
+    for (index, rule) in role["rules"].as_array().unwrap().iter().enumerate() {
+        for resource in rule["resources"].as_array().unwrap() {
+            let mut less = role.clone();
+            less["rules"][index]["resources"].as_array_mut().unwrap().retain(|its| its != resource);
+            cluster.api.merge("/apis/rbac.authorization.k8s.io/v1/clusterroles/secretfence-audit", &less).done();
+            let misses = || shown(&run(&[])).contains(&format!("may not list {}", text(resource))).then_some(());
+            assert!(eventually(misses).is_some(), "{resource}");
+        }
+    }
 }
