@@ -85,3 +85,13 @@ fn what_is_not_there_is_an_error() {
     let output = shop().audit(&["--explain", "shop/service/web"]);
     assert_eq!(output, "exit: 2\n--- stderr\nerror: \"service\" is no kind of workload that these policies know\n");
 }
+
+#[test]
+fn a_kind_that_may_not_be_listed_hides_no_other() {
+    let cluster = shop().change(|state| state.forbidden = vec!["/api/v1/namespaces/shop/podtemplates"]);
+    let output = cluster.audit(&["--explain", "shop/web"]);
+    assert!(output.starts_with("exit: 2\n--- stdout\nDeployment shop/web: 3 pods, 2 missed\n"), "{output}");
+    assert!(output.contains("error: may not list podtemplates in namespace \"shop\""), "{output}");
+    let output = cluster.audit(&["--explain", "shop/wbe"]);
+    assert!(output.starts_with("exit: 2\n--- stderr\nerror: may not list podtemplates"), "{output}");
+}

@@ -124,3 +124,49 @@ fn a_clean_cluster_is_exit_code_0() {
     1 namespace, 1 owner, 1 pod: 0 denied, 0 warned, 0 swapped
     ");
 }
+
+#[test]
+fn the_reach_of_a_service_account_is_found_with_its_chain() {
+    let binding = |name: &str, role: &str| {
+        json!({
+            "metadata": {"name": name, "namespace": "billing"}, "roleRef": {"kind": "Role", "name": role},
+            "subjects": [{"kind": "ServiceAccount", "namespace": "shop", "name": "web"}],
+        })
+    };
+    let role = json!({
+        "metadata": {"name": "reader", "namespace": "billing"},
+        "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}],
+    });
+    let mut spec = spec("api", "api:1", &[]);
+    spec["serviceAccountName"] = json!("web");
+    let cluster = Cluster::new([
+        ("namespaces", json!([namespace("shop", None), namespace("billing", None)])),
+        ("serviceaccounts", json!([{"metadata": {"name": "web", "namespace": "shop"}}])),
+        ("roles", json!([role])),
+        ("rolebindings", json!([binding("reads", "reader"), binding("dangles", "absent")])),
+        ("deployments", json!([workload("shop", "web", None, &spec)])),
+    ])
+    .policies(
+        "apiVersion: secretfence.dev/v1alpha1\nkind: SecretPolicy\nmetadata: {name: a}\nspec: {rules: [{name: a, on: \
+         [reach], action: deny}]}\n",
+    );
+    let audit = cluster.json(&[]);
+    let finding = &audit["owners"][0]["findings"][0];
+    let chain = finding["chain"].as_str().unwrap();
+    assert_eq!(chain, "ServiceAccount \"web\", RoleBinding \"billing/reads\", Role \"reader\", rule 0", "{audit:#}");
+    let sentences = audit["notJudged"].to_string();
+    assert!(sentences.contains("dangles") && sentences.contains("the role is not in the cluster"), "{sentences}");
+}
+
+#[test]
+fn what_policies_ask_about_and_may_not_be_read_judges_nothing() {
+    let cluster = shop().policies(
+        "apiVersion: secretfence.dev/v1alpha1\nkind: SecretPolicy\nmetadata: {name: a}\nspec: {rules: [{name: a, on: \
+         [reach], action: deny}]}\n",
+    );
+    cluster.api.change(|state| state.forbidden = vec!["/apis/rbac.authorization.k8s.io/v1/roles"]);
+    let output = cluster.audit(&[]);
+    let expected =
+        "exit: 2\n--- stderr\nerror: what the policies ask of the cluster cannot be read, so nothing was judged";
+    assert!(output.starts_with(expected) && output.contains("may not list roles"), "{output}");
+}

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::api::Api;
 use crate::binaries::skipped;
-use crate::control_plane::{ADMIN, ControlPlane};
+use crate::control_plane::{ADMIN, ControlPlane, eventually};
 use crate::crowd::create_all;
 use crate::objects::secret_env;
 use crate::proxy::Proxy;
@@ -249,8 +250,9 @@ fn a_list_that_is_outlived_is_begun_anew(big: &Big) {
     let kubeconfig = big.kubeconfig(proxy.port);
     proxy.slow(4_000_000);
     let api = big.control_plane.api(ADMIN);
+    let before = pages_of_pods(&api, 200);
     let run = big.audit(&kubeconfig, |_| {
-        std::thread::sleep(Duration::from_millis(2500));
+        assert!(eventually(|| (pages_of_pods(&api, 200) > before).then_some(())).is_some(), "no page of pods");
         let metadata = json!({"name": "later", "namespace": "crowd-0000"});
         api.create(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}), "").done();
         big.control_plane.compact();
@@ -259,10 +261,15 @@ fn a_list_that_is_outlived_is_begun_anew(big: &Big) {
     });
     println!("with an API server that begins anew in between: audited in {} ms", run.took.as_millis());
     big.is_whole(&run);
+    // It has counted since it began anew.
+    assert!(pages_of_pods(&api, 410) > 0, "no list of pods was outlived");
+}
+
+/// How many pages of pods the API server has answered so.
+fn pages_of_pods(api: &Api, code: u16) -> u64 {
     let (_, metrics) = api.text("/metrics").unwrap();
-    let is_it = |line: &&str| {
-        let of = ["apiserver_request_total{", "code=\"410\"", "resource=\"pods\"", "verb=\"LIST\""];
-        of.iter().all(|part| line.contains(part))
-    };
-    assert!(metrics.lines().any(|line| is_it(&line)), "no list of pods was outlived");
+    let code = format!("code=\"{code}\"");
+    let of = ["apiserver_request_total{", &code, "resource=\"pods\"", "verb=\"LIST\""];
+    let lines = metrics.lines().filter(|line| of.iter().all(|part| line.contains(part)));
+    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64).sum()
 }

@@ -231,14 +231,14 @@ impl List<'_> {
     }
 }
 
-/// The objects of this name.
+/// The objects of this name, of the kinds that may be listed; an error only where none of them has it.
 pub(super) async fn named(
     link: &Link,
     namespace: &str,
     name: &str,
     kinds: &[Arc<WorkloadKind>],
 ) -> Result<Vec<Found>, AuditError> {
-    let mut found = Vec::new();
+    let (mut found, mut failed) = (Vec::new(), None);
     for kind in kinds {
         let what = kind.in_words();
         let asked = Asked {
@@ -254,7 +254,10 @@ pub(super) async fn named(
             let page = match pages.next(link, asked).await {
                 Ok(Step::Page(page)) => page,
                 Err(AuditError::NotFound { .. }) if kind.is_custom() => continue,
-                Err(error) => return Err(error),
+                Err(error) => {
+                    failed.get_or_insert(error);
+                    break;
+                }
                 Ok(Step::Anew | Step::End) => break,
             };
             found.extend(page.items().map(|item| Found {
@@ -265,5 +268,5 @@ pub(super) async fn named(
             break;
         }
     }
-    Ok(found)
+    failed.filter(|_| found.is_empty()).map_or(Ok(found), Err)
 }

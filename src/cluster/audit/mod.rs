@@ -100,7 +100,7 @@ impl Reader {
     /// The objects of this name in a namespace, of all these kinds.
     ///
     /// # Errors
-    /// Where one of the lists cannot be had.
+    /// Where none is found, and one of the lists cannot be had.
     pub fn named(&self, namespace: &str, name: &str, kinds: &[Arc<WorkloadKind>]) -> Result<Vec<Found>, AuditError> {
         self.runtime.block_on(lists::named(&self.link, namespace, name, kinds))
     }
