@@ -52,7 +52,7 @@
 )]
 #![cfg_attr(
     feature = "cluster",
-    doc = "| [`cluster`] | lists and watches of what the rules ask of a live cluster | `fence`, `manifest` |"
+    doc = "| [`cluster`] | lists and watches of what the rules ask of a live cluster; what is registered there | `fence`, `manifest` |"
 )]
 #![cfg_attr(
     feature = "webhook",
@@ -88,6 +88,7 @@
 //! | a mark of a copy | a row in `fence/rules/copies.rs` |
 //! | a place on the node | a row in `fence/rules/node_path.rs` |
 //! | a field of a policy | `fence/policy/file.rs`, `policy/mod.rs`, `policy/compile/`, then where it decides: `policy/scope.rs`, `verdict.rs` (and `verdict/trace.rs`), `swap/`; `cli/policy/schema.rs` |
+//! | a format of a credential | `fence/rules/credential/table.rs`, `tests/clear/formats.rs` |
 //! | an image that reads files | `fence/swap/catalogue/rows.rs` |
 //! | a layout that `fix` keeps | `manifest/edit/`, a case in `tests/fix/layout.rs`, the generator in `tests/fix/properties.rs` |
 //! | a reason why a swap is unsafe | `fence/swap/mod.rs` (`Unsafe`), `swap/room.rs` or `swap/safety.rs` |

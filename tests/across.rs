@@ -62,6 +62,12 @@ fn cases() -> Vec<Case> {
             "/metadata/annotations/vault.hashicorp.com~1agent-inject-secret-db",
             annotated("example.com/agent-inject-secret-db", "secret/data/db"),
         ),
+        case(
+            Kind::Literal,
+            env("amqp://app:8fk2PQx0d@queue"),
+            "/spec/containers/0/env/0",
+            env("amqp://app:$(PASSWORD)@queue"),
+        ),
         case(Kind::StorePath, env("vault:secret/data/db#password"), "/spec/containers/0/env/0", env("secret/data/db")),
         case(Kind::StorePath, store_csi("db"), "/spec/volumes/0/csi", volume(json!({"emptyDir": {}}))),
         case(

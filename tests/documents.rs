@@ -140,7 +140,8 @@ fn places(kind: Kind) -> (bool, bool) {
         Kind::SecretKeyRef | Kind::EnvFrom | Kind::FileKeyRef | Kind::ExternalEnv => (true, false),
         Kind::Volume | Kind::Csi | Kind::LegacyVolume | Kind::ImagePull => (false, true),
         Kind::Injected | Kind::SharedSecret | Kind::Reach => (false, true),
-        Kind::UnknownSource | Kind::NodeAccess | Kind::StorePath | Kind::Copied => (true, true),
+        Kind::UnknownSource | Kind::NodeAccess | Kind::StorePath | Kind::Copied | Kind::Literal => (true, true),
+        Kind::RawSecret => (false, false),
     }
 }
 

@@ -328,7 +328,8 @@ impl<'c> Case<'c> {
     }
 
     fn place<'s>(&self, request: &'s Request<'_>, kinds: &'s [&'s str], is_pod: bool, stage: Stage) -> Place<'s> {
-        Place { namespace: request.namespace.as_str(), kinds, is_pod, stage, dry_run: self.endpoint.dry_run }
+        let (namespace, dry_run) = (request.namespace.as_str(), self.endpoint.dry_run);
+        Place { namespace, kinds, is_pod, stage, dry_run, set_aside: &[] }
     }
 
     fn deny(&mut self, message: String) {

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use super::facts::Facts;
 use super::finding::{Finding, Subject};
 use super::name::in_full;
-use super::pod::Metadata;
+use super::pod::{Metadata, PodSpec};
 use super::policy::PolicySet;
+use super::rules::data::{self, DataObject};
 use super::swap::patch;
 use super::swap::plan::Pod;
-use super::verdict::{Judged, Outcome, Place, Stage, judge};
+use super::verdict::{Judged, Outcome, Place, SetAside, Stage, Verdict, judge, judge_object};
 use super::workload::{ObjectError, Shape, Workload};
 
 /// What is asked of an object.
@@ -37,6 +38,8 @@ pub enum Evaluation {
     Owned,
     /// Judged.
     Judged(Judgement),
+    /// A Secret or a ConfigMap, judged: some rule is about what it holds in clear.
+    Data(Judgement),
 }
 
 /// An object, judged.
@@ -95,17 +98,43 @@ pub fn evaluate(
     policies: &PolicySet,
     facts: &Facts,
 ) -> Result<Evaluation, ObjectError> {
-    evaluate_for(object, question, None, policies, facts)
+    judge_for(object, question, None, &[], policies, facts)
 }
 
-/// The same, but findings have the fingerprints of this subject, where one is named: those of a pod are its owner's then.
+/// As [`evaluate`], but findings have the fingerprints of this subject: those of a pod are its owner's then.
 ///
 /// # Errors
 /// As [`evaluate`].
 pub fn evaluate_for(
     object: &[u8],
     question: &Question<'_>,
+    owner: Subject<'_>,
+    policies: &PolicySet,
+    facts: &Facts,
+) -> Result<Evaluation, ObjectError> {
+    judge_for(object, question, Some(owner), &[], policies, facts)
+}
+
+/// As [`evaluate`], but for what the manifest itself sets aside. A rule that is set aside decides nothing of that reference,
+/// nor does any other of its policy; other policies do.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_but(
+    object: &[u8],
+    question: &Question<'_>,
+    set_aside: &[SetAside],
+    policies: &PolicySet,
+    facts: &Facts,
+) -> Result<Evaluation, ObjectError> {
+    judge_for(object, question, None, set_aside, policies, facts)
+}
+
+fn judge_for(
+    object: &[u8],
+    question: &Question<'_>,
     owner: Option<Subject<'_>>,
+    set_aside: &[SetAside],
     policies: &PolicySet,
     facts: &Facts,
 ) -> Result<Evaluation, ObjectError> {
@@ -113,22 +142,28 @@ pub fn evaluate_for(
         Ok(asked) => asked,
         Err(nothing_to_judge) => return Ok(nothing_to_judge),
     };
-    let (workload, place, subject) = (&asked.workload, asked.place(), asked.subject());
+    let (place, subject) = (asked.place(), asked.subject());
     let mut judgement =
         Judgement { namespace: in_full(subject.namespace), name: in_full(subject.name), ..Judgement::default() };
     let subject = owner.unwrap_or(subject);
+    let workload = match &asked.object {
+        AskedObject::Workload(workload) => workload,
+        AskedObject::Data(data) => {
+            let spec = PodSpec::default();
+            let pod = Pod { metadata: data.metadata.as_ref(), spec: &spec };
+            let references = data.references(question.kind, subject.name);
+            let verdict = judge_object(pod, references, &Place { set_aside, ..place }, policies, facts);
+            judgement.take(&verdict, pod, "", subject, question.all);
+            return Ok(Evaluation::Data(judgement));
+        }
+    };
     for (template, pod) in workload.pods() {
-        let verdict = judge(pod, &place, policies, facts, true);
-        judgement.matching.extend(&verdict.matching);
+        let set_aside = below(set_aside, template);
+        let verdict = judge(pod, &Place { set_aside: &set_aside, ..place }, policies, facts, true);
         if !verdict.matching.is_empty() {
             judgement.accounts.insert(pod.spec.service_account().to_owned());
         }
-        judgement.references += verdict.judged.len();
-        let stands = |its: &&Judged<'_, '_>| its.enforced.as_ref().is_none_or(|by| by.outcome == Outcome::Allowed);
-        judgement.allowed += verdict.judged.iter().filter(stands).count();
-        let findings =
-            verdict.judged.iter().flat_map(|its| Finding::of(its, pod.spec, template, subject, question.all));
-        judgement.findings.extend(findings);
+        judgement.take(&verdict, pod, template, subject, question.all);
         if question.patch {
             append(&mut judgement.patch, patch::write(pod, template, &verdict.candidates, &verdict.plan));
         }
@@ -136,12 +171,38 @@ pub fn evaluate_for(
     Ok(Evaluation::Judged(judgement))
 }
 
-/// A workload that a question is about: how it was decided, and how it came about, begin with the same.
+impl Judgement {
+    fn take(&mut self, verdict: &Verdict<'_, '_>, pod: Pod<'_>, template: &str, subject: Subject<'_>, all: bool) {
+        self.matching.extend(&verdict.matching);
+        self.references += verdict.judged.len();
+        let stands = |its: &&Judged<'_, '_>| its.enforced.as_ref().is_none_or(|by| by.outcome == Outcome::Allowed);
+        self.allowed += verdict.judged.iter().filter(stands).count();
+        self.findings.extend(verdict.judged.iter().flat_map(|its| Finding::of(its, pod.spec, template, subject, all)));
+    }
+}
+
+/// What is set aside in one pod, with pointers from there on.
+fn below(set_aside: &[SetAside], template: &str) -> Vec<SetAside> {
+    let within = |its: &SetAside| {
+        let pointer = its.pointer.strip_prefix(template).filter(|rest| rest.starts_with('/'))?;
+        Some(SetAside { pointer: pointer.to_owned(), ..its.clone() })
+    };
+    set_aside.iter().filter_map(within).collect()
+}
+
+/// What a question is about: how it was decided, and how it came about, begin with the same.
 pub(super) struct Asked<'q> {
-    pub(super) workload: Workload<'q>,
+    pub(super) object: AskedObject<'q>,
+    /// Whether it is judged itself, and not what it makes.
     is_pod: bool,
     kinds: [&'q str; 2],
     default_namespace: &'q str,
+}
+
+pub(super) enum AskedObject<'q> {
+    Workload(Workload<'q>),
+    /// A Secret or a ConfigMap.
+    Data(DataObject<'q>),
 }
 
 impl<'q> Asked<'q> {
@@ -151,16 +212,22 @@ impl<'q> Asked<'q> {
         question: &Question<'q>,
         policies: &PolicySet,
     ) -> Result<Result<Asked<'q>, Evaluation>, ObjectError> {
-        let (group, version) = group_and_version(question.api_version);
-        let Some(shape) = Shape::of(group, version, question.kind, policies) else {
+        let Question { api_version, kind, namespace, .. } = *question;
+        let text = || str::from_utf8(object).map_err(|_| ObjectError::not_text());
+        let asked =
+            |object, is_pod| Ok(Ok(Asked { object, is_pod, kinds: [kind, "Pod"], default_namespace: namespace }));
+        let (group, version) = group_and_version(api_version);
+        let Some(shape) = Shape::of(group, version, kind, policies) else {
+            if data::is_judged(api_version, kind, policies.kinds()) {
+                return asked(AskedObject::Data(data::parse(text()?)?), true);
+            }
             return Ok(Err(Evaluation::NotAWorkload));
         };
-        let workload = Workload::parse(str::from_utf8(object).map_err(|_| ObjectError::not_text())?, shape)?;
-        let is_pod = shape.is_pod();
-        if !is_pod && workload.is_made_by_a_workload(policies) {
+        let workload = Workload::parse(text()?, shape)?;
+        if !shape.is_pod() && workload.is_made_by_a_workload(policies) {
             return Ok(Err(Evaluation::Owned));
         }
-        Ok(Ok(Asked { workload, is_pod, kinds: [question.kind, "Pod"], default_namespace: question.namespace }))
+        asked(AskedObject::Workload(workload), shape.is_pod())
     }
 
     /// The pods of a template are judged along with it: a policy on pods alone is about them, too.
@@ -171,15 +238,25 @@ impl<'q> Asked<'q> {
             is_pod: self.is_pod,
             stage: Stage::Foretold,
             dry_run: false,
+            set_aside: &[],
         }
     }
 
     pub(super) fn subject(&self) -> Subject<'_> {
-        Subject { kind: self.kinds[0], namespace: self.namespace(), name: self.workload.name() }
+        let name = self.metadata().map_or("", Metadata::name_or_prefix);
+        Subject { kind: self.kinds[0], namespace: self.namespace(), name }
     }
 
     fn namespace(&self) -> &str {
-        Some(self.workload.namespace()).filter(|own| !own.is_empty()).unwrap_or(self.default_namespace)
+        let own = self.metadata().map_or("", |metadata| metadata.namespace.as_str());
+        Some(own).filter(|own| !own.is_empty()).unwrap_or(self.default_namespace)
+    }
+
+    fn metadata(&self) -> Option<&Metadata<'q>> {
+        match &self.object {
+            AskedObject::Workload(workload) => workload.metadata.as_ref(),
+            AskedObject::Data(data) => data.metadata.as_ref(),
+        }
     }
 }
 
@@ -212,9 +289,7 @@ impl<'a> Workload<'a> {
 
     /// The name, or `generateName` where the API server still has to make one of it.
     pub fn name(&self) -> &str {
-        let metadata = self.metadata.as_ref();
-        let names = metadata.map(|metadata| [metadata.name.as_str(), metadata.generate_name.as_str()]);
-        names.into_iter().flatten().find(|name| !name.is_empty()).unwrap_or("")
+        self.metadata.as_ref().map_or("", Metadata::name_or_prefix)
     }
 
     /// The namespace that the object itself names.

@@ -1,12 +1,14 @@
 //! Why an object is judged as it is: [`evaluate`](super::evaluate())'s judgement, with what every policy said on the way.
 
-use super::evaluate::{Asked, Question};
+use super::evaluate::{Asked, AskedObject, Question};
 use super::facts::Facts;
-use super::finding::Finding;
+use super::finding::{Finding, Subject};
 use super::message;
 use super::name::in_full;
+use super::pod::PodSpec;
 use super::policy::PolicySet;
-use super::verdict::trace::trace;
+use super::swap::plan::Pod;
+use super::verdict::trace::{Traced, trace, trace_object};
 use super::workload::ObjectError;
 
 pub use super::verdict::trace::{Bystander, PolicyTrace, RuleTrace};
@@ -44,6 +46,24 @@ impl Explanation {
         let traces = self.references.iter().flat_map(|reference| &reference.policies);
         traces.filter_map(|trace| Some((&*trace.policy, trace.decided.as_deref()?)))
     }
+
+    fn take(&mut self, traced: Traced<'_, '_>, pod: Pod<'_>, template: &str, subject: Subject<'_>) {
+        for (judged, policies) in traced.verdict.judged.iter().zip(traced.traces) {
+            let mut sentence = String::new();
+            message::describe(&mut sentence, &judged.reference, pod.spec);
+            self.references.push(ExplainedReference {
+                pointer: judged.reference.pointer(template),
+                sentence,
+                findings: Finding::of(judged, pod.spec, template, subject, true),
+                policies,
+            });
+        }
+        for bystander in traced.bystanders {
+            if !self.bystanders.contains(&bystander) {
+                self.bystanders.push(bystander);
+            }
+        }
+    }
 }
 
 /// Explains an object. `None` where [`evaluate`](super::evaluate()) does not judge it: it is of no known kind, or another
@@ -58,25 +78,20 @@ pub fn explain(
     facts: &Facts,
 ) -> Result<Option<Explanation>, ObjectError> {
     let Ok(asked) = Asked::read(object, question, policies)? else { return Ok(None) };
-    let (workload, place, subject) = (&asked.workload, asked.place(), asked.subject());
+    let (place, subject) = (asked.place(), asked.subject());
     let mut explanation =
         Explanation { namespace: in_full(subject.namespace), name: in_full(subject.name), ..Explanation::default() };
-    for (template, pod) in workload.pods() {
-        let traced = trace(pod, &place, policies, facts);
-        for (judged, policies) in traced.verdict.judged.iter().zip(traced.traces) {
-            let mut sentence = String::new();
-            message::describe(&mut sentence, &judged.reference, pod.spec);
-            explanation.references.push(ExplainedReference {
-                pointer: judged.reference.pointer(template),
-                sentence,
-                findings: Finding::of(judged, pod.spec, template, subject, true),
-                policies,
-            });
-        }
-        for bystander in traced.bystanders {
-            if !explanation.bystanders.contains(&bystander) {
-                explanation.bystanders.push(bystander);
+    match &asked.object {
+        AskedObject::Workload(workload) => {
+            for (template, pod) in workload.pods() {
+                explanation.take(trace(pod, &place, policies, facts), pod, template, subject);
             }
+        }
+        AskedObject::Data(data) => {
+            let spec = PodSpec::default();
+            let pod = Pod { metadata: data.metadata.as_ref(), spec: &spec };
+            let references = data.references(question.kind, subject.name);
+            explanation.take(trace_object(pod, references, &place, policies, facts), pod, "", subject);
         }
     }
     Ok(Some(explanation))

@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
+use super::kind::Kind;
 use super::message;
 use super::name::{ShownPointer, in_full};
 use super::pod::PodSpec;
@@ -25,6 +26,10 @@ pub struct Finding {
     pub key: Option<String>,
     /// The variable, or the prefix of an `envFrom`.
     pub variable: Option<String>,
+    /// The format of a credential in clear: `GitHub token`.
+    pub format: Option<String>,
+    /// Whether it is a guess: only a name tells that it is a credential.
+    pub guess: bool,
     /// The action of the rule that decides; none where no rule fits.
     pub action: Option<&'static str>,
     /// What comes of it.
@@ -134,7 +139,10 @@ impl Finding {
         };
         let decided_by = decision.map(Decision::decided_by);
         let across = reference.across.as_deref();
+        let format = (reference.kind == Kind::Literal && !reference.guess).then(|| reference.detail.to_owned());
         Finding {
+            format,
+            guess: reference.guess,
             fingerprint: fingerprint(reference, container, decided_by, subject),
             kind: reference.kind.name(),
             container: shown(container),

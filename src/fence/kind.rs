@@ -36,11 +36,15 @@ pub enum Kind {
     Reach,
     /// A Secret that carries the marks of a copy from another namespace.
     Copied,
+    /// A credential in clear, where the pod or a ConfigMap holds it.
+    Literal,
+    /// A Secret whose manifest holds its data in clear. No pod has one: only manifests are looked at for it.
+    RawSecret,
 }
 
 impl Kind {
     /// Every kind that this version finds, in the order in which they are documented.
-    pub const ALL: [Kind; 15] = [
+    pub const ALL: [Kind; 17] = [
         Kind::SecretKeyRef,
         Kind::EnvFrom,
         Kind::FileKeyRef,
@@ -56,6 +60,8 @@ impl Kind {
         Kind::SharedSecret,
         Kind::Reach,
         Kind::Copied,
+        Kind::Literal,
+        Kind::RawSecret,
     ];
 
     /// The name as a policy file writes it.
@@ -76,6 +82,8 @@ impl Kind {
             Kind::SharedSecret => "sharedSecret",
             Kind::Reach => "reach",
             Kind::Copied => "copied",
+            Kind::Literal => "literal",
+            Kind::RawSecret => "rawSecret",
         }
     }
 
@@ -110,16 +118,22 @@ impl KindSet {
         .with(Kind::SharedSecret)
         .with(Kind::Reach)
         .with(Kind::Copied);
+    /// The group `clear`: what stands in the manifest itself, or names what an injector puts there.
+    pub const CLEAR: KindSet = KindSet::NONE.with(Kind::Literal).with(Kind::ExternalEnv).with(Kind::RawSecret);
     /// What nothing in the pod tells: it takes a watch of the cluster, with rights of its own.
     pub const OF_THE_CLUSTER: KindSet = KindSet::NONE.with(Kind::Reach).with(Kind::Copied);
     /// What the inventory lists only where some rule is about it: a second look at what another kind has listed, or at
     /// what names no Secret.
-    pub const ON_DEMAND: KindSet = KindSet::CROSS_NAMESPACE.with(Kind::ExternalEnv).with(Kind::Injected);
+    pub const ON_DEMAND: KindSet =
+        KindSet::CROSS_NAMESPACE.with(Kind::ExternalEnv).with(Kind::Injected).with(Kind::Literal);
+    /// What is no pod's, but an object's of its own.
+    pub const OF_MANIFESTS: KindSet = KindSet::NONE.with(Kind::RawSecret);
 
     /// The group `any`: every kind that the pod itself tells. What takes a watch is asked for by name, or by
-    /// `crossNamespace`: a rule on everything shall not need the right to read every Secret of the cluster.
+    /// `crossNamespace`: a rule on everything shall not need the right to read every Secret of the cluster. What is no
+    /// pod's is asked for by name, or by `clear`: a rule on pods shall not refuse Secrets.
     pub fn any() -> KindSet {
-        let told = |kind: &Kind| !KindSet::OF_THE_CLUSTER.contains(*kind);
+        let told = |kind: &Kind| !KindSet::OF_THE_CLUSTER.union(KindSet::OF_MANIFESTS).contains(*kind);
         Kind::ALL.into_iter().filter(told).fold(KindSet::NONE, KindSet::with)
     }
 
@@ -127,6 +141,12 @@ impl KindSet {
     #[must_use]
     pub const fn with(self, kind: Kind) -> KindSet {
         KindSet(self.0 | 1 << kind as u8)
+    }
+
+    /// This set and one kind less.
+    #[must_use]
+    pub const fn without(self, kind: Kind) -> KindSet {
+        KindSet(self.0 & !(1 << kind as u8))
     }
 
     /// What is in either.

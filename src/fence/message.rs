@@ -95,6 +95,25 @@ pub fn describe(text: &mut String, reference: &Reference<'_>, spec: &PodSpec<'_>
             let chain = across.and_then(|across| across.chain.as_deref()).unwrap_or("");
             push.plain(", by ").plain(chain)
         }
+        Kind::Literal => {
+            if let Site::Member(_) = reference.site {
+                push.plain("the ConfigMap's").keys(&reference.keys).plain(" ");
+            }
+            push.plain("has ").plain(if reference.guess { "what may be " } else { "" });
+            push.plain("a credential in clear (").plain(detail).plain(")");
+            match reference.site {
+                Site::Env(..) => push.plain(" as env ").bare(variable),
+                Site::Volume(..) => push.plain(" in attribute ").bare(variable),
+                Site::Listed(_, list, _) => {
+                    push_list(&mut push, list, variable);
+                    &mut push
+                }
+                _ => &mut push,
+            }
+        }
+        Kind::RawSecret => {
+            push.plain("Secret ").quoted(secret).plain(" is written with its").keys(&reference.keys).plain(" in clear")
+        }
         Kind::Copied => {
             if reference.site.container().is_none() && reference.volume.is_none() {
                 push.plain("the pod ");
@@ -108,6 +127,30 @@ pub fn describe(text: &mut String, reference: &Reference<'_>, spec: &PodSpec<'_>
             }
         }
     };
+}
+
+/// Where in a container's lists a word or a header stands.
+fn push_list(push: &mut Pusher<'_>, list: &str, name: Bare<'_>) {
+    let mut parts = list.trim_matches('/').split('/');
+    let (first, last) = (parts.next().unwrap_or(""), parts.next_back());
+    let hook = parts.next().filter(|_| first == "lifecycle");
+    match last {
+        None => {
+            push.plain(" in its ").plain(first);
+            if !name.0.is_empty() {
+                push.plain(" as ").bare(name);
+            }
+        }
+        Some(last) => {
+            push.plain(" in ");
+            if last == "httpHeaders" {
+                push.plain("header ").bare(name)
+            } else {
+                push.plain("the command")
+            };
+            push.plain(" of its ").plain(hook.unwrap_or(first));
+        }
+    }
 }
 
 /// Builds a sentence piece by piece.
@@ -171,6 +214,8 @@ pub fn help(kind: Kind) -> &'static str {
         Kind::SharedSecret => "this policy does not let the pod mount a Secret of another namespace",
         Kind::Reach => "give it a ServiceAccount with fewer rights, or automountServiceAccountToken: false",
         Kind::Copied => "use a Secret that belongs to this namespace",
+        Kind::Literal => "take it from a Secret as a file, and change it: whoever reads the manifest knows it",
+        Kind::RawSecret => "keep it out of the manifest: a SealedSecret, SOPS, or an ExternalSecret",
     }
 }
 
@@ -221,7 +266,7 @@ fn advise(text: &mut String, decision: &Decision<'_>, reference: &Reference<'_>)
         (None, Outcome::Denied | Outcome::Warned) => own(text),
     }
     for note in &decision.notes {
-        if let Note::ExceptionEnded(..) = note {
+        if let Note::ExceptionEnded(..) | Note::OnlyAGuess(_) = note {
             let _ = write!(text, "; {note}");
         }
     }
@@ -239,6 +284,7 @@ impl fmt::Display for Note {
             Note::BesideEnvFrom => {
                 f.write_str("an envFrom stands beside it: a value of the same name there would show through")
             }
+            Note::OnlyAGuess(action) => write!(f, "it is a guess, so a warning where the rule says {action}"),
             Note::ListedKeys => f.write_str("a key of the Secret that is not listed is lost to the program"),
         }
     }

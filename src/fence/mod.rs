@@ -27,7 +27,7 @@ mod verdict;
 pub mod workload;
 
 pub use answer::{Answer, Endpoint, Gate, answer};
-pub use evaluate::{Evaluation, Judgement, Question, evaluate, evaluate_for};
+pub use evaluate::{Evaluation, Judgement, Question, evaluate, evaluate_but, evaluate_for};
 pub use explain::{Explanation, explain};
 pub use facts::Facts;
 pub use finding::{Becomes, Finding, Subject};
@@ -35,5 +35,5 @@ pub use kind::{Kind, KindSet};
 pub use message::help;
 pub use policy::PolicySet;
 pub use review::ReviewError;
-pub use verdict::Outcome;
+pub use verdict::{Outcome, SetAside};
 pub use workload::ObjectError;

@@ -50,6 +50,11 @@ impl<'a> Metadata<'a> {
     pub fn controller(&self) -> Option<&OwnerReference<'a>> {
         self.owner_references.items.iter().find(|owner| owner.controller == Some(true))
     }
+
+    /// The name, or `generateName` where the API server still has to make one of it.
+    pub fn name_or_prefix(&self) -> &str {
+        if self.name.as_str().is_empty() { self.generate_name.as_str() } else { self.name.as_str() }
+    }
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -303,6 +308,32 @@ pub struct Lifecycle<'a> {
 pub struct Handler<'a> {
     #[serde(borrow)]
     pub exec: Option<Box<Exec<'a>>>,
+    #[serde(rename = "httpGet")]
+    pub http_get: Unread<'a>,
+}
+
+/// The headers of an `httpGet`.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
+pub struct HttpGet<'a> {
+    #[serde(borrow)]
+    pub http_headers: List<HttpHeader<'a>>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, remote = "Self")]
+pub struct HttpHeader<'a> {
+    #[serde(borrow)]
+    pub name: Text<'a>,
+    pub value: Hidden<'a>,
+}
+
+/// `env[].valueFrom.fieldRef`
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, rename_all = "camelCase", remote = "Self")]
+pub struct FieldRef<'a> {
+    #[serde(borrow)]
+    pub field_path: Text<'a>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -337,14 +368,6 @@ pub struct EnvVar<'a> {
     pub name: Text<'a>,
     pub value: Hidden<'a>,
     pub value_from: Option<EnvVarSource<'a>>,
-}
-
-/// `env[].valueFrom.fieldRef`
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase", remote = "Self")]
-pub struct FieldRef<'a> {
-    #[serde(borrow)]
-    pub field_path: Text<'a>,
 }
 
 /// `env[].valueFrom`
@@ -427,6 +450,8 @@ pub struct Volume<'a> {
     pub host_path: Option<HostPathVolume<'a>>,
     /// The plugin's field name and what it names as its Secret.
     pub legacy: Vec<(LegacyPlugin, Text<'a>)>,
+    /// What a flexVolume's driver is told.
+    pub flex_options: Unread<'a>,
     pub unknown: Option<Text<'a>>,
     /// How many sources were given, of whatever sort. The API server wants exactly one.
     pub sources: u32,
@@ -548,6 +573,7 @@ struct LegacySource<'a> {
     #[serde(borrow)]
     secret_ref: Option<SecretName<'a>>,
     secret_name: Option<Text<'a>>,
+    options: Unread<'a>,
 }
 
 /// The most memory that the lists of one object take together: three bytes of `{},` are a whole container here, and whoever
@@ -657,7 +683,7 @@ objects_only! {
     Handler Exec VolumeMount VolumeDevice EnvVar SecretKeySelector
     FileKeySelector SecretEnvSource SecretName SecretVolume KeyToPath Projected
     SecretProjection CsiVolume LegacySource HostPathVolume TokenProjection
-    FieldRef
+    HttpGet HttpHeader FieldRef
 }
 
 /// Deserializes an object member by member: `$visit` takes the member's name and the map.
@@ -803,6 +829,9 @@ deserialize_members!(Volume, "a volume", |volume, key, map| {
     };
     if let Some(source) = map.next_value::<Option<LegacySource<'a>>>()? {
         volume.sources += 1;
+        if legacy == LegacyPlugin::FlexVolume {
+            volume.flex_options = source.options;
+        }
         let secret = if legacy == LegacyPlugin::AzureFile {
             source.secret_name
         } else {

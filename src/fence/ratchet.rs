@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::kind::Kind;
 use super::pod::PodSpec;
-use super::reference::{ContainerAt, ContainerList, Keys, Known, Reference};
+use super::reference::{ContainerAt, ContainerList, Keys, Known, Reference, Site};
 use super::verdict::{Decision, Judged, Outcome};
 
 /// The same finding, before and after: indices never count, names do, so that a move or a rename is new.
@@ -19,6 +19,8 @@ struct Identity<'t> {
     detail: &'t str,
     /// Where it names no Secret, the volume is what tells it from another.
     volume: Option<&'t str>,
+    /// Likewise the list of words that it stands in.
+    list: Option<&'static str>,
     /// The path, where from, and what it gets at; who gets there and by which right: another ServiceAccount is another way. By
     /// which binding is no part of it.
     across: Option<[Option<Known>; 5]>,
@@ -26,14 +28,15 @@ struct Identity<'t> {
 
 impl<'t> Identity<'t> {
     fn of(reference: &Reference<'t>, container: Option<usize>) -> Identity<'t> {
-        let Reference { kind, variable, secret, keys, detail, volume, across, .. } = reference.clone();
+        let Reference { kind, site, variable, secret, keys, detail, volume, across, .. } = reference.clone();
+        let list = if let Site::Listed(_, list, _) = site { Some(list) } else { None };
         let volume = volume.filter(|_| secret.is_none());
         let across = across.map(|across| {
             let [reaches, account, right] =
                 [across.reaches, across.account, across.right].map(|text| text.map(Known::As));
             [across.path, across.from, reaches, account, right]
         });
-        Identity { container, kind, variable, secret, keys, detail, volume, across }
+        Identity { container, kind, variable, secret, keys, detail, volume, list, across }
     }
 }
 

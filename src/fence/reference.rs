@@ -28,8 +28,11 @@ pub struct Reference<'t> {
     pub optional: bool,
     /// The volume, for what is in one.
     pub volume: Option<&'t str>,
-    /// What else the message says: a driver, a plugin, an unknown member, a path, the key of an annotation.
+    /// What else the message says: a driver, a plugin, an unknown member, a path, the key of an
+    /// annotation, the format of a credential.
     pub detail: &'t str,
+    /// Whether only a name tells that it is a credential.
+    pub guess: bool,
     /// What only the ways to other namespaces have.
     pub across: Option<Box<Across>>,
 }
@@ -192,19 +195,24 @@ pub enum Site {
     Spec(&'static str),
     /// An annotation, one of those that injectors read.
     Annotation(usize),
+    /// A word or a header, in the list of a container that a pointer such as `/args/` leads to.
+    Listed(ContainerAt, &'static str, usize),
+    /// The key of a Secret or a ConfigMap, below a pointer such as `/data/`.
+    Member(&'static str),
 }
 
 impl Site {
     /// The container, for what is in one.
     pub fn container(self) -> Option<ContainerAt> {
         match self {
-            Site::Env(at, _) | Site::EnvFrom(at, _) | Site::Privileged(at) => Some(at),
+            Site::Env(at, _) | Site::EnvFrom(at, _) | Site::Privileged(at) | Site::Listed(at, ..) => Some(at),
             Site::HostProcess(at) => at,
-            Site::Volume(..) | Site::PullSecret(_) | Site::Spec(_) | Site::Annotation(_) => None,
+            Site::Volume(..) | Site::PullSecret(_) | Site::Spec(_) | Site::Annotation(_) | Site::Member(_) => None,
         }
     }
 
-    /// The JSON pointer (RFC 6901), given that of the pod or template. `key` is that of an annotation.
+    /// The JSON pointer (RFC 6901), given that of the pod or template. `key` is that of an annotation, an attribute or of
+    /// data.
     fn pointer(self, template: &str, key: &str) -> String {
         let mut pointer = String::with_capacity(template.len() + 48);
         pointer.push_str(template);
@@ -212,9 +220,14 @@ impl Site {
             push_all(&mut pointer, &["/metadata/annotations/", &escape(key)]);
             return pointer;
         }
+        if let Site::Member(list) = self {
+            push_all(&mut pointer, &[list, &escape(key)]);
+            return pointer;
+        }
         pointer.push_str("/spec");
         match self {
-            Site::Annotation(_) => {}
+            Site::Annotation(_) | Site::Member(_) => {}
+            Site::Listed(at, list, index) => at.push_item(&mut pointer, list, index),
             Site::Spec(field) => push_all(&mut pointer, &["/", field]),
             Site::Privileged(at) => {
                 push_all(&mut pointer, &["/", at.list.field()]);
@@ -239,6 +252,7 @@ impl Site {
                     VolumePart::Inner(field, inner) => push_all(&mut pointer, &["/", field, "/", inner]),
                     VolumePart::Source(source) => push_item(&mut pointer, "/projected/sources/", source),
                     VolumePart::Attribute(_) => pointer.push_str("/csi/volumeAttributes"),
+                    VolumePart::Entry(entries) => push_all(&mut pointer, &[entries, &escape(key)]),
                 }
             }
         }
@@ -259,6 +273,8 @@ pub enum VolumePart {
     Source(usize),
     /// `volumes[].csi.volumeAttributes`, the attribute at that place.
     Attribute(usize),
+    /// An entry below a pointer such as `/csi/volumeAttributes/`.
+    Entry(&'static str),
 }
 
 /// Everything in the pod that hands it secret material by its own `spec`: containers first, then volumes, then pull
@@ -294,6 +310,7 @@ impl<'t> Reference<'t> {
             optional: false,
             volume: None,
             detail: "",
+            guess: false,
             across: None,
         }
     }
@@ -305,7 +322,12 @@ impl<'t> Reference<'t> {
 
     /// The JSON pointer (RFC 6901), given that of the pod or template.
     pub fn pointer(&self, template: &str) -> String {
-        self.site.pointer(template, self.detail)
+        let key = match self.site {
+            Site::Member(_) => self.keys.one(),
+            Site::Volume(_, VolumePart::Entry(_)) => self.variable,
+            _ => Some(self.detail),
+        };
+        self.site.pointer(template, key.unwrap_or(""))
     }
 }
 

@@ -17,9 +17,9 @@ use super::policy::{
     Action, Missing, Mode, Mount, Paths, Policy, PolicySet, Rule, Subject, Templates, Variable, Where,
 };
 use super::reference::{Across, ContainerAt, Keys, Known, Reference, Site, VolumePart, inventory};
-use super::rules::across;
 use super::rules::node_path::NodePath;
 use super::rules::store_path::Fit;
+use super::rules::{across, literal};
 use super::swap::catalogue;
 use super::swap::plan::{Plan, Pod};
 use super::swap::{Candidate, File, Unsafe};
@@ -37,6 +37,19 @@ pub struct Place<'s> {
     pub stage: Stage,
     /// Every policy counts as one in dry run.
     pub dry_run: bool,
+    /// What is not to be decided by some rule: the manifest says so, with a reason.
+    pub set_aside: &'s [SetAside],
+}
+
+/// A rule that shall not decide a reference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetAside {
+    /// The reference's pointer: in the object, or from the pod on in a `Place`.
+    pub pointer: String,
+    /// The policy's name.
+    pub policy: String,
+    /// The rule's name.
+    pub rule: String,
 }
 
 /// The point of its way at which a pod is judged.
@@ -143,6 +156,8 @@ pub enum Note {
     BesideEnvFrom,
     /// Keys that `mount.keys` does not list are lost to the program.
     ListedKeys,
+    /// Only a name tells that it is a credential: what the rule says is softened to a warning.
+    OnlyAGuess(&'static str),
 }
 
 impl Note {
@@ -198,14 +213,47 @@ pub fn judge<'t, 'p: 't>(
     if matching.is_empty() && !all {
         return Verdict::default();
     }
+    judge_listed(pod, matching, place, policies, facts, |wanted| {
+        let mut references = inventory(pod.spec, policies.secret_drivers());
+        if wanted.contains(Kind::Literal) {
+            literal::references(pod, &mut references);
+        }
+        if wanted.intersects(KindSet::ON_DEMAND) {
+            across::references(pod, place.namespace, wanted, facts, &mut references);
+        }
+        references
+    })
+}
+
+/// Judges an object that is no pod: what it holds itself. The pod is an empty one.
+pub fn judge_object<'t, 'p: 't>(
+    pod: Pod<'t>,
+    references: Vec<Reference<'t>>,
+    place: &Place<'_>,
+    policies: &'p PolicySet,
+    facts: &Facts,
+) -> Verdict<'t, 'p> {
+    let labels = pod.metadata.and_then(|metadata| metadata.labels.as_ref()).map_or(&[][..], |labels| &labels.0[..]);
+    let (namespace, namespace_labels) = (place.namespace, facts.namespaces.get(place.namespace));
+    // It has no ServiceAccount.
+    let subject = Subject { namespace, namespace_labels, labels, service_account: "", kinds: place.kinds };
+    judge_listed(pod, policies.matching(&subject), place, policies, facts, |_| references)
+}
+
+/// Decides the references that are listed for the kinds that some rule is about.
+fn judge_listed<'t, 'p: 't>(
+    pod: Pod<'t>,
+    matching: SmallVec<[u32; 16]>,
+    place: &Place<'_>,
+    policies: &'p PolicySet,
+    facts: &Facts,
+    list: impl FnOnce(KindSet) -> Vec<Reference<'t>>,
+) -> Verdict<'t, 'p> {
     let active = Active::of(&matching, place, policies);
     let first_policy = first_policy(&matching, place, policies);
     let mut bench = Bench { pod, place, policies, facts, active, first_policy, container: None };
-    let mut references = inventory(pod.spec, policies.secret_drivers());
-    let wanted = bench.active.iter().fold(KindSet::NONE, |all, its| all.union(its.rule.1.on));
-    if wanted.intersects(KindSet::ON_DEMAND) {
-        across::references(pod, place.namespace, wanted, facts, &mut references);
-    }
+    let wanted = bench.active.iter().fold(KindSet::NONE, |all, its| all.union(its.kinds()));
+    let references = list(wanted);
     let mut judged: Vec<Judged<'t, 'p>> = references
         .into_iter()
         .map(|reference| {
@@ -265,6 +313,16 @@ impl<'p> Active<'p> {
     }
 }
 
+impl Active<'_> {
+    /// The kinds that the rule can decide. A credential in clear names no Secret and leads nowhere: where that is asked
+    /// for, nobody has to look for one.
+    fn kinds(&self) -> KindSet {
+        let Where { secrets, paths, reach, from, .. } = &self.rule.1.selects;
+        let of_a_secret = secrets.is_some() || paths.is_some() || reach.is_some() || from.is_some();
+        if of_a_secret { self.rule.1.on.without(Kind::Literal) } else { self.rule.1.on }
+    }
+}
+
 impl Where {
     fn is_in(&self, namespace: &str) -> bool {
         self.namespaces.as_ref().is_none_or(|namespaces| namespaces.matches(namespace))
@@ -272,6 +330,16 @@ impl Where {
 }
 
 impl Place<'_> {
+    /// Whether the rule shall not decide the reference.
+    fn sets_aside(&self, reference: &Reference<'_>, policy: &Policy, rule: &Rule) -> bool {
+        let by_name = |its: &&SetAside| its.policy == policy.name && its.rule == rule.name;
+        let mut by_name = self.set_aside.iter().filter(by_name).peekable();
+        by_name.peek().is_some() && {
+            let pointer = reference.pointer("");
+            by_name.any(|its| its.pointer == pointer)
+        }
+    }
+
     /// The mode in which a policy counts here, if it does at all.
     fn mode_of(&self, policy: &Policy) -> Option<Mode> {
         let mode = if self.dry_run { Mode::DryRun } else { policy.mode };
@@ -410,10 +478,10 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
     /// each of them was: a rule that lets one key through says nothing of the others.
     fn weigh_each(&self, reference: &Reference<'_>) -> (Option<Decision<'p>>, Option<Decision<'p>>) {
         let Keys::Some(keys) = &reference.keys else { return self.weigh(reference) };
-        let Reference { kind, site, secret, variable, optional, volume, detail, ref across, .. } = *reference;
+        let Reference { kind, site, secret, variable, optional, volume, detail, guess, ref across, .. } = *reference;
         let decided = keys.iter().map(|key| {
             let (keys, across) = (Keys::One(key), across.clone());
-            self.weigh(&Reference { kind, site, secret, keys, variable, optional, volume, detail, across })
+            self.weigh(&Reference { kind, site, secret, keys, variable, optional, volume, detail, guess, across })
         });
         decided.fold((None, None), |(enforced, dry_run), (its_enforced, its_dry_run)| {
             (stricter(enforced, its_enforced), stricter(dry_run, its_dry_run))
@@ -440,12 +508,16 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
                 }
             }
             decided = Some(active.policy.0);
+            if self.place.sets_aside(reference, active.policy.1, active.rule.1) {
+                continue;
+            }
             let refuses_unsafe = matches!(&active.rule.1.action, Action::Mount(mount) if mount.unsafe_is_denied);
             if refuses_unsafe {
                 strictest_on_unsafe[active.mode as usize].get_or_insert((active.policy, active.rule));
             }
             let slot = &mut best[active.mode as usize];
-            let strictness = |active: &Active<'_>| active.rule.1.strictness(reference.is_missing());
+            let softened = if reference.guess { Action::Warn.strictness() } else { u8::MAX };
+            let strictness = |active: &Active<'_>| active.rule.1.strictness(reference.is_missing()).min(softened);
             let stricter = |(now, _): &(Active<'_>, _)| strictness(active) > strictness(now);
             if slot.as_ref().is_none_or(stricter) {
                 let notes = ended.iter().filter(|(policy, _)| *policy == active.policy.0);
@@ -455,6 +527,7 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
         if reference.kind == Kind::UnknownSource
             && best.iter().all(Option::is_none)
             && let Some((mode, policy)) = self.first_policy
+            && !self.place.sets_aside(reference, policy.1, &WARN_OF_UNKNOWN)
         {
             let rule = (UNWRITTEN_RULE, &*WARN_OF_UNKNOWN);
             best[mode as usize] = Some((Active { policy, rule, mode }, Vec::new()));
@@ -474,6 +547,10 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
                 Missing::Warn => Outcome::Warned,
                 Missing::Allow => Outcome::Allowed,
             },
+            Action::Deny if reference.guess => {
+                notes.push(Note::OnlyAGuess(active.rule.1.action.name()));
+                Outcome::Warned
+            }
             Action::Deny => Outcome::Denied,
             Action::Warn => Outcome::Warned,
             // Until the plan says otherwise.
@@ -507,6 +584,9 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
                 if own {
                     let kind = its.reference.kind;
                     settle_unsafe(slot(its, mode), mount, Unsafe::NoSwap(kind));
+                    if its.reference.guess {
+                        soften(slot(its, mode));
+                    }
                 }
                 continue;
             }
@@ -828,6 +908,14 @@ fn settle_unsafe(decision: &mut Option<Decision<'_>>, mount: &Mount, reason: Uns
     decision.outcome = if denied { Outcome::Denied } else { Outcome::Warned };
     decision.reads = Some(Reads::Unsafe);
     decision.reason = Some(Box::new(Reason::Unsafe(reason)));
+}
+
+/// What only a name tells is never refused.
+fn soften(decision: &mut Option<Decision<'_>>) {
+    if let Some(decision) = decision.as_mut().filter(|decision| decision.outcome == Outcome::Denied) {
+        decision.outcome = Outcome::Warned;
+        decision.notes.push(Note::OnlyAGuess(decision.rule.1.action.name()));
+    }
 }
 
 fn settle_safe(

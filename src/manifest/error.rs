@@ -55,7 +55,7 @@ pub enum Problem {
     #[error("the file is UTF-16 or UTF-32: save it as UTF-8")]
     WideText,
     /// A Go template where YAML should be.
-    #[error("this is an unrendered Helm template: render it first: helm template … | secretfence check -")]
+    #[error("this is an unrendered Helm template: render it first")]
     Template,
     /// The same key again in one mapping. Readers differ in which one they take.
     #[error("the key \"{}\" is given twice (first on line {first_line}): remove one", Shown(key))]
@@ -98,6 +98,16 @@ pub enum Problem {
     /// A tag that its value contradicts.
     #[error("the value does not fit its tag !!{0}: correct one of them")]
     Tag(&'static str),
+}
+
+impl Problem {
+    /// The sentence for whoever runs this command of the program, with the way to run it again.
+    pub fn told_by(&self, command: &str) -> String {
+        match self {
+            Problem::Template => format!("{self}: helm template … | secretfence {command} -"),
+            _ => self.to_string(),
+        }
+    }
 }
 
 impl From<&ErrorKind> for Problem {

@@ -72,6 +72,13 @@ impl Document<'_> {
         Some(self.tree.file_range(node.start, node.end))
     }
 
+    /// Whether the byte of the file is part of a scalar: a `#` there begins no comment.
+    pub fn is_within_scalar(&self, offset: usize) -> bool {
+        let is_scalar = |style: Style| !style.is_mapping() && !style.is_sequence() && style != Style::Alias;
+        let mut nodes = self.tree.nodes.iter().filter(|node| is_scalar(node.style));
+        nodes.any(|node| self.tree.file_range(node.start, node.end).contains(&offset))
+    }
+
     /// The bytes of all keys of the document, and of the scalars that `shows` says yes to: by the key of what holds them, by
     /// their own, and by their bytes. Lists lend their key to their items. In order; none of a scalar over several lines.
     pub fn tokens(&self, shows: impl Fn(&str, &str, &Range<usize>) -> bool) -> Vec<Range<usize>> {

@@ -120,7 +120,7 @@ const LEGACY_VOLUME: Parts = &[("", true), ("/name", true)];
 const IMAGE_PULL: Parts = &[("/name", true)];
 /// A path is in the value, and may be a key of the store or a password beside it.
 const ENV_VALUE: Parts = &[("/name", true), ("/value", false)];
-const ANNOTATION: Parts = &[("", false)];
+const MEMBER: Parts = &[("", false)];
 /// What a driver takes its secrets by: the name of another object.
 const CSI_ATTRIBUTE: Parts = &[
     ("", false),
@@ -132,6 +132,15 @@ const CSI_ATTRIBUTE: Parts = &[
 /// The path of a hostPath; or a word that can be nothing but `true`.
 const NODE_ACCESS: Parts = &[("", true), ("/path", true)];
 const SERVICE_ACCOUNT: Parts = &[("", true)];
+/// The credential itself is the value, and never shown; nor the text around it.
+const LITERAL: Parts = &[
+    ("", false),
+    ("/name", true),
+    ("/value", false),
+    ("/valueFrom", false),
+    ("/valueFrom/fieldRef", false),
+    ("/valueFrom/fieldRef/fieldPath", true),
+];
 
 /// What may be shown of a reference of a kind, at a pointer.
 fn parts(kind: &str, pointer: &str) -> Parts {
@@ -145,12 +154,12 @@ fn parts(kind: &str, pointer: &str) -> Parts {
         "legacyVolume" => LEGACY_VOLUME,
         "imagePull" => IMAGE_PULL,
         "externalEnv" => ENV_VALUE,
-        "injected" => ANNOTATION,
+        "injected" => MEMBER,
         "nodeAccess" => NODE_ACCESS,
         "sharedSecret" => CSI_ATTRIBUTE,
         "reach" => SERVICE_ACCOUNT,
         "storePath" => match last_two(pointer) {
-            ("annotations", _) => ANNOTATION,
+            ("annotations", _) => MEMBER,
             ("env", _) => ENV_VALUE,
             _ => CSI_ATTRIBUTE,
         },
@@ -163,6 +172,8 @@ fn parts(kind: &str, pointer: &str) -> Parts {
             ("csi", _) | (_, "csi") => CSI,
             _ => LEGACY_VOLUME,
         },
+        "literal" => LITERAL,
+        "rawSecret" => MEMBER,
         _ => &[],
     }
 }
@@ -207,6 +218,33 @@ fn tokens(document: &Document<'_>, source: &[u8], kind: &str, pointer: &str) -> 
     found
 }
 
+/// What stands at the pointer, from its place on, as far as its line goes; and no further than its end may be told: behind a
+/// value that is masked every column would tell how long that is.
+pub fn shown(document: &Document<'_>, source: &[u8], kind: &str, pointer: &str, at: Position) -> Option<Range<usize>> {
+    if at.offset > source.len() {
+        return None;
+    }
+    let line = line_around(source, at.offset);
+    // An alias stands elsewhere than what it names; what is not there has no end.
+    let Some(span) = document.span(pointer).filter(|span| span.bytes.start == at.offset) else {
+        return Some(at.offset..at.offset);
+    };
+    let end = span.bytes.end.min(line.end);
+    let mut told = at.offset;
+    for token in tokens(document, source, kind, pointer) {
+        if token.start < told || token.end > end {
+            continue;
+        }
+        if !is_punctuation(&source[told..token.start]) {
+            break;
+        }
+        told = token.end;
+    }
+    let rest = source[told..end].trim_ascii_end();
+    let told = if is_punctuation(rest) { told + rest.len() } else { told };
+    (told > at.offset).then_some(at.offset..told)
+}
+
 fn line_around(source: &[u8], at: usize) -> Range<usize> {
     let start = memchr::memrchr(b'\n', &source[..at]).map_or(0, |newline| newline + 1);
     let end = memchr::memchr(b'\n', &source[at..]).map_or(source.len(), |newline| at + newline);
@@ -224,8 +262,7 @@ fn line_number(source: &[u8], start: usize, at: Position) -> usize {
 
 /// Punctuation of YAML and JSON as it is; anything else is masked. Indentation stays either way, and what ends a token.
 pub(super) fn write_gap(text: &mut String, gap: &[u8]) {
-    let is_punctuation = gap.iter().all(|byte| b" -:{}[],".contains(byte));
-    if is_punctuation && gap.len() <= GAP_CHARACTERS {
+    if is_punctuation(gap) && gap.len() <= GAP_CHARACTERS {
         text.extend(gap.iter().map(|byte| char::from(*byte)));
         return;
     }
@@ -237,6 +274,10 @@ pub(super) fn write_gap(text: &mut String, gap: &[u8]) {
         text.push(' ');
     }
     text.push('…');
+}
+
+fn is_punctuation(text: &[u8]) -> bool {
+    text.iter().all(|byte| b" -:{}[],".contains(byte))
 }
 
 pub(super) fn write_token(text: &mut String, token: &[u8]) {

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
 use super::path::{STANDARD_INPUT, tidy};
-use super::text::{GoneLine, Path, Summary};
+use super::text::{GoneLine, IgnoredLine, Path, Summary};
 use super::{Fault, Level, LocatedFinding, Report};
 use crate::fence::policy::ExceptionState;
 
@@ -14,11 +14,12 @@ use crate::fence::policy::ExceptionState;
 /// Where the writer fails.
 pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     // A runner shows the first ten of each sort of a step: the worst come first.
-    report.faults.iter().try_for_each(|fault| write_fault(fault, out))?;
+    report.faults.iter().try_for_each(|fault| write_fault("error", "cannot be judged", fault, out))?;
     for level in [Level::Error, Level::Warning, Level::Note] {
         let findings = report.findings.iter().filter(|located| located.level() == level && !located.known);
         findings.into_iter().try_for_each(|located| write_finding(located, out))?;
     }
+    report.warnings.iter().try_for_each(|fault| write_fault("warning", "a comment sets nothing aside", fault, out))?;
     write_summary(report, out)
 }
 
@@ -31,22 +32,20 @@ fn write_finding(located: &LocatedFinding, out: &mut dyn Write) -> io::Result<()
     };
     let title = format!("{} {}/{}: {}", object.kind, object.namespace, object.name, finding.kind);
     let title = Property(&title);
-    match place(file) {
-        // A runner's columns are inclusive.
-        Some(file) => writeln!(
-            out,
-            "::{command} file={},line={line},col={column},endLine={line},endColumn={},title={title}::{}",
-            Property(&file),
-            end_column.saturating_sub(1).max(*column),
-            Data(&located.sentence()),
-        ),
-        None => writeln!(out, "::{command} title={title}::{}", Data(&located.sentence())),
+    write!(out, "::{command} ")?;
+    if let Some(file) = place(file) {
+        write!(out, "file={},line={line},col={column},endLine={line},", Property(&file))?;
+        if let Some(end) = end_column {
+            // A runner's columns are inclusive.
+            write!(out, "endColumn={},", end.saturating_sub(1).max(*column))?;
+        }
     }
+    writeln!(out, "title={title}::{}", Data(&located.sentence()))
 }
 
-fn write_fault(fault: &Fault, out: &mut dyn Write) -> io::Result<()> {
+fn write_fault(command: &str, title: &str, fault: &Fault, out: &mut dyn Write) -> io::Result<()> {
     let Fault { file, place: at, message, .. } = fault;
-    write!(out, "::error ")?;
+    write!(out, "::{command} ")?;
     if let Some(file) = place(file) {
         write!(out, "file={},", Property(&file))?;
         if let Some((line, column)) = at {
@@ -54,11 +53,15 @@ fn write_fault(fault: &Fault, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     // The file may be one that the runner has not got, and then nobody would know which.
-    writeln!(out, "title=cannot be judged::{}: {}", Data(&Path(file).to_string()), Data(message))
+    writeln!(out, "title={title}::{}: {}", Data(&Path(file).to_string()), Data(message))
 }
 
 fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "::group::secretfence: {}", Data(&Summary::of(report).to_string()))?;
+    // What somebody has set aside is nobody's to look at again: no annotation.
+    for ignored in &report.ignored {
+        writeln!(out, "ignored: {}", Plain(&IgnoredLine(ignored).to_string()))?;
+    }
     for line in report.exceptions.iter().filter(|line| line.state != ExceptionState::Active) {
         let verb = if line.state == ExceptionState::Ending { "ends" } else { "ended" };
         writeln!(out, "exception {}/{} {verb} on {}", Plain(&line.policy), Plain(&line.rule), line.expires)?;

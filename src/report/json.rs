@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{ExceptionLine, Fault, Gone, LocatedFinding, Report, mode_name, state_name};
+use super::{ExceptionLine, Fault, Gone, Ignored, LocatedFinding, Report, mode_name, state_name};
 use crate::fence::name::acts_on_a_terminal;
 
 /// The version of the format. It changes when a field is removed or changes its meaning, not when one is added.
@@ -53,10 +53,10 @@ struct Document<'r> {
     summary: Summary<'r>,
     findings: Vec<FindingRow<'r>>,
     exceptions: Vec<ExceptionRow<'r>>,
-    /// For findings that a comment sets aside.
-    ignored: [(); 0],
+    ignored: Vec<IgnoredRow<'r>>,
     gone: Vec<GoneRow<'r>>,
     errors: Vec<ErrorRow<'r>>,
+    warnings: Vec<ErrorRow<'r>>,
 }
 
 #[derive(Serialize)]
@@ -97,7 +97,7 @@ struct FindingRow<'r> {
     document: &'r str,
     line: usize,
     column: usize,
-    end_column: usize,
+    end_column: Option<usize>,
     object: ObjectRow<'r>,
     pointer: &'r str,
     kind: &'r str,
@@ -105,6 +105,8 @@ struct FindingRow<'r> {
     secret: Option<&'r str>,
     key: Option<&'r str>,
     variable: Option<&'r str>,
+    format: Option<&'r str>,
+    guess: bool,
     action: Option<&'r str>,
     outcome: &'r str,
     reads: Option<&'r str>,
@@ -136,6 +138,20 @@ struct GoneObjectRow<'r> {
     kind: &'r str,
     namespace: &'r str,
     name: &'r str,
+}
+
+/// A finding, and the comment that sets it aside.
+#[derive(Serialize)]
+struct IgnoredRow<'r> {
+    #[serde(flatten)]
+    finding: FindingRow<'r>,
+    comment: CommentRow<'r>,
+}
+
+#[derive(Serialize)]
+struct CommentRow<'r> {
+    line: usize,
+    reason: &'r str,
 }
 
 #[derive(Serialize)]
@@ -180,7 +196,7 @@ impl<'r> From<&'r Report> for Document<'r> {
                 swapped: counts.swapped,
                 allowed: counts.allowed,
                 dry_run: counts.dry_run,
-                ignored: 0,
+                ignored: counts.ignored,
                 baseline: report.baseline.as_ref().map_or(0, |compared| compared.known),
                 errors: report.faults.len(),
                 not_judged: &report.not_judged,
@@ -188,9 +204,10 @@ impl<'r> From<&'r Report> for Document<'r> {
             },
             findings: report.findings.iter().map(FindingRow::from).collect(),
             exceptions: report.exceptions.iter().map(ExceptionRow::from).collect(),
-            ignored: [],
+            ignored: report.ignored.iter().map(IgnoredRow::from).collect(),
             gone: report.baseline.iter().flat_map(|compared| &compared.gone).map(GoneRow::from).collect(),
             errors: report.faults.iter().map(ErrorRow::from).collect(),
+            warnings: report.warnings.iter().map(ErrorRow::from).collect(),
         }
     }
 }
@@ -216,6 +233,8 @@ impl<'r> From<&'r LocatedFinding> for FindingRow<'r> {
             secret: finding.secret.as_deref(),
             key: finding.key.as_deref(),
             variable: finding.variable.as_deref(),
+            format: finding.format.as_deref(),
+            guess: finding.guess,
             action: finding.action,
             outcome: finding.outcome.name(),
             reads: finding.reads,
@@ -233,6 +252,13 @@ impl<'r> From<&'r LocatedFinding> for FindingRow<'r> {
             fingerprint: &finding.fingerprint,
             known: *known,
         }
+    }
+}
+
+impl<'r> From<&'r Ignored> for IgnoredRow<'r> {
+    fn from(ignored: &'r Ignored) -> IgnoredRow<'r> {
+        let Ignored { finding, line, reason } = ignored;
+        IgnoredRow { finding: finding.into(), comment: CommentRow { line: *line, reason } }
     }
 }
 

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use super::path::tidy;
 use super::text::{Path, Summary};
-use super::{Fault, Level, LocatedFinding, Report};
+use super::{Fault, Ignored, Level, LocatedFinding, Report};
 use crate::fence::name::{ShownPointer, acts_on_a_terminal};
 
 /// Writes the report as one XML document.
@@ -34,6 +34,7 @@ struct Suite<'r> {
 
 enum Case<'r> {
     Finding(&'r LocatedFinding),
+    Ignored(&'r Ignored),
     Fault(&'r Fault),
     Nothing,
 }
@@ -44,8 +45,9 @@ fn suites(report: &Report) -> Vec<Suite<'_>> {
     let mut places: std::collections::HashMap<&str, usize> =
         suites.iter().enumerate().map(|(index, suite)| (suite.file, index)).collect();
     let findings = report.findings.iter().map(|located| (&*located.file, Case::Finding(located)));
+    let ignored = report.ignored.iter().map(|ignored| (&*ignored.finding.file, Case::Ignored(ignored)));
     let faults = report.faults.iter().map(|fault| (&*fault.file, Case::Fault(fault)));
-    for (file, case) in findings.chain(faults) {
+    for (file, case) in findings.chain(ignored).chain(faults) {
         let index = *places.entry(file).or_insert_with(|| {
             suites.push(Suite { file, cases: Vec::new() });
             suites.len() - 1
@@ -71,6 +73,7 @@ impl Numbers {
             numbers.tests += 1;
             match case {
                 Case::Fault(_) => numbers.errors += 1,
+                Case::Ignored(_) => numbers.skipped += 1,
                 Case::Finding(located) if located.known => numbers.skipped += 1,
                 Case::Finding(located) if located.level() == Level::Error => numbers.failures += 1,
                 Case::Finding(_) | Case::Nothing => {}
@@ -99,7 +102,8 @@ fn write_case(file: &str, case: &Case<'_>, out: &mut dyn Write) -> io::Result<()
             let document = fault.document.as_ref().map_or(String::new(), |document| format!("document {document} "));
             (format!("{document}can be judged"), Some(("error", "error", place(file, fault.place), &fault.message)))
         }
-        Case::Finding(located) => return write_finding(file, located, out),
+        Case::Finding(located) => return write_finding(file, located, None, out),
+        Case::Ignored(Ignored { finding, reason, .. }) => return write_finding(file, finding, Some(reason), out),
     };
     write!(out, "    <testcase classname=\"{}\" name=\"{}\"", Xml(file), Xml(&name))?;
     let Some((element, kind, place, message)) = body else { return writeln!(out, "/>") };
@@ -108,7 +112,7 @@ fn write_case(file: &str, case: &Case<'_>, out: &mut dyn Write) -> io::Result<()
     writeln!(out, "    </testcase>")
 }
 
-fn write_finding(file: &str, located: &LocatedFinding, out: &mut dyn Write) -> io::Result<()> {
+fn write_finding(file: &str, located: &LocatedFinding, ignored: Option<&str>, out: &mut dyn Write) -> io::Result<()> {
     let LocatedFinding { object, finding, .. } = located;
     let rule = located.decided_by().unwrap_or_else(|| "no rule".to_owned());
     let pointer = ShownPointer(&finding.pointer).text();
@@ -118,6 +122,10 @@ fn write_finding(file: &str, located: &LocatedFinding, out: &mut dyn Write) -> i
     writeln!(out, "    <testcase classname=\"{}\" name=\"{}\">", Xml(file), Xml(&name))?;
     let sentence = located.sentence();
     let place = place(file, Some((located.line, located.column)));
+    if let Some(reason) = ignored {
+        write_body("skipped", None, &place, &format!("ignored ({reason}): {sentence}"), out)?;
+        return writeln!(out, "    </testcase>");
+    }
     match located.level() {
         _ if located.known => write_body("skipped", None, &place, &format!("in the baseline: {sentence}"), out)?,
         Level::Error => write_body("failure", Some(&rule), &place, &sentence, out)?,
@@ -138,8 +146,11 @@ fn write_body(element: &str, kind: Option<&str>, place: &str, message: &str, out
 /// What is no case of a file: a suite of its own, without cases.
 fn write_remarks(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let mut text = String::new();
+    // Writing to a String cannot fail.
+    for warning in &report.warnings {
+        let _ = writeln!(text, "warning: {}", super::text::FaultLine(warning));
+    }
     for sentence in &report.not_judged {
-        // Writing to a String cannot fail.
         let _ = writeln!(text, "not judged: {sentence}");
     }
     for gone in report.baseline.iter().flat_map(|compared| &compared.gone) {

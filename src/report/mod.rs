@@ -36,6 +36,10 @@ pub struct Report {
     pub not_judged: Vec<String>,
     /// By file, then document, pointer and mode.
     pub findings: Vec<LocatedFinding>,
+    /// What comments set aside, in the same order.
+    pub ignored: Vec<Ignored>,
+    /// What is odd about comments, by file and line.
+    pub warnings: Vec<Fault>,
     /// Of all policies, in their order.
     pub exceptions: Vec<ExceptionLine>,
     /// What could not be read or judged, by file and line.
@@ -78,6 +82,8 @@ pub struct Counts {
     pub dry_run: usize,
     /// Workloads that another object controls: not judged.
     pub owned: usize,
+    /// Findings that a comment sets aside. Unless another policy decides them, their references count as allowed.
+    pub ignored: usize,
 }
 
 /// A finding and its place.
@@ -91,8 +97,9 @@ pub struct LocatedFinding {
     pub line: usize,
     /// 1-based, in characters.
     pub column: usize,
-    /// Of the same line, 1-based: the character behind the last that belongs to it.
-    pub end_column: usize,
+    /// Of the same line, 1-based: the character behind the last that belongs to it. None where that would tell how long a
+    /// value is.
+    pub end_column: Option<usize>,
     /// The object.
     pub object: Arc<ObjectName>,
     /// What was found.
@@ -144,6 +151,17 @@ pub struct RuleLine {
     pub kinds: Vec<(&'static str, &'static str)>,
     /// The way out in the rule's own words.
     pub message: Option<String>,
+}
+
+/// A finding that a comment sets aside.
+#[derive(Clone, Debug)]
+pub struct Ignored {
+    /// The finding.
+    pub finding: LocatedFinding,
+    /// The line of the comment, 1-based.
+    pub line: usize,
+    /// Why, as the comment says. Safe to show.
+    pub reason: String,
 }
 
 /// Which object a finding is about. Safe to show.
@@ -299,7 +317,7 @@ impl Counts {
 impl AddAssign for Counts {
     fn add_assign(&mut self, more: Counts) {
         // Whole, so that a number that is added to the type is added here.
-        let Counts { files, documents, workloads, denied, warned, swapped, allowed, dry_run, owned } = more;
+        let Counts { files, documents, workloads, denied, warned, swapped, allowed, dry_run, owned, ignored } = more;
         self.files += files;
         self.documents += documents;
         self.workloads += workloads;
@@ -309,6 +327,7 @@ impl AddAssign for Counts {
         self.allowed += allowed;
         self.dry_run += dry_run;
         self.owned += owned;
+        self.ignored += ignored;
     }
 }
 

@@ -11,21 +11,23 @@ use serde_json::{Map, Value, json};
 
 use super::json::write_harmless;
 use super::path::uri;
-use super::{Fault, Level, LocatedFinding, Report, RuleLine, mode_name};
-use crate::fence::Outcome;
+use super::{Fault, Ignored, Level, LocatedFinding, Report, RuleLine, mode_name};
 use crate::fence::policy::{ExceptionState, Mode};
+use crate::fence::{Kind, Outcome};
 
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 /// The rule of references that no rule is about. A policy's rule has a slash in its name.
 const NO_RULE: &str = "no-rule";
+/// Behind the name of a rule: what it guesses.
+pub(super) const GUESS: &str = "/guess";
 /// Ours. The name that GitHub knows, `primaryLocationLineHash`, is left to what uploads the file: it computes that itself,
 /// and warns of every other value.
 pub(super) const FINGERPRINT: &str = "secretfence/v1";
 
 /// What a run has to say.
 pub(super) struct Run<'r> {
-    /// All of them.
-    pub(super) rules: &'r [RuleLine],
+    /// All of them, as [`rules`] makes them.
+    pub(super) rules: Vec<Value>,
     /// Of the policies.
     pub(super) revision: &'r str,
     /// Whether all could be read and judged.
@@ -33,8 +35,6 @@ pub(super) struct Run<'r> {
     pub(super) exit_code: u8,
     pub(super) notifications: Vec<Value>,
     pub(super) results: Vec<Value>,
-    /// Whether some result is of no rule.
-    pub(super) unruled: bool,
 }
 
 /// Writes the report as one SARIF log with one run, which ends with an exit code.
@@ -43,31 +43,39 @@ pub(super) struct Run<'r> {
 /// Where the writer fails.
 pub fn write(report: &Report, exit_code: u8, out: &mut dyn Write) -> io::Result<()> {
     let unruled = report.findings.iter().any(|located| located.decided_by().is_none());
-    let ids: HashMap<String, usize> = report
-        .rules
-        .iter()
-        .map(|line| format!("{}/{}", line.policy, line.rule))
-        .chain(unruled.then(|| NO_RULE.to_owned()))
-        .enumerate()
-        .map(|(index, id)| (id, index))
-        .collect();
-    let results = report.findings.iter().map(|located| result(located, &ids, report.baseline.is_some())).collect();
+    let rules = rules(&report.rules, unruled);
+    let ids = ids(&rules);
+    let compared = report.baseline.is_some();
+    let findings = report.findings.iter().map(|located| result(located, None, &ids, compared));
+    let ignored = report.ignored.iter().map(|ignored| result(&ignored.finding, Some(ignored), &ids, compared));
+    let results: Vec<Value> = findings.chain(ignored).collect();
     let run = Run {
-        rules: &report.rules,
         revision: &report.policies.revision,
         successful: report.faults.is_empty(),
         exit_code,
         notifications: notifications(report),
         results,
-        unruled,
+        rules,
     };
     write_harmless(&log(run), out)
 }
 
+/// All rules; and what they guess, as rules of their own.
+pub(super) fn rules(lines: &[RuleLine], unruled: bool) -> Vec<Value> {
+    let mut rules: Vec<Value> = lines.iter().map(|line| rule(line, false)).collect();
+    rules.extend(lines.iter().filter(|line| guesses(line)).map(|line| rule(line, true)));
+    rules.extend(unruled.then(no_rule));
+    rules
+}
+
+/// Where each rule is among them.
+pub(super) fn ids(rules: &[Value]) -> HashMap<String, usize> {
+    let id = |rule: &Value| rule["id"].as_str().map(str::to_owned);
+    rules.iter().enumerate().filter_map(|(index, rule)| Some((id(rule)?, index))).collect()
+}
+
 /// The log of one run.
 pub(super) fn log(run: Run<'_>) -> Value {
-    let mut rules: Vec<Value> = run.rules.iter().map(rule).collect();
-    rules.extend(run.unruled.then(no_rule));
     json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -76,7 +84,7 @@ pub(super) fn log(run: Run<'_>) -> Value {
                 "name": env!("CARGO_PKG_NAME"),
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
                 "shortDescription": message(env!("CARGO_PKG_DESCRIPTION")),
-                "rules": rules,
+                "rules": run.rules,
                 "properties": {"policyRevision": run.revision},
             }},
             "invocations": [{
@@ -90,22 +98,37 @@ pub(super) fn log(run: Run<'_>) -> Value {
     })
 }
 
-fn rule(line: &RuleLine) -> Value {
-    let id = format!("{}/{}", line.policy, line.rule);
+/// Whether the rule may be about what only a name tells.
+fn guesses(line: &RuleLine) -> bool {
+    line.kinds.iter().any(|(kind, _)| *kind == Kind::Literal.name())
+}
+
+/// A rule; or what it guesses, as a rule of its own: how far to trust a finding is said by rule.
+fn rule(line: &RuleLine, guess: bool) -> Value {
+    let id = format!("{}/{}{}", line.policy, line.rule, if guess { GUESS } else { "" });
     let kinds: Vec<&str> = line.kinds.iter().map(|(kind, _)| *kind).collect();
     let dry_run = if line.mode == Mode::DryRun { ", in dry run" } else { "" };
-    let about = format!("{}: {}{dry_run}", line.action, kinds.join(", "));
+    let kinds = if guess { vec![Kind::Literal.name()] } else { kinds };
+    let about = if guess {
+        format!("what may be a credential, by its name{dry_run}")
+    } else {
+        format!("{}: {}{dry_run}", line.action, kinds.join(", "))
+    };
+    let level = match level_of_rule(line) {
+        Level::Error if guess => Level::Warning,
+        level => level,
+    };
     let mut rule = json!({
         "id": id,
         "name": id,
         "shortDescription": message(&format!("{id} ({about})")),
         "fullDescription": message(&format!("Rule {} of policy {}: {about}", line.rule, line.policy)),
         "help": help(line, &about),
-        "defaultConfiguration": {"level": level_name(level_of_rule(line))},
+        "defaultConfiguration": {"level": level_name(level)},
         "properties": {
             "tags": ["security", "kubernetes", "secrets"],
-            "precision": "very-high",
-            "security-severity": severity(level_of_rule(line)),
+            "precision": if guess { "medium" } else { "very-high" },
+            "security-severity": severity(level),
             "kinds": kinds,
         },
     });
@@ -149,9 +172,10 @@ fn help(line: &RuleLine, about: &str) -> Value {
 }
 
 /// A result; where there is a baseline all of them say what they are to it (SARIF 3.27.24).
-fn result(located: &LocatedFinding, ids: &HashMap<String, usize>, compared: bool) -> Value {
+fn result(located: &LocatedFinding, ignored: Option<&Ignored>, ids: &HashMap<String, usize>, compared: bool) -> Value {
     let LocatedFinding { object, finding, known, .. } = located;
-    let id = located.decided_by().unwrap_or_else(|| NO_RULE.to_owned());
+    let guess = if finding.guess { GUESS } else { "" };
+    let id = located.decided_by().map_or_else(|| NO_RULE.to_owned(), |id| id + guess);
     let object_name = format!("{}/{}/{}", object.namespace, object.kind, object.name);
     let mut result = json!({
         "ruleId": id,
@@ -176,9 +200,19 @@ fn result(located: &LocatedFinding, ids: &HashMap<String, usize>, compared: bool
         if let Some(index) = ids.get(&id) {
             fields.insert("ruleIndex".to_owned(), (*index).into());
         }
-        if *known {
-            let accepted = json!([{"kind": "external", "status": "accepted", "justification": "the baseline has it"}]);
-            fields.insert("suppressions".to_owned(), accepted);
+        let external =
+            known.then(|| json!({"kind": "external", "status": "accepted", "justification": "the baseline has it"}));
+        let in_source = ignored.map(|Ignored { line, reason, .. }| {
+            let mut place = physical(&located.file, None);
+            place["region"] = json!({"startLine": line});
+            json!({
+                "kind": "inSource", "status": "accepted", "justification": reason,
+                "location": {"physicalLocation": place},
+            })
+        });
+        let suppressions: Vec<Value> = external.into_iter().chain(in_source).collect();
+        if !suppressions.is_empty() {
+            fields.insert("suppressions".to_owned(), suppressions.into());
         }
         if compared {
             fields.insert("baselineState".to_owned(), if *known { "unchanged" } else { "new" }.into());
@@ -187,12 +221,16 @@ fn result(located: &LocatedFinding, ids: &HashMap<String, usize>, compared: bool
     result
 }
 
-fn physical(file: &str, place: Option<(usize, usize, usize)>) -> Value {
+fn physical(file: &str, place: Option<(usize, usize, Option<usize>)>) -> Value {
     let mut physical = Map::new();
     physical.insert("artifactLocation".to_owned(), json!({"uri": uri(file)}));
     if let Some((line, column, end)) = place {
         // One line: a service shows an alert in a pull request only where all of its lines are in the change.
-        let region = json!({"startLine": line, "startColumn": column, "endLine": line, "endColumn": end});
+        let mut region = json!({"startLine": line, "startColumn": column, "endLine": line});
+        // Without one it is the end of the line (SARIF 3.30.8).
+        if let Some(end) = end {
+            region["endColumn"] = end.into();
+        }
         physical.insert("region".to_owned(), region);
     }
     physical.into()
@@ -200,15 +238,18 @@ fn physical(file: &str, place: Option<(usize, usize, usize)>) -> Value {
 
 /// What could not be judged, what was left out, and which exceptions end.
 fn notifications(report: &Report) -> Vec<Value> {
-    let faults = report.faults.iter().map(|fault| {
-        let Fault { file, place, message: text, .. } = fault;
-        let place = place.map(|(line, column)| (line, column, column + 1));
-        json!({
-            "level": "error",
-            "message": message(text),
-            "locations": [{"physicalLocation": physical(file, place)}],
-        })
-    });
+    let fault = |level: &'static str| {
+        move |fault: &Fault| {
+            let Fault { file, place, message: text, .. } = fault;
+            let place = place.map(|(line, column)| (line, column, Some(column + 1)));
+            json!({
+                "level": level,
+                "message": message(text),
+                "locations": [{"physicalLocation": physical(file, place)}],
+            })
+        }
+    };
+    let faults = report.faults.iter().map(fault("error")).chain(report.warnings.iter().map(fault("warning")));
     let not_judged = report
         .not_judged
         .iter()

@@ -4,8 +4,8 @@ use std::fmt;
 use std::io::{self, Write};
 
 use super::excerpt::{Excerpt, Line};
-use super::{Counts, ExceptionLine, Fault, Gone, LocatedFinding, Report};
-use crate::fence::name::acts_on_a_terminal;
+use super::{Counts, ExceptionLine, Fault, Gone, Ignored, LocatedFinding, Report};
+use crate::fence::name::{ShownPointer, acts_on_a_terminal};
 use crate::fence::policy::{ExceptionState, Mode};
 use crate::fence::{Finding, Outcome};
 
@@ -30,6 +30,10 @@ pub fn write_faults(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 /// # Errors
 /// Where the writer fails.
 pub fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    for ignored in &report.ignored {
+        writeln!(out, "{GREEN}ignored{RESET}: {}", IgnoredLine(ignored))?;
+    }
+    report.warnings.iter().try_for_each(|warning| writeln!(out, "{YELLOW}warning{RESET}: {}", FaultLine(warning)))?;
     for exception in &report.exceptions {
         write_exception(exception, out)?;
     }
@@ -147,6 +151,18 @@ impl fmt::Display for Path<'_> {
     }
 }
 
+/// What a comment sets aside: `path:line: policy/rule (pointer): why`.
+pub(super) struct IgnoredLine<'i>(pub(super) &'i Ignored);
+
+impl fmt::Display for IgnoredLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ignored { finding: located, line, reason } = self.0;
+        let rule = located.decided_by().unwrap_or_default();
+        let pointer = ShownPointer(&located.finding.pointer).text();
+        write!(f, "{}:{line}: {rule} ({pointer}): {reason}", Path(&located.file))
+    }
+}
+
 /// What is there no more: `path: object: what it was`.
 pub(super) struct GoneLine<'g>(pub(super) &'g Gone);
 
@@ -180,12 +196,15 @@ impl Summary<'_> {
 
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { files, workloads, denied, warned, swapped, allowed, dry_run, .. } = *self.counts;
+        let Counts { files, workloads, denied, warned, swapped, allowed, dry_run, ignored, .. } = *self.counts;
         let plural = |count: usize| if count == 1 { "" } else { "s" };
         write!(f, "{files} file{}, {workloads} workload{}: ", plural(files), plural(workloads))?;
         write!(f, "{denied} denied, {warned} warned, {swapped} swapped, {allowed} allowed")?;
         if dry_run > 0 {
             write!(f, "; {dry_run} finding{} in dry run", plural(dry_run))?;
+        }
+        if ignored > 0 {
+            write!(f, "; {ignored} ignored")?;
         }
         if let Some((known, gone)) = self.baseline {
             write!(f, "; {known} in the baseline, {gone} gone")?;

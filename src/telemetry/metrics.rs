@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use super::Webhook;
@@ -31,15 +31,20 @@ pub struct Metrics {
     durations: [Histogram; Webhook::ALL.len()],
     verdicts: IntCounterVec,
     policy_reloads: IntCounterVec,
+    policy_reload_failed: IntGauge,
     policy_set_info: IntGaugeVec,
     certificate_reloads: IntCounterVec,
-    certificate_expiry: Gauge,
+    certificate_expiry: IntGaugeVec,
+    authority_expiry: IntGaugeVec,
+    certificate_renewals: IntCounterVec,
+    certificate_repairs: IntCounterVec,
     exception_expiry: IntGaugeVec,
     in_flight_bytes: IntGauge,
     handshake_failures: IntCounterVec,
     connections: IntGauge,
     watch_events: IntGaugeVec,
     watch_delays: HistogramVec,
+    registration_drift: IntGaugeVec,
     /// The policies and rules that have series, so that those of a set that is gone can be dropped.
     verdict_labels: Mutex<BTreeSet<[String; 4]>>,
 }
@@ -82,11 +87,6 @@ impl Metrics {
         let build_info =
             gauges(&registry, "secretfence_build_info", "Always 1; the version is a label.", &["version"])?;
         build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        let certificate_expiry = Gauge::new(
-            "secretfence_certificate_expiry_timestamp_seconds",
-            "When the serving certificate ends, in seconds since 1970.",
-        )?;
-        registry.register(Box::new(certificate_expiry.clone()))?;
         Ok(Metrics {
             reviews,
             review_cells: (0..Webhook::ALL.len() * OPERATIONS.len() * Outcome::COUNT)
@@ -108,6 +108,11 @@ impl Metrics {
                 )?,
                 &["success", "failure"],
             ),
+            policy_reload_failed: gauge(
+                &registry,
+                "secretfence_policy_reload_failed",
+                "Whether the last reload of the policies failed, so that an older set serves.",
+            )?,
             policy_set_info: gauges(
                 &registry,
                 "secretfence_policy_set_info",
@@ -123,7 +128,31 @@ impl Metrics {
                 )?,
                 &["success", "failure"],
             ),
-            certificate_expiry,
+            // Vectors without labels: there is no sample before there is something to tell.
+            certificate_expiry: gauges(
+                &registry,
+                "secretfence_certificate_expiry_timestamp_seconds",
+                "When the serving certificate ends, in seconds since 1970.",
+                &[],
+            )?,
+            authority_expiry: gauges(
+                &registry,
+                "secretfence_authority_expiry_timestamp_seconds",
+                "When the authority of managed certificates ends, in seconds since 1970.",
+                &[],
+            )?,
+            certificate_renewals: counters(
+                &registry,
+                "secretfence_certificate_renewals_total",
+                "Managed certificates and authorities that were made, by this replica.",
+                &["what", "result"],
+            )?,
+            certificate_repairs: counters(
+                &registry,
+                "secretfence_certificate_repairs_total",
+                "Damage to managed certificates that was put right, by this replica.",
+                &["what"],
+            )?,
             exception_expiry: gauges(
                 &registry,
                 "secretfence_exception_expiry_timestamp_seconds",
@@ -163,6 +192,12 @@ impl Metrics {
                 registry.register(Box::new(delays.clone()))?;
                 delays
             },
+            registration_drift: gauges(
+                &registry,
+                "secretfence_registration_drift",
+                "Whether what is registered is less than what has to be, where that is watched.",
+                &["configuration", "problem"],
+            )?,
             verdict_labels: Mutex::default(),
             registry,
         })
@@ -209,6 +244,7 @@ impl Metrics {
     /// Counts a reload of the policies.
     pub fn policies_reloaded(&self, good: bool) {
         self.policy_reloads.with_label_values(&[result_name(good)]).inc();
+        self.policy_reload_failed.set(i64::from(!good));
     }
 
     /// Counts a reload of the certificate.
@@ -226,9 +262,41 @@ impl Metrics {
         self.watch_delays.clone()
     }
 
+    /// What is wrong with what is registered: 0 or 1, by configuration and problem.
+    pub fn registration_drift(&self) -> IntGaugeVec {
+        self.registration_drift.clone()
+    }
+
     /// Says when the certificate that serves ends, in seconds since 1970.
     pub fn certificate_serves(&self, not_after: i64) {
-        self.certificate_expiry.set(not_after as f64);
+        self.certificate_expiry.with_label_values(&NO_LABELS).set(not_after);
+    }
+
+    /// Says when the authority of managed certificates ends, in seconds since 1970.
+    pub fn authority_signs(&self, not_after: i64) {
+        self.authority_expiry.with_label_values(&NO_LABELS).set(not_after);
+    }
+
+    /// Certificates are managed: what is counted of them is there with 0.
+    pub fn manages_certificates(&self) {
+        for what in ["authority", "leaf"] {
+            for result in ["done", "failed"] {
+                self.certificate_renewals.with_label_values(&[what, result]);
+            }
+        }
+        for what in ["secret_missing", "secret_corrupt", "ca_bundle"] {
+            self.certificate_repairs.with_label_values(&[what]);
+        }
+    }
+
+    /// Counts an authority or a leaf that was made, or could not be.
+    pub fn certificate_renewed(&self, what: &'static str, is_done: bool) {
+        self.certificate_renewals.with_label_values(&[what, if is_done { "done" } else { "failed" }]).inc();
+    }
+
+    /// Counts damage that was put right.
+    pub fn certificate_repaired(&self, what: &'static str) {
+        self.certificate_repairs.with_label_values(&[what]).inc();
     }
 
     /// Counts a handshake that failed.
@@ -327,6 +395,7 @@ impl VerdictCounters {
     }
 }
 
+const NO_LABELS: [&str; 0] = [];
 const ACTIONS: [&str; 4] = ["allow", "warn", "mount", "deny"];
 const MODES: [&str; 2] = ["enforce", "dryRun"];
 /// The last stands for a request whose operation was not read.

@@ -9,15 +9,18 @@ mod error;
 mod fingerprint;
 mod handshake;
 mod listener;
+mod managed;
 mod policies;
 mod pulse;
 pub mod quantity;
+mod registration;
 mod room;
 mod routes;
 mod self_signed;
 mod settings;
 mod shutdown;
 mod tls;
+mod trust;
 mod uid;
 
 use std::convert::Infallible;
@@ -25,7 +28,7 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZero;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use hyper::service::{Service, service_fn};
@@ -40,8 +43,11 @@ use tokio_rustls::server::TlsStream;
 pub use error::{CertificateError, ServeError};
 pub use fingerprint::UnwatchableError;
 pub use self_signed::SelfSigned;
-pub use settings::{CertificateSource, ClientAuthority, Limits, PolicySource, Settings, TlsMinVersion};
+pub use settings::{
+    CertificateSource, ClientAuthority, Limits, PolicySource, RegistrationSettings, Settings, TlsMinVersion,
+};
 
+use crate::cluster::Registration;
 use crate::telemetry::{Metrics, ReviewLog};
 use body::Buffers;
 use certificates::Certificates;
@@ -73,6 +79,8 @@ pub struct Server {
     reviews: (TcpListener, SocketAddr),
     admin: (TcpListener, SocketAddr),
     seen: (policies::Seen, certificates::Seen),
+    /// Of the certificates, where they are kept in the cluster.
+    keeper: Option<managed::CertificateKeeper>,
 }
 
 /// What every connection needs.
@@ -88,6 +96,8 @@ struct Shared {
     /// Who judges a big body.
     judges: Arc<Semaphore>,
     buffers: Arc<Buffers>,
+    /// What is registered, where that is looked after.
+    registration: Option<Registration>,
 }
 
 impl Server {
@@ -105,10 +115,16 @@ impl Server {
         let admin = bound("--admin-listen", settings.admin_listen)?;
         let metrics = Metrics::new(registry, &handshake::REASONS)?;
         let (certificates, certificate_seen) =
-            Certificates::load(settings.certificate, settings.clients, settings.tls_min_version)?;
-        metrics.certificate_serves(certificates.state().0);
-        let (policies, policies_seen) = Policies::load(settings.policies, settings.cluster, &metrics)?;
-        let shared = Shared {
+            Certificates::load(settings.certificate.clone(), settings.clients, settings.tls_min_version)?;
+        if let Some(not_after) = certificates.state().0 {
+            metrics.certificate_serves(not_after);
+        }
+        let (policies, policies_seen) = Policies::load(settings.policies, settings.cluster.clone(), &metrics)?;
+        let (wanted, cluster) = (settings.registration, settings.cluster);
+        let pod = wanted.as_ref().and_then(|wanted| wanted.pod.clone());
+        let shared = Arc::new_cyclic(|shared| Shared {
+            registration: wanted
+                .map(|wanted| registration::start(wanted, &cluster, metrics.registration_drift(), Weak::clone(shared))),
             limits,
             policies,
             certificates,
@@ -118,8 +134,15 @@ impl Server {
             room: Room::new(&limits),
             judges: Arc::new(Semaphore::new(big_judgements())),
             buffers: Arc::default(),
+        });
+        let keeper = match (settings.certificate, &shared.registration) {
+            (CertificateSource::Managed(_), None) => return Err(ServeError::Unregistered),
+            (CertificateSource::Managed(managed), Some(registration)) => {
+                Some(managed::keeper(managed, cluster, pod, registration.clone(), &shared))
+            }
+            _ => None,
         };
-        Ok(Server { shared: Arc::new(shared), reviews, admin, seen: (policies_seen, certificate_seen) })
+        Ok(Server { shared, reviews, admin, seen: (policies_seen, certificate_seen), keeper })
     }
 
     /// Where reviews are served.
@@ -132,8 +155,8 @@ impl Server {
         self.admin.1
     }
 
-    /// SHA-256 of the serving certificate, in hexadecimal.
-    pub fn certificate_fingerprint(&self) -> String {
+    /// SHA-256 of the serving certificate, in hexadecimal. None: it comes from the cluster, and has not so far.
+    pub fn certificate_fingerprint(&self) -> Option<String> {
         self.shared.certificates.fingerprint()
     }
 
@@ -150,23 +173,29 @@ impl Server {
 
     /// Serves until `stop` ends, then ends in order: unready, what is under way answered, within the grace.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let Server { shared, reviews: (reviews, _), admin: (admin, _), seen } = self;
+        let Server { shared, reviews: (reviews, _), admin: (admin, _), seen, keeper } = self;
         // Dropped with this future, which ends them.
         let mut background = JoinSet::new();
         background.spawn(poll_files(Arc::clone(&shared), seen));
         background.spawn(serve_admin(Arc::clone(&shared), admin));
+        if let Some(keeper) = keeper {
+            background.spawn(managed::run(keeper));
+        }
         let mut serving = JoinSet::new();
         serving.spawn(serve_reviews(Arc::clone(&shared), reviews));
         stop.await;
+        if let Some(registration) = &shared.registration {
+            registration.stop();
+        }
         let limits = shared.limits;
         let end = tokio::time::Instant::now() + limits.shutdown_grace;
         let delay = limits.shutdown_delay.min(limits.shutdown_grace);
         tracing::info!(
             delay = &*format!("{delay:?}"),
-            "shutting down: unready; what is under way is answered, and what comes within the delay is told to come again. A \
-             second signal ends it at once"
+            "shutting down: unready; what comes within the delay is answered, each connection for the last time. A second \
+             signal ends it at once"
         );
-        shared.shutdown.enter(Stage::Refusing);
+        shared.shutdown.enter(Stage::Leaving);
         tokio::time::sleep(delay).await;
         shared.shutdown.enter(Stage::Closing);
         let drained = async {
@@ -247,7 +276,9 @@ async fn serve_tls(shared: &Arc<Shared>, stream: TcpStream, peer: IpAddr, pulse:
 }
 
 async fn shake_hands(shared: &Shared, stream: TcpStream, peer: IpAddr) -> Result<TlsStream<TcpStream>, String> {
-    let handshake = TlsAcceptor::from(shared.certificates.config()).accept(stream).into_fallible();
+    // It is not ready: who asks anyway is not of the Service.
+    let config = shared.certificates.config().ok_or_else(|| "there is no certificate yet".to_owned())?;
+    let handshake = TlsAcceptor::from(config).accept(stream).into_fallible();
     let (failure, text, refused) = match tokio::time::timeout(shared.limits.header_timeout, handshake).await {
         Ok(Ok(stream)) => return Ok(stream),
         Ok(Err((error, stream))) => (Failure::of(&error), error.to_string(), Some(stream)),

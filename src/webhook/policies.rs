@@ -413,9 +413,12 @@ mod tests {
         assert!(case.policies.failure().is_some_and(|why| why.contains("loop of links")));
         let text = String::from_utf8(case.metrics.render(0).unwrap()).unwrap();
         assert!(text.contains("secretfence_policy_reloads_total{result=\"failure\"} 1\n"), "told once: {text}");
+        assert!(text.contains("secretfence_policy_reload_failed 1\n"), "{text}");
         std::fs::remove_file(again).unwrap();
         case.poll(3);
         case.poll(4);
         assert_eq!(case.policies.failure(), None);
+        let text = String::from_utf8(case.metrics.render(0).unwrap()).unwrap();
+        assert!(text.contains("secretfence_policy_reload_failed 0\n"), "{text}");
     }
 }

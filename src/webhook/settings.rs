@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::self_signed::SelfSigned;
-use crate::cluster::Connection;
+use crate::cluster::certificates::Managed;
+use crate::cluster::{Connection, OwnPod, Wanted};
 use crate::fence::policy::PolicySet;
 
 /// Everything that a [`Server`](super::Server) needs to know.
@@ -27,6 +28,8 @@ pub struct Settings {
     pub policies: PolicySource,
     /// Where the cluster is, for the policies that ask something of it.
     pub cluster: Connection,
+    /// What has to be registered. None: nobody looks, and the API server is not asked.
+    pub registration: Option<RegistrationSettings>,
     /// How much is taken on.
     pub limits: Limits,
 }
@@ -43,6 +46,17 @@ pub enum CertificateSource {
     },
     /// Made by this process.
     SelfSigned(SelfSigned),
+    /// Made by this process or another replica, and kept in a Secret. Needs [`Settings::registration`].
+    Managed(Managed),
+}
+
+/// What has to be registered, and who hears of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistrationSettings {
+    /// What has to be registered.
+    pub wanted: Wanted,
+    /// The pod that events are about. None: no events.
+    pub pod: Option<OwnPod>,
 }
 
 /// Client certificates: required, and checked in the handshake.
@@ -90,7 +104,7 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// For everything under way to end, once told to.
     pub shutdown_grace: Duration,
-    /// Within the grace, how long connections are still accepted and told to come again: a Service goes on sending them
+    /// Within the grace, how long connections are still accepted and answered, once each: a Service goes on sending them
     /// for some seconds after the pod turned unready. A grace that is shorter counts.
     pub shutdown_delay: Duration,
 }
@@ -122,6 +136,7 @@ impl Settings {
             clients: None,
             policies,
             cluster: Connection::default(),
+            registration: None,
             limits: Limits::default(),
         }
     }

@@ -207,7 +207,7 @@ fn a_device_is_not_read() {
     --- stdout
     1 file, 1 workload: 0 denied, 0 warned, 0 swapped, 0 allowed; 1 error
     --- stderr
-    error: /dev/zero: neither a file nor a folder: to read from a pipe, … | secretfence check -
+    error: /dev/zero: neither a file nor a folder: what comes through a pipe is named -
     ");
 }
 

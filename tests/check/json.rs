@@ -54,6 +54,8 @@ fn the_whole_object() {
           "secret": "db",
           "key": "password",
           "variable": "DB_PASSWORD",
+          "format": null,
+          "guess": false,
           "action": "deny",
           "outcome": "denied",
           "reads": null,
@@ -75,7 +77,8 @@ fn the_whole_object() {
       "exceptions": [],
       "ignored": [],
       "gone": [],
-      "errors": []
+      "errors": [],
+      "warnings": []
     }
     "#);
 }

@@ -16,6 +16,7 @@ mod commands;
 mod exceptions;
 mod excerpts;
 mod github;
+mod ignore;
 mod inputs;
 mod json;
 mod junit;

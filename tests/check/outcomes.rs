@@ -392,6 +392,13 @@ spec:
        |
        = warned: volume "store" reads an external store at a path that is not known (/spec/volumes/2/csi): this policy does not let the pod read this path of the store [test/all]
 
+    pod.yaml:19:65: Pod default/web
+       |
+    19 |         … password: …
+       |                     ^
+       |
+       = warned: volume "store" has what may be a credential in clear (by its name) in attribute password (/spec/volumes/2/csi/volumeAttributes/password): take it from a Secret as a file, and change it: whoever reads the manifest knows it [test/all]
+
     pod.yaml:21:45: Pod default/web
        |
     21 |       … secretName: azure}
@@ -399,6 +406,6 @@ spec:
        |
        = warned: volume "share" hands Secret "azure" to azureFile (/spec/volumes/3/azureFile/secretName): this policy does not let the pod have this volume [test/all]
 
-    1 file, 1 workload: 0 denied, 6 warned, 0 swapped, 0 allowed
+    1 file, 1 workload: 0 denied, 7 warned, 0 swapped, 0 allowed
     "#);
 }

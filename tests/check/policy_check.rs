@@ -36,7 +36,7 @@ fn every_mistake_is_told_with_its_place() {
     exit: 2
     --- stderr
     ./other.yaml:4:8: spec.mod: unknown field (did you mean "mode"?); known here: description, mode, warnings, match, exclude, templates, rules, readers, secretDrivers, copyMarks
-    ./policy.yaml:5:27: spec.rules[0].on[0]: "envs" is not known here (did you mean "env"?); expected one of secretKeyRef, envFrom, fileKeyRef, unknownSource, volume, csi, legacyVolume, imagePull, externalEnv, injected, nodeAccess, storePath, sharedSecret, reach, copied, env, file, crossNamespace, any
+    ./policy.yaml:5:27: spec.rules[0].on[0]: "envs" is not known here (did you mean "env"?); expected one of secretKeyRef, envFrom, fileKeyRef, unknownSource, volume, csi, legacyVolume, imagePull, externalEnv, injected, nodeAccess, storePath, sharedSecret, reach, copied, literal, rawSecret, env, clear, file, crossNamespace, any
     error: 2 mistakes in the policies: correct them, and check again
     "#);
 }

@@ -80,6 +80,49 @@ fn the_level_is_that_of_the_outcome() {
 }
 
 #[test]
+fn a_guess_is_of_a_rule_of_its_own_that_is_trusted_less() {
+    let pod = CLEAN.replace("image: api", "image: api, args: [--password=hunter2, \"amqp://shop:8fk2PQx0d@queue\"]");
+    let folder = Folder::with(&pod)
+        .rules("[{name: no, on: [literal], action: deny}, {name: pull, on: [imagePull], action: deny}]");
+    let run = run(&folder, &["-p", "policy.yaml", "pod.yaml"]);
+    let rules: Vec<_> = run["tool"]["driver"]["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rule| {
+            let (level, properties) = (&rule["defaultConfiguration"]["level"], &rule["properties"]);
+            (
+                rule["id"].clone(),
+                level.clone(),
+                properties["precision"].clone(),
+                properties["security-severity"].clone(),
+            )
+        })
+        .collect();
+    let row = |id: &str, level: &str, precision: &str, severity: &str| {
+        (json!(id), json!(level), json!(precision), json!(severity))
+    };
+    assert_eq!(
+        rules,
+        [
+            row("test/no", "error", "very-high", "8.0"),
+            row("test/pull", "error", "very-high", "8.0"),
+            row("test/no/guess", "warning", "medium", "5.0"),
+        ]
+    );
+    let results: Vec<_> = run["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|result| (result["ruleId"].clone(), result["ruleIndex"].clone(), result["level"].clone()))
+        .collect();
+    assert_eq!(
+        results,
+        [(json!("test/no/guess"), json!(2), json!("warning")), (json!("test/no"), json!(0), json!("error"))]
+    );
+}
+
+#[test]
 fn a_fingerprint_survives_a_moved_line_and_a_moved_file() {
     let fingerprint = |folder: &Folder, path: &str| {
         let run = run(folder, &[path]);
@@ -178,7 +221,7 @@ fn a_clean_tree_is_a_run_with_all_rules_and_no_result() {
 }
 
 /// The one run of a report that its schema allows.
-fn run(folder: &Folder, arguments: &[&str]) -> Value {
+pub fn run(folder: &Folder, arguments: &[&str]) -> Value {
     let output = folder.command(&[&["check", "--format", "sarif"], arguments].concat()).output().unwrap();
     let log: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
     assert_valid(&log);

@@ -65,6 +65,13 @@ fn no_value_beside_a_reference_is_shown_in_any_form() {
     assert_snapshot!(folder.check(&["pod.yaml"]), @r#"
     exit: 1
     --- stdout
+    pod.yaml:9:14: Pod default/web
+      |
+    9 | …
+      | ^
+      |
+      = warned: container "api" has what may be a credential in clear (by its name) in its args as password (/spec/containers/0/args/0): cannot be swapped safely: literal has no swap; take it from a Secret as a file, and change it: whoever reads the manifest knows it; it is a guess, so a warning where the rule says mount [test/all]
+
     pod.yaml:11:11: Pod default/web
        |
     11 |         - {name: A, … valueFrom: {secretKeyRef: {name: db, key: a}}}
@@ -162,7 +169,14 @@ fn no_value_beside_a_reference_is_shown_in_any_form() {
        |
        = denied: volume "c" hands Secret "node" to CSI driver "secrets-store.csi.k8s.io" (/spec/volumes/1/csi/nodePublishSecretRef): cannot be swapped safely: csi has no swap; this policy does not let the pod have this volume [test/all]
 
-    1 file, 1 workload: 13 denied, 0 warned, 0 swapped, 0 allowed
+    pod.yaml:31:86: Pod default/web
+       |
+    31 |     … password: …
+       |                 ^
+       |
+       = warned: volume "c" has what may be a credential in clear (by its name) in attribute password (/spec/volumes/1/csi/volumeAttributes/password): cannot be swapped safely: literal has no swap; take it from a Secret as a file, and change it: whoever reads the manifest knows it; it is a guess, so a warning where the rule says mount [test/all]
+
+    1 file, 1 workload: 13 denied, 2 warned, 0 swapped, 0 allowed
     "#);
 }
 
@@ -273,4 +287,34 @@ fn a_huge_name_in_a_pointer_of_a_custom_resource_is_cut_in_words_and_exact_in_js
     assert_eq!(finding["pointer"], format!("/spec/by-name/{key}~1\u{202e}/spec/containers/0/envFrom/0"));
     assert!(finding["message"].as_str().unwrap().len() < 800);
     assert_eq!((finding["line"].as_u64(), finding["column"].as_u64()), (Some(6), Some(48)));
+}
+
+#[test]
+fn no_report_tells_how_long_a_value_is() {
+    let pod = |container: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: a}}, spec: {{containers: [{{name: a, {container}}}]}}}}\n"
+        )
+    };
+    let rules = "[{name: all, on: [any, clear], action: deny}]";
+    for layout in [
+        pod("env: [{name: A, value: VALUE}]"),
+        pod("env: [{value: VALUE, name: A}]"),
+        pod("args: [run, VALUE]"),
+        pod("lifecycle: {preStop: {httpGet: {port: 80, httpHeaders: [{value: VALUE, name: A}]}}}"),
+        pod("env: [{name: A, value: \"vault:secret/data/VALUE#key\"}]"),
+        "{apiVersion: v1, kind: Secret, metadata: {name: a}, stringData: {password: VALUE}}\n".to_owned(),
+        "apiVersion: v1\nkind: Secret\nmetadata:\n  name: a\ndata:\n  password: VALUE\n  other: VALUE\n".to_owned(),
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  url: VALUE # of the queue\n".to_owned(),
+        "{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"name\": \"a\"}, \"data\": {\"url\": \"VALUE\"}}\n".to_owned(),
+    ] {
+        for format in FORMATS {
+            let shown = |value: &str| {
+                Folder::with(&layout.replace("VALUE", value)).rules(rules).check(&["--format", format, "pod.yaml"])
+            };
+            let (short, long) = (shown("amqp://shop:8fk2PQx0d@queue"), shown("amqp://shop:8fk2PQx0d8fk2PQx0d8fk2@queue"));
+            assert!(short.starts_with("exit: 1\n"), "{short}");
+            assert!(short == long, "{short}\n{long}");
+        }
+    }
 }

@@ -16,7 +16,10 @@ use crate::control_plane::eventually;
 use crate::corpus::Corpus;
 use crate::live_check::write_kubeconfig;
 use crate::objects::{api, denied, pod, postgres, swapped, workload};
-use crate::served_corpus::{WORKERS, check, class, make_what_they_name, pod_of, policies, workloads};
+use crate::served_corpus::{check, class, make_what_they_name, pod_of, policies, workloads};
+
+/// Who make the workloads.
+const WORKERS: usize = 4;
 
 /// Runs `audit` by a kubeconfig and the policies that the webhook has.
 pub fn audit(cluster: &Cluster, kubeconfig: &str, more: &[&str]) -> Output {
@@ -134,7 +137,7 @@ fn what_audit_foretells_of_the_corpus_is_what_check_says_and_what_happens() {
     let objects = renamed(&corpus, &of_pods, &of_others);
     let pods: Vec<(String, Value)> = objects
         .iter()
-        .map(|(about, object, path)| (about.clone(), pod_of(path.iter().fold(object, |at, step| &at[*step]))))
+        .map(|(about, object, path)| (about.clone(), pod_of(object, path.iter().fold(object, |at, step| &at[*step]))))
         .collect();
     make_what_they_name(cluster, &pods, &[of_pods.clone(), of_others.clone()]);
     let (made, refused) = create(cluster, &objects);
@@ -264,14 +267,7 @@ fn made_anew(cluster: &Cluster, applied: &[&Value], audit: &Value) -> usize {
         let path =
             secretfence::fence::workload::BUILT_IN.iter().find(|(_, its, path)| *its == kind && !path.is_empty());
         let template = path.unwrap().2.iter().fold(*object, |at, step| &at[*step]);
-        let mut pod = pod_of(template);
-        // What the controller of a StatefulSet puts in.
-        let claims = object["spec"]["volumeClaimTemplates"].as_array().cloned().unwrap_or_default();
-        let names: Vec<&Value> = claims.iter().map(|claim| &claim["metadata"]["name"]).collect();
-        let mut volumes = pod["spec"]["volumes"].as_array().cloned().unwrap_or_default();
-        volumes.retain(|volume| !names.contains(&&volume["name"]));
-        volumes.extend(names.iter().map(|name| json!({"name": name, "emptyDir": {}})));
-        pod["spec"]["volumes"] = json!(volumes);
+        let mut pod = pod_of(object, template);
         pod["metadata"]["namespace"] = json!(namespace);
         pod["metadata"]["name"] = json!(format!("{name}-anew"));
         // Nobody's labels: no workload shall take it for its own.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,8 +12,11 @@ use serde_json::{Value, json};
 
 use crate::api::{Api, Reply, path};
 use crate::binaries::skipped;
+use crate::chart::kustomized;
 use crate::control_plane::{ADMIN, API_SERVER_NAME, ControlPlane, eventually, tail};
+use crate::fixed_corpus;
 use crate::objects;
+pub(crate) use crate::program::shown;
 use crate::webhook::Webhook;
 
 /// Namespaces of this beginning are not under the shipped policy.
@@ -70,7 +73,7 @@ impl Cluster {
         }
         static SHARED: OnceLock<Result<Cluster, String>> = OnceLock::new();
         // One that does not start fails every test at once, not each after a start of its own.
-        let start = || Cluster::start("opt-in", &[("own.yaml", OWN_POLICIES)]);
+        let start = || Cluster::start("opt-in", &shared_policies());
         let started = SHARED.get_or_init(|| {
             std::panic::catch_unwind(start).unwrap_or_else(|_| Err("the shared cluster did not start".to_owned()))
         });
@@ -82,13 +85,15 @@ impl Cluster {
         if skipped() {
             return None;
         }
-        Some(Cluster::start(registration, &[]).unwrap_or_else(|error| panic!("{error}")))
+        Some(
+            Cluster::start(registration, &[("secrets-as-files.yaml", shipped_policy())])
+                .unwrap_or_else(|error| panic!("{error}")),
+        )
     }
 
-    fn start(registration: &str, more_policies: &[(&str, &str)]) -> Result<Cluster, String> {
+    fn start(registration: &str, policies: &[(&str, String)]) -> Result<Cluster, String> {
         let control_plane = ControlPlane::start()?;
-        let shipped = shipped_policy();
-        let policies = [&[("secrets-as-files.yaml", shipped.as_str())], more_policies].concat();
+        let policies: Vec<(&str, &str)> = policies.iter().map(|(name, text)| (*name, text.as_str())).collect();
         let client = [
             // Nothing is read of it before some policy asks something of the cluster.
             format!("--kubeconfig={}", control_plane.path(KUBECONFIG)),
@@ -102,13 +107,11 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Creates what `kubectl kustomize` makes of a folder of `manifests/`. All as shipped, but that the Service leads to
-    /// this machine, the registrations to the webhook's port, and the authority is ours.
+    /// Creates what `kubectl kustomize` makes of a registration with a certificate of one's own, which the webhook of these
+    /// tests has. All as shipped, but that the Service leads to this machine, the registrations to the webhook's port, and the
+    /// authority is ours.
     fn install(&self, registration: &str) {
-        let folder = format!("{}/manifests/{registration}", env!("CARGO_MANIFEST_DIR"));
-        let output = self.control_plane.kubectl().args(["kustomize", &folder]).output().unwrap();
-        assert!(output.status.success(), "{}", shown(&output));
-        let mut objects = from_yaml(&String::from_utf8(output.stdout).unwrap());
+        let mut objects = kustomized(registration, &["own-certificate"]);
         // The order in which kubectl would apply them: Namespaces, and webhooks last.
         objects.sort_by_key(|object| match object["kind"].as_str() {
             Some("Namespace") => 0,
@@ -124,12 +127,37 @@ impl Cluster {
         }
     }
 
+    /// The way to the API server by the webhook's own ServiceAccount, as a pod of it has one.
+    pub fn write_own_kubeconfig(&self) {
+        let account = "/api/v1/namespaces/secretfence/serviceaccounts/secretfence/token";
+        let request = json!({
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200},
+        });
+        let token = self.api.request("POST", account, "application/json", &request).done();
+        let token = token["status"]["token"].as_str().unwrap();
+        fs::write(self.control_plane.path(KUBECONFIG), self.control_plane.kubeconfig_of(token)).unwrap();
+    }
+
     /// Leads the webhooks of a configuration to a port of this machine.
     pub fn lead_here(&self, configuration: &mut Value, port: u16) {
         let authority = STANDARD.encode_to_string(self.control_plane.authority.pem());
         for webhook in configuration["webhooks"].as_array_mut().into_iter().flatten() {
             webhook["clientConfig"]["service"]["port"] = json!(port);
             webhook["clientConfig"]["caBundle"] = json!(authority);
+        }
+    }
+
+    /// Leads the shipped registrations to another port of this machine.
+    pub fn lead_to(&self, port: u16) {
+        for (kind, name) in
+            [("MutatingWebhookConfiguration", "zz-secretfence"), ("ValidatingWebhookConfiguration", "secretfence")]
+        {
+            let shipped = json!({
+                "apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": name},
+            });
+            let mut configuration = self.api.get(&path(&shipped)).done();
+            self.lead_here(&mut configuration, port);
+            self.api.request("PUT", &path(&shipped), "application/json", &configuration).done();
         }
     }
 
@@ -175,17 +203,7 @@ impl Cluster {
 
     /// Runs `kubectl` with this on its standard input.
     pub fn kubectl(&self, arguments: &[&str], input: &str) -> Output {
-        let mut child = self
-            .control_plane
-            .kubectl()
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        child.wait_with_output().unwrap()
+        run(self.control_plane.kubectl().args(arguments), input)
     }
 
     /// The pods of a namespace, once there are some that this holds for.
@@ -236,6 +254,12 @@ impl Cluster {
     }
 }
 
+/// The policy files of the shared cluster, by name.
+pub fn shared_policies() -> [(&'static str, String); 3] {
+    let own = OWN_POLICIES.to_owned();
+    [("secrets-as-files.yaml", shipped_policy()), ("own.yaml", own), ("fixed.yaml", fixed_corpus::policies())]
+}
+
 /// The shipped policy, but for the namespaces of tests that bring their own.
 pub fn shipped_policy() -> String {
     let path = format!("{}/policies/secrets-as-files.yaml", env!("CARGO_MANIFEST_DIR"));
@@ -244,20 +268,17 @@ pub fn shipped_policy() -> String {
     text.replace("\nspec:\n", &format!("\nspec:\n  exclude: {{namespaces: [\"{OWN_POLICY}*\"]}}\n"))
 }
 
+/// Runs a command with this on its standard input.
+pub fn run(command: &mut Command, input: &str) -> Output {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
 /// The objects of a YAML text.
 pub fn from_yaml(text: &str) -> Vec<Value> {
     let manifest = manifest::parse(text.as_bytes());
     assert!(manifest.errors.is_empty(), "{:?}\n{text}", manifest.errors);
     let objects = manifest.documents.into_iter();
     objects.map(|document| serde_json::from_slice(&document.with_words().json().unwrap()).unwrap()).collect()
-}
-
-/// Everything that a person or a script sees of a run.
-pub fn shown(output: &Output) -> String {
-    let streams = [("stdout", &output.stdout), ("stderr", &output.stderr)];
-    let mut text = format!("exit: {}\n", output.status.code().expect("it ends by itself"));
-    for (name, bytes) in streams.iter().filter(|(_, bytes)| !bytes.is_empty()) {
-        text += &format!("--- {name}\n{}", String::from_utf8((*bytes).clone()).expect("UTF-8"));
-    }
-    text
 }

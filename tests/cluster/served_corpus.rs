@@ -12,10 +12,10 @@ use secretfence::fence::{Evaluation, Facts, Judgement, Outcome, Question, evalua
 use secretfence::{manifest, policy_dir};
 use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, OWN_POLICIES, shipped_policy};
+use crate::cluster::{Cluster, shared_policies};
 use crate::corpus::Corpus;
 
-pub const WORKERS: usize = 4;
+const WORKERS: usize = 4;
 
 #[test]
 fn every_pod_of_the_corpus_becomes_what_check_says() {
@@ -27,27 +27,18 @@ fn every_pod_of_the_corpus_becomes_what_check_says() {
     let bare = cluster.namespace("corpus-bare", None);
     let fenced = [cluster.namespace("corpus", Some("enforce")), cluster.namespace("own-policy-mount", Some("enforce"))];
     make_what_they_name(cluster, &pods, &[std::slice::from_ref(&bare), &fenced[..]].concat());
-    let (next, counts) = (AtomicUsize::new(0), Mutex::new(BTreeMap::<String, usize>::new()));
+    let counts = Mutex::new(BTreeMap::<String, usize>::new());
     let count = |what: &str| *counts.lock().unwrap().entry(what.to_owned()).or_default() += 1;
-    std::thread::scope(|scope| {
-        for _ in 0..WORKERS {
-            scope.spawn(|| {
-                while let Some((about, pod)) = pods.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let reply = cluster.api.create(&within(pod, &bare), "?dryRun=All");
-                    if reply.status != 201 {
-                        count(&format!("left out: {}", class(reply.message())));
-                        continue;
-                    }
-                    count("admitted without the webhook");
-                    for namespace in &fenced {
-                        let outcome = compare(cluster, &policies, &within(pod, namespace), &reply.body, about);
-                        count(&format!(
-                            "{outcome}, {}",
-                            namespace.trim_end_matches(|c: char| c == '-' || c.is_numeric())
-                        ));
-                    }
-                }
-            });
+    each(&pods, |(about, pod)| {
+        let reply = cluster.api.create(&within(pod, &bare), "?dryRun=All");
+        if reply.status != 201 {
+            return count(&format!("left out: {}", class(reply.message())));
+        }
+        count("admitted without the webhook");
+        for namespace in &fenced {
+            let outcome = compare(cluster, &policies, &within(pod, namespace), &reply.body, about);
+            let prefix = namespace.trim_end_matches(|c: char| c == '-' || c.is_numeric());
+            count(&format!("{outcome}, {prefix}"));
         }
     });
     let counts = counts.into_inner().unwrap();
@@ -57,6 +48,20 @@ fn every_pod_of_the_corpus_becomes_what_check_says() {
     for what in ["swapped, own-policy-mount", "denied, own-policy-mount", "denied, corpus"] {
         assert!(counts.get(what).is_some_and(|count| *count > 10), "{what}: {counts:#?}");
     }
+}
+
+/// Does this with each of them, several at a time.
+pub fn each<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    work(item);
+                }
+            });
+        }
+    });
 }
 
 /// Creates the pod and says what became of it, which is what `check` says of it. `bare` is the pod without a webhook.
@@ -122,13 +127,12 @@ pub fn check(object: &Value, policies: &PolicySet) -> Judgement {
 
 /// The policies of the shared cluster.
 pub fn policies() -> PolicySet {
-    let texts = [("secrets-as-files.yaml", shipped_policy()), ("own.yaml", OWN_POLICIES.to_owned())];
-    let files: Vec<_> = texts.map(|(name, text)| (PathBuf::from(name), text.into_bytes())).into();
+    let files: Vec<_> = shared_policies().map(|(name, text)| (PathBuf::from(name), text.into_bytes())).into();
     policy_dir::compile(&files).unwrap().set
 }
 
 /// What does not differ from one request to the next: the name of the token's volume does.
-fn comparable(pod: &Value) -> String {
+pub fn comparable(pod: &Value) -> String {
     let text = json!({"spec": pod["spec"], "annotations": pod["metadata"]["annotations"]}).to_string();
     let mut parts = text.split("kube-api-access-");
     let first = parts.next().unwrap().to_owned();
@@ -139,7 +143,7 @@ fn comparable(pod: &Value) -> String {
 fn pods(corpus: &Corpus) -> Vec<(String, Value)> {
     let pod = |(about, object, path): (String, Value, &[&str])| {
         let template = path.iter().fold(&object, |at, step| &at[*step]);
-        (about, pod_of(template))
+        (about, pod_of(&object, template))
     };
     workloads(corpus).into_iter().map(pod).collect()
 }
@@ -148,22 +152,33 @@ fn pods(corpus: &Corpus) -> Vec<(String, Value)> {
 pub fn workloads(corpus: &Corpus) -> Vec<(String, Value, &'static [&'static str])> {
     let mut found = Vec::new();
     for file in ["real", "peers"].iter().flat_map(|folder| corpus.files(folder)) {
-        let bytes = std::fs::read(corpus.root.join(&file)).unwrap();
-        for document in &manifest::parse(&bytes).documents {
-            for object in document.objects().unwrap_or_default() {
-                let (group, _) = object.api_version.split_once('/').unwrap_or(("", &object.api_version));
-                let row = BUILT_IN.iter().find(|(its_group, kind, _)| *its_group == group && *kind == object.kind);
-                let Some((_, _, path)) = row else { continue };
-                let about = format!("{file} [{}]", object.address);
-                found.push((about, serde_json::from_slice(&object.json).unwrap(), *path));
+        for (address, object) in objects(&std::fs::read(corpus.root.join(&file)).unwrap()) {
+            if let Some(path) = built_in(&object) {
+                found.push((format!("{file} [{address}]"), object, path));
             }
         }
     }
     found
 }
 
-/// Claims and owners are nobody's here.
-pub fn pod_of(template: &Value) -> Value {
+/// Every object of a file, with where it is there.
+pub fn objects(source: &[u8]) -> Vec<(String, Value)> {
+    let documents = manifest::parse(source).documents;
+    let objects = documents.iter().flat_map(|document| document.objects().unwrap_or_default());
+    objects.map(|object| (object.address, serde_json::from_slice(&object.json).unwrap())).collect()
+}
+
+/// The path to the pod template of an object that is a pod or makes pods, where its kind is built in.
+pub fn built_in(object: &Value) -> Option<&'static [&'static str]> {
+    let (api_version, kind) = (object["apiVersion"].as_str()?, object["kind"].as_str()?);
+    let (group, _) = api_version.split_once('/').unwrap_or(("", api_version));
+    let row = BUILT_IN.iter().find(|(its_group, its_kind, _)| *its_group == group && *its_kind == kind);
+    row.map(|(_, _, path)| *path)
+}
+
+/// The pod that comes of an object's template. Claims and owners are nobody's here; of a StatefulSet's claims, too, come
+/// volumes.
+pub fn pod_of(object: &Value, template: &Value) -> Value {
     let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}, "spec": template["spec"]});
     for field in ["labels", "annotations"] {
         if let Some(value) = template["metadata"].get(field) {
@@ -175,6 +190,22 @@ pub fn pod_of(template: &Value) -> Value {
             *volume = json!({"name": volume["name"], "emptyDir": {}});
         }
     }
+    // A placeholder that somebody renders is no name.
+    for field in ["serviceAccountName", "serviceAccount"] {
+        let is_name =
+            |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase() || b"0123456789-.".contains(&byte));
+        if pod["spec"][field].as_str().is_some_and(|name| !is_name(name)) {
+            pod["spec"].as_object_mut().unwrap().remove(field);
+        }
+    }
+    for claim in object["spec"]["volumeClaimTemplates"].as_array().into_iter().flatten() {
+        let volume = json!({"name": claim["metadata"]["name"], "emptyDir": {}});
+        match &mut pod["spec"]["volumes"] {
+            Value::Array(volumes) if volumes.iter().any(|its| its["name"] == volume["name"]) => {}
+            Value::Array(volumes) => volumes.push(volume),
+            none => *none = json!([volume]),
+        }
+    }
     pod
 }
 
@@ -184,7 +215,7 @@ pub fn within(pod: &Value, namespace: &str) -> Value {
     pod
 }
 
-/// The ServiceAccounts and PriorityClasses that pods name.
+/// The ServiceAccounts, PriorityClasses and RuntimeClasses that pods name.
 pub fn make_what_they_name(cluster: &Cluster, pods: &[(String, Value)], namespaces: &[String]) {
     let named = |field: &str| {
         let names = pods.iter().filter_map(|(_, pod)| pod["spec"][field].as_str());
@@ -198,8 +229,15 @@ pub fn make_what_they_name(cluster: &Cluster, pods: &[(String, Value)], namespac
             assert!(matches!(reply.status, 201 | 409 | 422), "{reply:#?}");
         }
     }
-    for name in named("priorityClassName") {
-        let class = json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}, "value": 1});
+    let classes = [
+        ("priorityClassName", json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "value": 1})),
+        ("runtimeClassName", json!({"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "handler": "any"})),
+    ];
+    for (class, name) in
+        classes.iter().flat_map(|(field, class)| named(field).into_iter().map(move |name| (class, name)))
+    {
+        let mut class = class.clone();
+        class["metadata"] = json!({"name": name});
         let reply = cluster.api.create(&class, "");
         assert!(matches!(reply.status, 201 | 403 | 409 | 422), "{reply:#?}");
     }

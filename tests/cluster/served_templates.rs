@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use secretfence::fence::policy::PolicySet;
 use secretfence::fence::{Judgement, Outcome};
@@ -12,7 +11,7 @@ use serde_json::{Value, json};
 use crate::api::Reply;
 use crate::cluster::Cluster;
 use crate::corpus::Corpus;
-use crate::served_corpus::{WORKERS, check, class, policies, says_what_check_says, within, workloads};
+use crate::served_corpus::{check, class, each, policies, says_what_check_says, within, workloads};
 
 /// No warning is longer: the API server would cut it.
 const WARNING_BYTES: usize = 256;
@@ -27,30 +26,22 @@ fn every_template_of_the_corpus_is_told_what_check_says() {
     let bare = cluster.namespace("templates-bare", None);
     let warned = cluster.namespace("templates-warned", Some("enforce"));
     let enforced = cluster.namespace("own-policy-templates", Some("enforce"));
-    let (next, counts) = (AtomicUsize::new(0), Mutex::new(BTreeMap::<String, usize>::new()));
+    let counts = Mutex::new(BTreeMap::<String, usize>::new());
     let count = |what: String| *counts.lock().unwrap().entry(what).or_default() += 1;
-    std::thread::scope(|scope| {
-        for _ in 0..WORKERS {
-            scope.spawn(|| {
-                while let Some((about, template)) = templates.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let reply = cluster.api.create(&within(template, &bare), "?dryRun=All");
-                    if reply.status == 404 {
-                        count(format!("left out: {} is not served any more", template["apiVersion"]));
-                        continue;
-                    }
-                    if reply.status != 201 {
-                        count(format!("left out: {}", class(reply.message())));
-                        continue;
-                    }
-                    let kind = template["kind"].as_str().unwrap();
-                    count(format!("admitted without the webhook: {kind}"));
-                    let outcome = warns(cluster, &policies, &within(template, &warned), &reply, about);
-                    count(format!("warned, {outcome}"));
-                    let outcome = enforces(cluster, &policies, &within(template, &enforced), &reply, about);
-                    count(format!("enforced, {outcome}"));
-                }
-            });
+    each(&templates, |(about, template)| {
+        let reply = cluster.api.create(&within(template, &bare), "?dryRun=All");
+        if reply.status == 404 {
+            return count(format!("left out: {} is not served any more", template["apiVersion"]));
         }
+        if reply.status != 201 {
+            return count(format!("left out: {}", class(reply.message())));
+        }
+        let kind = template["kind"].as_str().unwrap();
+        count(format!("admitted without the webhook: {kind}"));
+        let outcome = warns(cluster, &policies, &within(template, &warned), &reply, about);
+        count(format!("warned, {outcome}"));
+        let outcome = enforces(cluster, &policies, &within(template, &enforced), &reply, about);
+        count(format!("enforced, {outcome}"));
     });
     let counts = counts.into_inner().unwrap();
     println!("{} templates", templates.len());
@@ -68,7 +59,7 @@ fn warns(cluster: &Cluster, policies: &PolicySet, template: &Value, bare: &Reply
     let check = check(template, policies);
     let reply = cluster.api.create(template, "?dryRun=All");
     let told: Vec<&String> = reply.warnings.iter().filter(|warning| !bare.warnings.contains(warning)).collect();
-    let expected: Vec<(&str, &str)> = check
+    let expected: Vec<String> = check
         .findings
         .iter()
         .map(|finding| {
@@ -77,22 +68,26 @@ fn warns(cluster: &Cluster, policies: &PolicySet, template: &Value, bare: &Reply
                 Outcome::Swapped => "its pods will be swapped: ",
                 other => panic!("{about}: {other:?} by the shipped policy"),
             };
-            (outcome, finding.message.as_str())
+            format!("{outcome}{}", finding.message)
         })
         .collect();
-    let (last, listed) = match told.split_last() {
-        Some((last, listed)) if last.starts_with("(+") => (Some(last.as_str()), listed),
-        _ => (None, &told[..]),
-    };
-    let more = (expected.len() > listed.len()).then(|| format!("(+{} more)", expected.len() - listed.len()));
-    assert_eq!(last, more.as_deref(), "{about}: {told:#?}");
-    for (warning, (outcome, message)) in listed.iter().zip(&expected) {
-        let whole = format!("{outcome}{message}");
-        assert!(warning.len() <= WARNING_BYTES && is_cut_of(warning, &whole), "{about}:\n{warning}\n{whole}");
-    }
+    says(&told, &expected, about);
     assert_eq!(reply.status, 201, "{about}: {}", reply.message());
     assert_eq!(written(&reply.body), written(&bare.body), "{about}: a template is never changed");
     worst(&check, ["let alone", "of a swap", "of a denial"])
+}
+
+/// The warnings are these, in order, each perhaps cut, and counted where the last of them are left out.
+pub fn says(warnings: &[&String], expected: &[String], about: &str) {
+    let (last, listed) = match warnings.split_last() {
+        Some((last, listed)) if last.starts_with("(+") => (Some(last.as_str()), listed),
+        _ => (None, warnings),
+    };
+    let more = (expected.len() > listed.len()).then(|| format!("(+{} more)", expected.len() - listed.len()));
+    assert_eq!(last, more.as_deref(), "{about}: {warnings:#?}\n{expected:#?}");
+    for (warning, whole) in listed.iter().zip(expected) {
+        assert!(warning.len() <= WARNING_BYTES && is_cut_of(warning, whole), "{about}:\n{warning}\n{whole}");
+    }
 }
 
 /// Under `templates: enforce` it is denied where one of its pods would be, and else made without a word.
@@ -109,7 +104,7 @@ fn enforces(cluster: &Cluster, policies: &PolicySet, template: &Value, bare: &Re
 }
 
 /// What is in it, but for its uid, which the API server puts into a Job's labels.
-fn written(object: &Value) -> String {
+pub fn written(object: &Value) -> String {
     let text = json!([object["spec"], object["template"]]).to_string();
     text.replace(object["metadata"]["uid"].as_str().unwrap(), "uid")
 }
@@ -134,19 +129,18 @@ fn is_cut_of(warning: &str, whole: &str) -> bool {
 
 /// Every object that makes pods, as if a person had written it: owned by nobody.
 fn templates(corpus: &Corpus) -> Vec<(String, Value)> {
-    let rewritten = |(about, object, path): (String, Value, &[&str])| {
-        if path.is_empty() {
-            return None;
+    let templates = workloads(corpus).into_iter().filter(|(_, _, path)| !path.is_empty());
+    templates.map(|(about, object, _)| (about, owned_by_nobody(&object))).collect()
+}
+
+/// What is of use in an object that makes pods.
+pub fn owned_by_nobody(object: &Value) -> Value {
+    let name = object["metadata"]["name"].as_str().unwrap_or("unnamed");
+    let mut template = json!({"apiVersion": object["apiVersion"], "kind": object["kind"], "metadata": {"name": name}});
+    for field in ["spec", "template"] {
+        if let Some(value) = object.get(field) {
+            template[field] = value.clone();
         }
-        let mut template = json!({"apiVersion": object["apiVersion"], "kind": object["kind"]});
-        let name = object["metadata"]["name"].as_str().unwrap_or("unnamed");
-        template["metadata"] = json!({"name": name});
-        for field in ["spec", "template"] {
-            if let Some(value) = object.get(field) {
-                template[field] = value.clone();
-            }
-        }
-        Some((about, template))
-    };
-    workloads(corpus).into_iter().filter_map(rewritten).collect()
+    }
+    template
 }

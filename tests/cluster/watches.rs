@@ -43,7 +43,12 @@ pub struct Watched(pub Cluster);
 
 impl Watched {
     pub fn start() -> Option<Watched> {
-        let cluster = Cluster::own("opt-in")?;
+        Watched::start_with("opt-in")
+    }
+
+    /// The same with a folder of `manifests/`.
+    pub fn start_with(registration: &str) -> Option<Watched> {
+        let cluster = Cluster::own(registration)?;
         let account = "/api/v1/namespaces/secretfence/serviceaccounts/secretfence/token";
         let request = json!({
             "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200},

@@ -99,7 +99,7 @@ fn a_file_with_a_document_that_cannot_be_read_is_left() {
     assert_snapshot!(folder.fix(&["--in-place", "pod.yaml"]), @"
     exit: 2
     --- stderr
-    error: pod.yaml:16:8: this is an unrendered Helm template: render it first: helm template … | secretfence check -
+    error: pod.yaml:16:8: this is an unrendered Helm template: render it first: helm template … | secretfence fix -
     1 file: 0 fixed, 1 error; 0 references swapped; 1 finding remains, which secretfence check lists
     ");
     assert_eq!(folder.read("pod.yaml"), source);

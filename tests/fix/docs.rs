@@ -3,7 +3,7 @@
 use secretfence::fence::swap::Unsafe;
 use secretfence::manifest::edit::Reason;
 
-use crate::held;
+use crate::Folder;
 
 #[test]
 fn every_reason_to_decline_a_file_is_explained_word_for_word() {
@@ -14,18 +14,16 @@ fn every_reason_to_decline_a_file_is_explained_word_for_word() {
     assert!(page.contains(&format!("| `{}` |", Unsafe::NoImage)));
 }
 
-/// The lines of its diff that are there before and after, each behind the head of a pod.
+/// Line by line what `--diff` prints of the pod that its lines are of.
 #[test]
-fn the_readme_shows_what_comes_of_a_pod() {
+fn the_readme_shows_what_the_diff_of_a_pod_says() {
     let readme = include_str!("../../README.md");
     let (_, block) = readme.split_once("<!-- fix -->\n```diff\n").unwrap();
     let (block, _) = block.split_once("```").unwrap();
-    let side = |sign: char| -> String {
-        block.lines().filter(|line| line.starts_with([' ', sign])).map(|line| format!("{}\n", &line[1..])).collect()
-    };
-    let head = "apiVersion: v1\nkind: Pod\nmetadata: {name: database}\nspec:\n  containers:\n";
+    let before = block.lines().filter(|line| line.starts_with([' ', '-'])).map(|line| format!("{}\n", &line[1..]));
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: database}\nspec:\n".to_owned() + &before.collect::<String>();
     let policy = include_str!("../../policies/secrets-as-files.yaml");
-    let fixed = held::fix((head.to_owned() + &side('-')).as_bytes(), &held::policies(policy), &held::facts());
-    let fixed = String::from_utf8(fixed.unwrap().unwrap()).unwrap();
-    assert!(fixed.contains(&side('+')), "{fixed}");
+    let folder = Folder::with(&pod).file("policy.yaml", policy);
+    let shown = folder.fix(&["--diff", "pod.yaml"]);
+    assert!(shown.contains(&format!("\n{block}")), "{shown}");
 }

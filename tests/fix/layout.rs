@@ -679,6 +679,60 @@ fn line_breaks_the_end_of_the_file_and_the_byte_order_mark_stay() {
     assert_eq!(fixed.replace("\r\n", "\n") + "\n", format!("\u{feff}{}", self::fixed(POD)));
 }
 
+/// A line break at its end would become part of the text.
+#[test]
+fn what_would_follow_an_open_block_scalar_at_the_end_of_the_file_stands_before_it() {
+    let source = pod(r#"
+  # of the shop
+  - name: api
+    image: api
+    env:
+    - {name: A, valueFrom: {secretKeyRef: {name: db, key: a}}}
+    # what to do
+    args:
+    - -c
+    - |
+      one
+      two"#);
+    assert_snapshot!(fixed(&source), @r#"
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: web, annotations: {secretfence.dev/swapped: "api: A -> /run/secretfence/db/a [all/files]"}}
+    spec:
+      volumes:
+      - name: secretfence-e3558f28ea45026f
+        projected:
+          defaultMode: 0444
+          sources:
+          - secret:
+              name: db
+              items:
+              - key: a
+                path: db/a
+      containers:
+      # of the shop
+      - name: api
+        image: api
+        env:
+        - {name: A_FILE, value: /run/secretfence/db/a}
+        volumeMounts:
+        - name: secretfence-e3558f28ea45026f
+          mountPath: /run/secretfence
+          readOnly: true
+        # what to do
+        args:
+        - -c
+        - |
+          one
+          two
+    "#);
+    let in_env = POD.replace("      env:\n", "      # for all\n      env:\n")
+        + "        - name: TEXT\n          value: >\n            text";
+    assert!(fixed(&in_env).contains("          readOnly: true\n      # for all\n      env:\n"), "{}", fixed(&in_env));
+    let stripped = fixed(&source.replace("- |", "- |-"));
+    assert!(stripped.contains("      two\n") && stripped.ends_with("path: db/a"), "{stripped}");
+}
+
 #[test]
 fn documents_that_do_not_change_keep_their_bytes() {
     let odd = "# first\n--- # a marker\n{a: [1,2 , 3]}\n...\n%YAML 1.1\n---\nb:   'x'\n\n\n";

@@ -8,6 +8,7 @@ mod corpus;
 mod docs;
 mod files;
 mod held;
+mod ignored;
 mod interrupted;
 mod keys;
 mod layout;
@@ -17,20 +18,14 @@ mod properties;
 mod program;
 #[path = "../support/corpus.rs"]
 mod shared;
+#[path = "../support/swap_all.rs"]
+mod swap_all;
 
 use std::path::Path;
 use std::process::Command;
 
+use swap_all::ALL;
 use tempfile::TempDir;
-
-/// Swaps whatever can be swapped.
-const ALL: &str = "\
-apiVersion: secretfence.dev/v1alpha1
-kind: SecretPolicy
-metadata: {name: all}
-spec:
-  rules: [{name: files, on: [env], action: mount, mount: {besideEnvFrom: swap, unsafe: warn}}]
-";
 
 /// A pod with one variable from a Secret.
 const POD: &str = "\

@@ -242,3 +242,70 @@ fn nothing_to_explain_is_an_error() {
     error: policies.yaml: no workload in it, so nothing to explain
     ");
 }
+
+#[test]
+fn what_a_secret_and_a_config_map_hold_is_explained_without_it() {
+    let folder = TempDir::new().unwrap();
+    let policies = "\
+apiVersion: secretfence.dev/v1alpha1
+kind: SecretPolicy
+metadata: {name: clear}
+spec:
+  match: {kinds: [Secret, ConfigMap]}
+  rules:
+    - {name: fixtures, on: [rawSecret], where: {secrets: [\"fixture-*\"]}, action: allow}
+    - {name: none, on: [clear], action: deny}
+---
+apiVersion: secretfence.dev/v1alpha1
+kind: SecretPolicy
+metadata: {name: pods}
+spec:
+  match: {kinds: [Pod]}
+  rules: [{name: none, on: [clear], action: deny}]
+";
+    let objects = "\
+apiVersion: v1
+kind: Secret
+metadata: {name: db, namespace: shop}
+stringData:
+  password: hunter2-hunter2
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings, namespace: shop}
+data:
+  api-password: hunter2-hunter2
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: empty, namespace: shop}
+";
+    fs::write(folder.path().join("policies.yaml"), policies).unwrap();
+    fs::write(folder.path().join("objects.yaml"), objects).unwrap();
+    let said = run(folder.path(), &["policy", "explain", "-p", "policies.yaml", "objects.yaml"]);
+    assert_snapshot!(said, @r#"
+    exit: 0
+    --- stdout
+    objects.yaml:1:1: Secret shop/db
+      line 5: Secret "db" is written with its key "password" in clear (/stringData/password)
+        denied by clear/none
+        clear (enforce)
+          - fixtures (allow): where.secrets is ["fixture-*"], and the Secret is "db"
+          * none (deny) decides
+      policy pods is not about it: match.kinds is ["Pod"], and the kind is Secret
+
+    objects.yaml:7:1: ConfigMap shop/settings
+      line 11: the ConfigMap's key "api-password" has what may be a credential in clear (by its name) (/data/api-password)
+        warned by clear/none
+          note: it is a guess, so a warning where the rule says deny
+        clear (enforce)
+          - fixtures (allow): it is on rawSecret, and this is literal
+          * none (deny) decides
+      policy pods is not about it: match.kinds is ["Pod"], and the kind is ConfigMap
+
+    objects.yaml:13:1: ConfigMap shop/empty
+      nothing in clear
+      policy pods is not about it: match.kinds is ["Pod"], and the kind is ConfigMap
+    "#);
+    assert!(!said.contains("hunter2"), "{said}");
+}

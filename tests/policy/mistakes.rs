@@ -63,21 +63,10 @@ fn an_unknown_value() {
         mistake("[env]", "[secretkeyref]"),
         "p.yaml:8:12: spec.rules[0].on[0]: \"secretkeyref\" is not known here (did you mean \"secretKeyRef\"?); \
          expected one of secretKeyRef, envFrom, fileKeyRef, unknownSource, volume, csi, legacyVolume, imagePull, \
-         externalEnv, injected, nodeAccess, storePath, sharedSecret, reach, copied, env, file, crossNamespace, any"
+         externalEnv, injected, nodeAccess, storePath, sharedSecret, reach, copied, literal, rawSecret, env, clear, \
+         file, crossNamespace, any"
     );
     assert!(in_spec("  templates: deny\n").contains("expected one of warn, enforce, ignore"));
-}
-
-#[test]
-fn a_kind_of_a_later_version() {
-    assert_eq!(
-        mistake("[env]", "[env, literal]"),
-        "p.yaml:8:17: spec.rules[0].on[1]: this version does not find \"literal\" yet, so the rule would guard nothing: \
-         leave it out until a version that does"
-    );
-    for kind in ["rawSecret", "clear"] {
-        assert!(mistake("[env]", &format!("[{kind}]")).contains("does not find"), "{kind}");
-    }
 }
 
 #[test]
@@ -351,7 +340,7 @@ fn a_selector_that_selects_nothing_or_everything() {
 fn a_kind_of_object_that_nobody_knows() {
     let error = in_spec("  match: {kinds: [Pod, Deploymnet]}\n");
     assert!(
-        error.starts_with("p.yaml:6:24: spec.match.kinds[1]: \"Deploymnet\" is not known here (did you mean \"Deployment\"?); expected one of CronJob,"),
+        error.starts_with("p.yaml:6:24: spec.match.kinds[1]: \"Deploymnet\" is not known here (did you mean \"Deployment\"?); expected one of ConfigMap, CronJob,"),
         "{error}"
     );
     assert!(error.ends_with("a kind of a PodTemplates row"), "{error}");

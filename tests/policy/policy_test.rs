@@ -300,3 +300,38 @@ fn check_warns_of_what_can_decide_nothing() {
     ok: 1 policy, revision f2166b3ed652
     "#);
 }
+
+const RAW: &str = "- {name: raw, on: [clear], action: deny}";
+
+/// A test of a file that a policy on credentials in clear judges.
+fn tested_in_clear(manifest: &str, expect: &str) -> String {
+    let folder = TempDir::new().unwrap();
+    let policy = VALID.replacen("- name: deny", &format!("{RAW}\n    - name: deny"), 1);
+    fs::write(folder.path().join("policy.yaml"), policy).unwrap();
+    fs::write(folder.path().join("it.yaml"), manifest).unwrap();
+    let (head, _) = TEST.split_once("      object:\n").unwrap();
+    let test = format!("{head}      file: it.yaml\n      expect: [{expect}]\n");
+    fs::write(folder.path().join("test.yaml"), test).unwrap();
+    run(folder.path(), &["policy", "test"])
+}
+
+#[test]
+fn a_secret_and_a_config_map_are_judged_where_a_rule_is_about_what_they_hold() {
+    const SECRET: &str = "{apiVersion: v1, kind: Secret, metadata: {name: db}, stringData: {password: hunter2}}\n";
+    const MAP: &str = "{apiVersion: v1, kind: ConfigMap, metadata: {name: db}, data: {db-password: hunter2}}\n";
+    const POD: &str = "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, args: [--password=hunter2]}]}}\n";
+    let passes = |manifest: &str, expect: &str| {
+        let said = tested_in_clear(manifest, expect);
+        assert!(said.starts_with("exit: 0\n") && said.contains("1 of 2 rules reached"), "{said}");
+    };
+    passes(SECRET, "{pointer: /stringData/password, outcome: denied, rule: raw, kind: rawSecret}");
+    passes(MAP, "{pointer: /data/db-password, outcome: warned, rule: raw, kind: literal}");
+    // Beside a workload they are what is known, and the workload is judged.
+    let guess = "{pointer: /spec/containers/0/args/0, outcome: warned, rule: raw}";
+    passes(&format!("{SECRET}---\n{POD}---\n{MAP}"), guess);
+    let said = tested_in_clear(&format!("{SECRET}---\n{MAP}"), "");
+    assert!(said.contains("there are 2 Secrets and ConfigMaps in it: a case has one"), "{said}");
+    let said = tested_in_clear(SECRET, "");
+    assert!(said.contains("+ actual:   /stringData/password: denied as rawSecret by no-env/raw"), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
+}

@@ -110,7 +110,7 @@ impl<'a> Auditor<'a> {
                     self.fold.template(owner, findings);
                 }
             }
-            Ok(Evaluation::Owned | Evaluation::NotAWorkload) => {}
+            Ok(Evaluation::Owned | Evaluation::NotAWorkload | Evaluation::Data(_)) => {}
             Err(error) => {
                 let (kind, namespace, name) = (&itself.kind, Shown(head.namespace()), Shown(head.name()));
                 self.error(format!("{kind} {namespace}/{name}: this is no {kind}: {error}"));
@@ -123,7 +123,7 @@ impl<'a> Auditor<'a> {
         let question =
             Question { api_version: &batch.api_version, kind: &batch.kind.kind, namespace, all: true, patch: false };
         let subject = Subject { kind: &owner.kind, namespace, name: &owner.name };
-        evaluate_for(json, &question, Some(subject), self.policies, &self.around.facts)
+        evaluate_for(json, &question, subject, self.policies, &self.around.facts)
     }
 
     fn take(&mut self, judgement: &Judgement) {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::files::MAX_FILE_BYTES;
 use crate::fence::policy::Mode;
 use crate::fence::{Finding, Outcome};
-use crate::report::{self, Compared, Gone, Report, mode_name};
+use crate::report::{self, Compared, Gone, LocatedFinding, Report, mode_name};
 
 /// The findings of an earlier `check --format json`.
 #[derive(Debug)]
@@ -115,13 +115,23 @@ impl Baseline {
                 let identity = (entries[index].identity(), file_of(files[index].clone()));
                 left.entry(identity).or_default().push(index);
             }
-            for located in report.findings.iter_mut().filter(|located| !located.known) {
+            let mut meet = |located: &mut LocatedFinding| {
                 let identity = (identity(&located.finding), file_of(tidy(&located.file)));
-                if let Some(index) = left.get_mut(&identity).and_then(Vec::pop) {
+                let index = if located.known { None } else { left.get_mut(&identity).and_then(Vec::pop) };
+                index.is_some_and(|index| {
                     is_left[index] = false;
                     located.known = true;
+                    true
+                })
+            };
+            for located in &mut report.findings {
+                if meet(located) {
                     report.counts.give_back(&located.finding);
                 }
+            }
+            // What a comment sets aside is there still, and is counted apart.
+            for ignored in &mut report.ignored {
+                meet(&mut ignored.finding);
             }
         }
         let broken: HashSet<PathBuf> = report.faults.iter().map(|fault| tidy(&fault.file)).collect();

@@ -47,7 +47,7 @@ pub enum InputError {
     #[error("there is no such file or folder")]
     Absent,
     /// A device, a socket or a pipe, which may never end.
-    #[error("neither a file nor a folder: to read from a pipe, … | secretfence check -")]
+    #[error("neither a file nor a folder: what comes through a pipe is named -")]
     Special,
     /// More than we hold in memory.
     #[error("a file of more than {} MiB: split it", MAX_FILE_BYTES >> 20)]

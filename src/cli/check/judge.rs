@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::ignore::{Comment, Comments, position};
 use crate::fence::access::{self, ObjectKind};
 use crate::fence::kind::Kind;
 use crate::fence::name::Shown;
-use crate::fence::{Evaluation, Facts, Judgement, ObjectError, PolicySet, Question, evaluate};
+use crate::fence::{Evaluation, Facts, Finding, Judgement, ObjectError, PolicySet, Question};
 use crate::manifest::{self, Document, ManifestError, Object, Position};
-use crate::report::excerpt::{Excerpt, nearest};
-use crate::report::{Counts, Fault, LocatedFinding, ObjectName, by_pointer};
+use crate::report::excerpt::{self, Excerpt};
+use crate::report::{Counts, Fault, Ignored, LocatedFinding, ObjectName, by_pointer};
 
 /// What judges files: the same for all of them.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +32,12 @@ pub struct Judge<'j> {
 pub struct JudgedFile {
     /// By document, pointer and mode.
     pub findings: Vec<LocatedFinding>,
+    /// What comments set aside, likewise.
+    pub ignored: Vec<Ignored>,
     /// By line.
     pub faults: Vec<Fault>,
+    /// By line, too.
+    pub warnings: Vec<Fault>,
     /// The file and what is in it.
     pub counts: Counts,
     /// Indices of the policies that were about something in it.
@@ -46,10 +51,21 @@ impl Judge<'_> {
     pub fn file(&self, name: &Arc<str>, bytes: &[u8]) -> JudgedFile {
         let manifest = manifest::parse(bytes);
         let counts = Counts { files: 1, documents: manifest.errors.len(), ..Counts::default() };
-        let mut at = Reading { judge: self, name, bytes, file: JudgedFile { counts, ..JudgedFile::default() } };
+        let (comments, mistakes) = Comments::read(bytes, &manifest);
+        let file = JudgedFile { counts, ..JudgedFile::default() };
+        let mut at = Reading { judge: self, name, bytes, comments, file };
+        for (place, mistake) in mistakes {
+            at.file.faults.push(at.fault(place, format!("the comment {mistake}")));
+        }
         manifest.errors.iter().for_each(|error| at.broken(error));
         manifest.documents.iter().filter(|document| !document.is_empty()).for_each(|document| at.document(document));
         at.file.faults.sort_by_key(|fault| fault.place);
+        // What a broken document would have had set aside is not known.
+        if manifest.errors.is_empty() {
+            let unused = at.comments.unused();
+            let warnings = unused.map(|comment| at.fault(comment.place, comment.complaint(self.policies)));
+            at.file.warnings = warnings.collect();
+        }
         at.file
     }
 }
@@ -59,6 +75,7 @@ struct Reading<'r> {
     judge: &'r Judge<'r>,
     name: &'r Arc<str>,
     bytes: &'r [u8],
+    comments: Comments<'r>,
     file: JudgedFile,
 }
 
@@ -77,10 +94,14 @@ impl Reading<'_> {
         let Judge { policies, facts, namespace, all, .. } = *self.judge;
         let (api_version, kind) = (object.api_version.as_str(), object.kind.as_str());
         let question = Question { api_version, kind, namespace, all, patch: false };
-        match evaluate(&object.json, &question, policies, facts) {
-            Ok(Evaluation::NotAWorkload) => self.no_workload(document, object),
-            Ok(Evaluation::Owned) => self.file.counts.owned += 1,
-            Ok(Evaluation::Judged(judgement)) => self.judged(document, object, judgement),
+        match self.comments.evaluate(document, object, &question, policies, facts) {
+            Ok((Evaluation::NotAWorkload, _)) => self.no_workload(document, object),
+            Ok((Evaluation::Owned, _)) => self.file.counts.owned += 1,
+            Ok((Evaluation::Judged(judgement), ignored)) => {
+                self.file.counts.workloads += 1;
+                self.judged(document, object, judgement, ignored);
+            }
+            Ok((Evaluation::Data(judgement), ignored)) => self.judged(document, object, judgement, ignored),
             Err(error) => self.misshapen(document, object, &error),
         }
     }
@@ -96,46 +117,69 @@ impl Reading<'_> {
         }
     }
 
-    fn judged(&mut self, document: &Document<'_>, object: &Object, judgement: Judgement) {
+    fn judged(
+        &mut self,
+        document: &Document<'_>,
+        object: &Object,
+        judgement: Judgement,
+        mut ignored: Vec<(Finding, Comment)>,
+    ) {
         let counts = &mut self.file.counts;
-        counts.workloads += 1;
         counts.allowed += judgement.allowed;
+        counts.ignored += ignored.len();
         self.file.accounts.extend(judgement.accounts.iter().map(|name| (judgement.namespace.clone(), name.clone())));
-        self.file.matching.extend(&judgement.matching);
         let counts = &mut self.file.counts;
         judgement.findings.iter().for_each(|finding| counts.take(finding));
-        if judgement.findings.is_empty() {
+        self.file.matching.extend(&judgement.matching);
+        if judgement.findings.is_empty() && ignored.is_empty() {
             return;
         }
+        let place = Located {
+            address: object.address.as_str().into(),
+            name: Arc::new(ObjectName {
+                api_version: Shown(&object.api_version).to_string(),
+                kind: Shown(&object.kind).to_string(),
+                namespace: judgement.namespace,
+                name: judgement.name,
+            }),
+        };
         let mut findings = judgement.findings;
         findings.sort_by(|a, b| by_pointer(&a.pointer, &b.pointer).then(a.mode.cmp(&b.mode)));
-        let address: Arc<str> = object.address.as_str().into();
-        let name = Arc::new(ObjectName {
-            api_version: Shown(&object.api_version).to_string(),
-            kind: Shown(&object.kind).to_string(),
-            namespace: judgement.namespace,
-            name: judgement.name,
-        });
         for finding in findings {
-            let pointer = format!("{}{}", object.pointer, finding.pointer);
-            let position = position(document, &pointer);
-            let excerpt = if self.judge.excerpts {
-                Excerpt::of(document, self.bytes, finding.kind, &pointer, position)
-            } else {
-                Excerpt::default()
-            };
-            self.file.findings.push(LocatedFinding {
-                file: Arc::clone(self.name),
-                document: Arc::clone(&address),
-                line: position.line,
-                column: position.column,
-                end_column: end_column(document, self.bytes, &pointer, position),
-                object: Arc::clone(&name),
-                finding,
-                excerpt,
-                known: false,
-            });
+            let located = self.locate(document, object, &place, finding);
+            self.file.findings.push(located);
         }
+        ignored.sort_by(|(a, _), (b, _)| by_pointer(&a.pointer, &b.pointer).then(a.mode.cmp(&b.mode)));
+        for (finding, comment) in ignored {
+            let finding = self.locate(document, object, &place, finding);
+            let Comment { place, reason, .. } = comment;
+            self.file.ignored.push(Ignored { finding, line: place.0, reason });
+        }
+    }
+
+    fn locate(&self, document: &Document<'_>, object: &Object, place: &Located, finding: Finding) -> LocatedFinding {
+        let pointer = format!("{}{}", object.pointer, finding.pointer);
+        let position = position(document, &pointer);
+        let excerpt = if self.judge.excerpts {
+            Excerpt::of(document, self.bytes, finding.kind, &pointer, position)
+        } else {
+            Excerpt::default()
+        };
+        LocatedFinding {
+            file: Arc::clone(self.name),
+            document: Arc::clone(&place.address),
+            line: position.line,
+            column: position.column,
+            end_column: end_column(document, self.bytes, finding.kind, &pointer, position),
+            object: Arc::clone(&place.name),
+            finding,
+            excerpt,
+            known: false,
+        }
+    }
+
+    fn fault(&self, place: (usize, usize), message: String) -> Fault {
+        Fault { file: Arc::clone(self.name), document: None, place: Some(place), message }
     }
 
     fn misshapen(&mut self, document: &Document<'_>, object: &Object, error: &ObjectError) {
@@ -153,23 +197,19 @@ impl Reading<'_> {
             file: Arc::clone(self.name),
             document: Some(error.document.to_string()),
             place: Some((error.line, error.column)),
-            message: error.problem.to_string(),
+            message: error.problem.told_by("check"),
         });
     }
 }
 
-/// Where a reference stands; where nothing does (a ServiceAccount that is not named), the field that it would be in.
-fn position(document: &Document<'_>, pointer: &str) -> Position {
-    let within = || nearest(document, pointer).and_then(|field| document.locate_key(field));
-    document.locate(pointer).or_else(within).unwrap_or_else(|| document.locate_nearest(pointer))
+/// What the findings of one object share.
+struct Located {
+    address: Arc<str>,
+    name: Arc<ObjectName>,
 }
 
-/// Where what stands at the pointer ends on its first line: behind its last character, as a column. At least one character
-/// of every place is shown.
-fn end_column(document: &Document<'_>, source: &[u8], pointer: &str, at: Position) -> usize {
-    // An alias stands elsewhere than what it names.
-    let end = document.span(pointer).map_or(at.offset, |span| span.bytes.end.min(source.len()));
-    let rest = source.get(at.offset..end).unwrap_or_default();
-    let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
-    at.column + String::from_utf8_lossy(line).chars().count().max(1)
+/// Where what stands at the pointer ends on its first line, as a column.
+fn end_column(document: &Document<'_>, source: &[u8], kind: &str, pointer: &str, at: Position) -> Option<usize> {
+    let shown = &source[excerpt::shown(document, source, kind, pointer, at)?];
+    Some(at.column + String::from_utf8_lossy(shown).chars().count().max(1))
 }

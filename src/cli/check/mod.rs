@@ -4,6 +4,7 @@
 //! files.rs      paths as named -> files to read, in order
 //! default_roles.rs  the roles that every cluster has
 //! facts.rs      what the input itself tells beside the objects
+//! ignore.rs     comments that set a finding aside
 //! live.rs       what a live cluster tells, where it is to be asked
 //! judge.rs      one file -> findings with their places, faults, counts
 //! baseline.rs   an earlier report -> what is known already, what is gone
@@ -13,6 +14,7 @@ pub mod baseline;
 mod default_roles;
 pub mod facts;
 pub mod files;
+pub(super) mod ignore;
 pub mod judge;
 #[cfg(feature = "cluster")]
 pub mod live;
@@ -177,7 +179,7 @@ pub fn check(settings: &Settings) -> Report {
     };
     let judged: Vec<judge::JudgedFile> = inputs.par_iter().map(|input| judge_input(&judge, input)).collect();
     let mut counts = Counts::default();
-    let mut findings = Vec::new();
+    let (mut findings, mut ignored, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
     let mut matching = BTreeSet::new();
     let mut accounts = BTreeSet::new();
     for file in judged {
@@ -185,7 +187,9 @@ pub fn check(settings: &Settings) -> Report {
         accounts.extend(file.accounts);
         counts += file.counts;
         findings.extend(file.findings);
+        ignored.extend(file.ignored);
         faults.extend(file.faults);
+        warnings.extend(file.warnings);
     }
     // Those of the walk came first; within a file they are in order of their lines already.
     faults.sort_by(|a, b| a.file.cmp(&b.file));
@@ -198,6 +202,8 @@ pub fn check(settings: &Settings) -> Report {
         not_judged,
         counts,
         findings,
+        ignored,
+        warnings,
         exceptions: ExceptionLine::of(&settings.policies, settings.today),
         faults,
         files: inputs.iter().map(|input| Arc::clone(&input.name)).collect(),

@@ -3,10 +3,11 @@
 use std::ops::AddAssign;
 
 use crate::cli::check::files::Input;
+use crate::cli::check::ignore::Comments;
 use crate::fence::name::Shown;
 use crate::fence::policy::Mode;
 use crate::fence::swap::Unsafe;
-use crate::fence::{Evaluation, Facts, Finding, Judgement, Outcome, PolicySet, Question, evaluate};
+use crate::fence::{Evaluation, Facts, Finding, Judgement, Outcome, PolicySet, Question};
 use crate::manifest::edit::{Edited, ObjectPatch, edit};
 use crate::manifest::{self, Document, Object};
 use crate::report::Fault;
@@ -133,26 +134,34 @@ impl Work<'_> {
         let manifest = manifest::parse(bytes);
         for error in &manifest.errors {
             let place = Some((error.line, error.column));
-            self.fault(Some(error.document.to_string()), place, error.problem.to_string());
+            self.fault(Some(error.document.to_string()), place, error.problem.told_by("fix"));
+        }
+        let (mut comments, mistakes) = Comments::read(bytes, &manifest);
+        // Whoever wrote it wants something left alone: so the file is.
+        for (place, mistake) in mistakes {
+            self.fault(None, Some(place), format!("the comment {mistake}"));
         }
         for document in manifest.documents.iter().filter(|document| !document.is_empty()) {
             match document.objects() {
-                Ok(objects) => objects.iter().for_each(|object| self.object(document, object)),
+                Ok(objects) => objects.iter().for_each(|object| self.object(document, object, &mut comments)),
                 Err(error) => {
                     let place = Some((error.line, error.column));
-                    self.fault(Some(document.index.to_string()), place, error.problem.to_string());
+                    self.fault(Some(document.index.to_string()), place, error.problem.told_by("fix"));
                 }
             }
         }
     }
 
-    fn object(&mut self, document: &Document<'_>, object: &Object) {
+    fn object(&mut self, document: &Document<'_>, object: &Object, comments: &mut Comments<'_>) {
         let Fixer { policies, facts, namespace } = *self.fixer;
         let (api_version, kind) = (object.api_version.as_str(), object.kind.as_str());
         let question = Question { api_version, kind, namespace, all: false, patch: true };
-        match evaluate(&object.json, &question, policies, facts) {
-            Ok(Evaluation::NotAWorkload | Evaluation::Owned) => {}
-            Ok(Evaluation::Judged(judgement)) => self.judged(document, object, judgement),
+        match comments.evaluate(document, object, &question, policies, facts) {
+            Ok((Evaluation::NotAWorkload | Evaluation::Owned, _)) => {}
+            // What a comment sets aside is nobody's to count.
+            Ok((Evaluation::Judged(judgement) | Evaluation::Data(judgement), _)) => {
+                self.judged(document, object, judgement);
+            }
             Err(error) => {
                 let position = document.locate_nearest(&format!("{}{}", object.pointer, error.pointer));
                 let place = Some((position.line, position.column));

@@ -14,6 +14,7 @@ use super::super::{FAILED, OK, day, today, unless_closed};
 use crate::fence::explain::{Bystander, PolicyTrace};
 use crate::fence::name::{Shown, ShownPointer};
 use crate::fence::policy::Mode;
+use crate::fence::rules::data::OBJECT_KINDS;
 use crate::fence::{Explanation, Facts, Finding, PolicySet, Question, explain};
 use crate::manifest::{self, Document, Object};
 use crate::policy_dir;
@@ -188,7 +189,8 @@ fn write_object(explained: &Explained, out: &mut dyn Write) -> io::Result<()> {
         explained;
     writeln!(out, "{place}: {kind} {namespace}/{name}")?;
     if references.is_empty() {
-        writeln!(out, "  no reference to a Secret")?;
+        let is_data = OBJECT_KINDS.contains(&&**kind);
+        writeln!(out, "  {}", if is_data { "nothing in clear" } else { "no reference to a Secret" })?;
     }
     for (reference, line) in references.iter().zip(lines) {
         explanation::write_reference(reference, Some(*line), out)?;

@@ -9,7 +9,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqA
 use serde_json::{Map, Value};
 
 use super::error::{Part, PolicyError, Problem, escape, near_miss};
-use super::file::{API_VERSION, DOCUMENT_KINDS, LATER_KINDS, PodTemplates, PolicyFile, SecretPolicy};
+use super::file::{API_VERSION, DOCUMENT_KINDS, PodTemplates, PolicyFile, SecretPolicy};
 use super::test_file::PolicyTest;
 use crate::fence::name::Shown;
 
@@ -173,9 +173,6 @@ impl de::Error for Fault {
     }
 
     fn unknown_variant(found: &str, expected: &'static [&'static str]) -> Fault {
-        if expected.contains(&"secretKeyRef") && LATER_KINDS.contains(&found) {
-            return Fault::new(Problem::LaterVersion(found.to_owned()));
-        }
         Fault::new(unknown_value(found, expected))
     }
 

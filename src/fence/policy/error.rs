@@ -61,11 +61,6 @@ pub enum Problem {
         /// Every value that may stand here.
         expected: Vec<String>,
     },
-    /// A kind of reference of a later version.
-    #[error(
-        "this version does not find \"{0}\" yet, so the rule would guard nothing: leave it out until a version that does"
-    )]
-    LaterVersion(String),
     /// A required field that is not there.
     #[error("the field \"{0}\" is missing")]
     MissingField(String),

@@ -179,7 +179,8 @@ pub enum LabelSelectorOperator {
 pub struct Rule {
     /// Unique in its policy. Every message, log line and metric names it.
     pub name: String,
-    /// The kinds of reference that the rule is about, or groups of them: `env`, `file`, `crossNamespace`, `any`.
+    /// The kinds of reference that the rule is about, or groups of them: `env`, `clear`, `file`,
+    /// `crossNamespace`, `any`.
     pub on: Vec<Selected>,
     /// What the rule selects among them: all given must match. Always selects; what becomes of it is the `action`.
     #[serde(rename = "where")]
@@ -210,11 +211,12 @@ pub struct Where {
     /// Globs on the container's image. Both sides are normalised: `nginx` is `docker.io/library/nginx`. A pattern
     /// without `:` or `@` ignores tag and digest; one that begins with `*` is left as it is.
     pub images: Option<Vec<String>>,
-    /// Globs on the Secret's name.
+    /// Globs on the Secret's name; for `rawSecret` its own.
     pub secrets: Option<Vec<String>>,
-    /// Globs on the key in the Secret.
+    /// Globs on the key in the Secret, or in the ConfigMap for `literal`.
     pub keys: Option<Vec<String>>,
-    /// Globs on the name of the environment variable. It is the tenant's to choose.
+    /// Globs on the name of the environment variable; for `literal` also of the flag, the HTTP header or the attribute of a
+    /// volume. It is the tenant's to choose.
     pub variables: Option<Vec<String>>,
     /// Whether the container's image is known to read this variable from a file, and its own entrypoint runs.
     pub reads_files: Option<bool>,
@@ -359,11 +361,13 @@ pub enum Selected {
 pub enum Group {
     /// `secretKeyRef`, `envFrom`, `fileKeyRef`
     Env,
+    /// `literal`, `externalEnv`, `rawSecret`
+    Clear,
     /// `volume`, `csi`, `legacyVolume`, `injected`
     File,
     /// `nodeAccess`, `storePath`, `sharedSecret`, `reach`, `copied`
     CrossNamespace,
-    /// Every kind that the pod itself tells: all but `reach` and `copied`, which take a watch.
+    /// Every kind that the pod itself tells: all but `reach` and `copied`, which take a watch, and `rawSecret`.
     Any,
 }
 
@@ -371,18 +375,15 @@ pub enum Group {
 static SELECTED_NAMES: LazyLock<Vec<&'static str>> =
     LazyLock::new(|| Kind::ALL.into_iter().map(Kind::name).chain(Group::ALL.into_iter().map(Group::name)).collect());
 
-/// Kinds and groups of reference that later versions find. A rule on one of them would guard nothing here, which is
-/// worse than an error.
-pub const LATER_KINDS: [&str; 3] = ["literal", "rawSecret", "clear"];
-
 impl Group {
     /// Every group, in documented order.
-    pub const ALL: [Group; 4] = [Group::Env, Group::File, Group::CrossNamespace, Group::Any];
+    pub const ALL: [Group; 5] = [Group::Env, Group::Clear, Group::File, Group::CrossNamespace, Group::Any];
 
     /// The name as a policy file writes it.
     pub fn name(self) -> &'static str {
         match self {
             Group::Env => "env",
+            Group::Clear => "clear",
             Group::File => "file",
             Group::CrossNamespace => "crossNamespace",
             Group::Any => "any",
@@ -396,6 +397,7 @@ impl Selected {
         match self {
             Selected::Kind(kind) => KindSet::NONE.with(kind),
             Selected::Group(Group::Env) => KindSet::ENV,
+            Selected::Group(Group::Clear) => KindSet::CLEAR,
             Selected::Group(Group::File) => KindSet::FILE,
             Selected::Group(Group::CrossNamespace) => KindSet::CROSS_NAMESPACE,
             Selected::Group(Group::Any) => KindSet::any(),

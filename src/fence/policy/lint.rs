@@ -480,7 +480,7 @@ mod tests {
             said,
             [
                 "a/r: unknownSource, volume, csi, legacyVolume, imagePull, externalEnv, injected, nodeAccess, storePath, \
-                 sharedSecret cannot be swapped and would be denied as unsafe: use on: [env]"
+                 sharedSecret, literal cannot be swapped and would be denied as unsafe: use on: [env]"
             ]
         );
     }

@@ -50,8 +50,8 @@ pub struct Case {
     pub name: String,
     /// The object, as a manifest would hold it. This or `file`.
     pub object: Option<Map<String, Value>>,
-    /// A manifest with one workload, relative to this file; what else is in it is known beside the workload. This or
-    /// `object`.
+    /// A manifest with one workload (or, without one, with one Secret or ConfigMap), relative to this file; what else is in
+    /// it is known beside it. This or `object`.
     pub file: Option<String>,
     /// The namespace, where the object names none. Default `default`.
     pub namespace: Option<String>,

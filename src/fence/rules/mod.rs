@@ -2,7 +2,10 @@
 
 pub mod across;
 pub mod copies;
+pub mod credential;
 pub mod csi;
+pub mod data;
+pub mod literal;
 pub mod node_path;
 pub mod provider_class;
 pub mod store;

@@ -5,7 +5,8 @@
 //!
 //! - `finds`: its presence is a reference;
 //! - `reads`: read on the way to one, or because the swap's safety depends on it;
-//! - `skips`: it hands the container no secret material of the pod's namespace, and no decision depends on it.
+//! - `skips`: it is kept unread until a rule on `literal` asks (`httpGet`, `fieldRef`, the `options` of a flexVolume:
+//!   `tests/clear` holds the reader to those), or it hands the container no secret material of the pod's namespace, and no decision depends on it.
 
 #![allow(clippy::needless_update, reason = "types of one field go through the same macro")]
 

@@ -40,7 +40,14 @@ type Changes = BTreeMap<ContainerAt, Change>;
 fn changes(pod: &Value, policies: &PolicySet) -> Changes {
     let object = go_encoded(pod);
     let workload = Workload::parse(&object, Shape::Pod).unwrap();
-    let place = Place { namespace: "shop", kinds: &["Pod"], is_pod: true, stage: Stage::Mutate, dry_run: false };
+    let place = Place {
+        namespace: "shop",
+        kinds: &["Pod"],
+        is_pod: true,
+        stage: Stage::Mutate,
+        dry_run: false,
+        set_aside: &[],
+    };
     let mut changes = Changes::new();
     let (_, pod) = workload.pods().next().unwrap();
     let facts = facts();
@@ -297,7 +304,8 @@ fn denied_by_check(pod: &Value, policies: &PolicySet) -> Vec<String> {
 fn denied_by_gate(pod: &Value, policies: &PolicySet) -> Vec<String> {
     let object = go_encoded(pod);
     let workload = Workload::parse(&object, Shape::Pod).unwrap();
-    let place = Place { namespace: "shop", kinds: &["Pod"], is_pod: true, stage: Stage::Final, dry_run: false };
+    let place =
+        Place { namespace: "shop", kinds: &["Pod"], is_pod: true, stage: Stage::Final, dry_run: false, set_aside: &[] };
     let (template, pod) = workload.pods().next().unwrap();
     let facts = facts();
     let verdict = judge(pod, &place, policies, &facts, false);

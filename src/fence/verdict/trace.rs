@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::{Active, Bench, Misfit, Place, Stand, Verdict, first_policy, judge};
+use super::{Active, Bench, Misfit, Place, Stand, Verdict, first_policy, judge, judge_object};
 use crate::fence::facts::Facts;
 use crate::fence::kind::Kind;
 use crate::fence::name::{Shown, in_full};
@@ -63,6 +63,29 @@ pub struct Traced<'t, 'p> {
 /// Judges a pod, and tells how each policy came to what it says.
 pub fn trace<'t, 'p: 't>(pod: Pod<'t>, place: &Place<'_>, policies: &'p PolicySet, facts: &Facts) -> Traced<'t, 'p> {
     let verdict = judge(pod, place, policies, facts, true);
+    traced(verdict, pod, pod.spec.service_account(), place, policies, facts)
+}
+
+/// The same of an object that is no pod.
+pub fn trace_object<'t, 'p: 't>(
+    pod: Pod<'t>,
+    references: Vec<Reference<'t>>,
+    place: &Place<'_>,
+    policies: &'p PolicySet,
+    facts: &Facts,
+) -> Traced<'t, 'p> {
+    // It has no ServiceAccount.
+    traced(judge_object(pod, references, place, policies, facts), pod, "", place, policies, facts)
+}
+
+fn traced<'t, 'p: 't>(
+    verdict: Verdict<'t, 'p>,
+    pod: Pod<'t>,
+    service_account: &str,
+    place: &Place<'_>,
+    policies: &'p PolicySet,
+    facts: &Facts,
+) -> Traced<'t, 'p> {
     let matching = &verdict.matching;
     let mut bench = Bench {
         pod,
@@ -83,7 +106,7 @@ pub fn trace<'t, 'p: 't>(pod: Pod<'t>, place: &Place<'_>, policies: &'p PolicySe
         namespace: place.namespace,
         namespace_labels: facts.namespaces.get(place.namespace),
         labels,
-        service_account: pod.spec.service_account(),
+        service_account,
         kinds: place.kinds,
     };
     let why = |policy: &Policy| not_about(policy, &subject).or_else(|| left_out(policy, place));

@@ -284,6 +284,13 @@ impl Editor<'_, '_> {
         }
         let end = self.layout.line_end(self.layout.end(value));
         let is_last = entries.last() == Some(&(key, value));
+        let start = self.layout.start(key);
+        // Behind it a line break would come that the scalar takes for its own.
+        if is_last && self.layout.ends_in_open_block_scalar(value) && self.layout.is_first_on_line(start) {
+            let text = self.joined(start, &lines, column) + self.layout.line_break(start);
+            self.splices.insert(self.layout.above_comments(start), text);
+            return Ok(());
+        }
         let end = if is_last {
             self.layout.past_comments(end, column)
         } else {

@@ -177,6 +177,32 @@ impl<'e> Layout<'e> {
         matches!(self.style(last), Some(Style::Literal | Style::Folded))
     }
 
+    /// Whether the file ends, without a line break, inside of a block scalar that is the last of a node. One after it would
+    /// become part of the scalar, but for `|-` and `>-`.
+    pub fn ends_in_open_block_scalar(&self, id: NodeId) -> bool {
+        let last = self.node(id).next.saturating_sub(1);
+        let before = self.slice(0..self.start(last)).trim_ascii_end();
+        self.ends_with_block_scalar(id)
+            && !self.text.ends_with('\n')
+            && self.line_end(self.end(id)) == self.text.len()
+            && !before.ends_with('-')
+    }
+
+    /// Where the comments begin that stand directly above the line of `at`, at its column; that line where there are none.
+    pub fn above_comments(&self, at: usize) -> usize {
+        let mut first = self.line_start(at);
+        let column = self.indent_at(at);
+        while first > 0 {
+            let line = self.line_start(first - 1);
+            let is_comment = self.slice(line..first).trim_ascii().starts_with('#');
+            if line == first || !is_comment || self.indent_at(line) != column {
+                break;
+            }
+            first = line;
+        }
+        first
+    }
+
     fn end_of_block_scalar(&self, node: &Node) -> usize {
         let (start, end) = (node.start as usize, node.end as usize);
         let content = self.slice(start..end);

@@ -269,7 +269,7 @@ spec:
         let question = Question { api_version: &api_version, kind: &kind, namespace: "shop", all: true, patch: false };
         let subject = Subject { kind: &owner.kind, namespace: &owner.namespace, name: &owner.name };
         let facts = Facts::on(date(2026, 11, 21));
-        match evaluate_for(object.to_string().as_bytes(), &question, Some(subject), &policies(), &facts).unwrap() {
+        match evaluate_for(object.to_string().as_bytes(), &question, subject, &policies(), &facts).unwrap() {
             Evaluation::Judged(judgement) => judgement.findings,
             other => panic!("{other:?}"),
         }

@@ -1,5 +1,6 @@
 //! SARIF 2.1.0 (OASIS). What stands for a file is the owner: `<namespace>/<kind>/<name>`.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
@@ -9,33 +10,34 @@ use crate::fence::policy::ExceptionState;
 use crate::report::json::write_harmless;
 use crate::report::mode_name;
 use crate::report::path::uri;
-use crate::report::sarif::{self, FINGERPRINT, Run, level_name, message};
+use crate::report::sarif::{self, FINGERPRINT, GUESS, Run, level_name, message};
 
 /// Writes the audit as one SARIF log with one run, which ends with an exit code.
 ///
 /// # Errors
 /// Where the writer fails.
 pub fn write(audit: &Audit, exit_code: u8, out: &mut dyn Write) -> io::Result<()> {
+    let rules = sarif::rules(&audit.rules, false);
+    let ids = sarif::ids(&rules);
     let run = Run {
-        rules: &audit.rules,
         revision: &audit.policies.revision,
         successful: audit.errors.is_empty(),
         exit_code,
         notifications: notifications(audit),
-        results: audit.rows().map(|(owner, row)| result(owner, row, audit)).collect(),
-        unruled: false,
+        results: audit.rows().map(|(owner, row)| result(owner, row, &ids, audit)).collect(),
+        rules,
     };
     write_harmless(&sarif::log(run), out)
 }
 
-fn result(owner: &Owner, row: &Row, audit: &Audit) -> Value {
+fn result(owner: &Owner, row: &Row, ids: &HashMap<String, usize>, audit: &Audit) -> Value {
     let finding = &row.finding;
     let id = match (&finding.policy, &finding.rule) {
-        (Some(policy), Some(rule)) => format!("{policy}/{rule}"),
+        (Some(policy), Some(rule)) => format!("{policy}/{rule}{}", if finding.guess { GUESS } else { "" }),
         _ => String::new(),
     };
     let object = format!("{}/{}/{}", owner.namespace, owner.kind, owner.name);
-    let index = audit.rules.iter().position(|line| id == format!("{}/{}", line.policy, line.rule));
+    let index = ids.get(&id).copied();
     let dry_run = if row.is_enforced() { "" } else { " (dry run)" };
     let mut result = json!({
         "ruleId": id,

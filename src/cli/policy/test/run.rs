@@ -98,7 +98,7 @@ impl Runner<'_> {
                 let bytes = std::fs::read(&path).map_err(|error| format!("{shown}: cannot be read: {error}"))?;
                 let objects = parsed(&bytes).map_err(|error| format!("{shown}: {error}"))?;
                 inputs.push(Input::held("file", bytes));
-                Some(self.only_workload(objects, namespace).map_err(|why| format!("{shown}: {why}"))?)
+                Some(self.only_one(objects, namespace).map_err(|why| format!("{shown}: {why}"))?)
             }
             (None, None) => None,
         };
@@ -108,16 +108,24 @@ impl Runner<'_> {
         self.judge(&object, namespace, &facts)
     }
 
-    fn only_workload(&self, objects: Vec<Object>, namespace: &str) -> Result<Object, String> {
+    /// The workload; in a file without one, the Secret or ConfigMap.
+    fn only_one(&self, objects: Vec<Object>, namespace: &str) -> Result<Object, String> {
         let facts = Facts::on(self.today);
-        let mut workloads = objects.into_iter().filter(|object| {
-            let judged = evaluate(&object.json, &question(object, namespace), self.policies, &facts);
-            !matches!(judged, Ok(Evaluation::NotAWorkload | Evaluation::Owned))
-        });
-        match (workloads.next(), workloads.count()) {
+        let (mut workloads, mut data) = (Vec::new(), Vec::new());
+        for object in objects {
+            match evaluate(&object.json, &question(&object, namespace), self.policies, &facts) {
+                Ok(Evaluation::NotAWorkload | Evaluation::Owned) => {}
+                Ok(Evaluation::Data(_)) => data.push(object),
+                // What cannot be judged is told with its own words.
+                Ok(Evaluation::Judged(_)) | Err(_) => workloads.push(object),
+            }
+        }
+        let (mut judged, noun) =
+            if workloads.is_empty() { (data, "Secrets and ConfigMaps") } else { (workloads, "workloads") };
+        match (judged.pop(), judged.len()) {
             (Some(only), 0) => Ok(only),
             (None, _) => Err("there is no workload in it".to_owned()),
-            (Some(_), more) => Err(format!("there are {} workloads in it: a case has one", more + 1)),
+            (Some(_), more) => Err(format!("there are {} {noun} in it: a case has one", more + 1)),
         }
     }
 
@@ -125,7 +133,7 @@ impl Runner<'_> {
         let question = question(object, namespace);
         let judged =
             evaluate(&object.json, &question, self.policies, facts).map_err(|error| format!("object: {error}"))?;
-        let Evaluation::Judged(judgement) = judged else {
+        let (Evaluation::Judged(judgement) | Evaluation::Data(judgement)) = judged else {
             return Err(
                 "the object is no workload that is judged: another one makes it, or no table names its kind".into()
             );

@@ -40,7 +40,7 @@ fn compile_on(written: &file::Rule, at: &str, faults: &mut Faults<'_>) -> KindSe
     if written.on.is_empty() {
         faults.value(
             format!("{at}/on"),
-            Problem::Empty("name a kind of reference, or a group: env, file, crossNamespace, any"),
+            Problem::Empty("name a kind of reference, or a group: env, clear, file, crossNamespace, any"),
         );
     }
     let mut kinds = KindSet::NONE;

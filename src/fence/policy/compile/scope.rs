@@ -6,6 +6,7 @@ use crate::fence::policy::compile::faults::Faults;
 use crate::fence::policy::error::{Problem, escape, near_miss};
 use crate::fence::policy::file::{self, LabelSelectorOperator, PodTemplates};
 use crate::fence::policy::{LabelSelector, Operator, Requirement, Scope};
+use crate::fence::rules::data::OBJECT_KINDS;
 use crate::fence::validation;
 use crate::fence::workload::BUILT_IN;
 
@@ -15,7 +16,8 @@ pub(super) struct KnownKinds<'d>(BTreeSet<&'d str>);
 impl<'d> KnownKinds<'d> {
     pub(super) fn new(tables: &'d [(usize, PodTemplates)]) -> KnownKinds<'d> {
         let rows = tables.iter().flat_map(|(_, table)| &table.spec.rows);
-        KnownKinds(BUILT_IN.into_iter().map(|(_, kind, _)| kind).chain(rows.map(|row| &*row.kind)).collect())
+        let built_in = BUILT_IN.into_iter().map(|(_, kind, _)| kind).chain(OBJECT_KINDS);
+        KnownKinds(built_in.chain(rows.map(|row| &*row.kind)).collect())
     }
 }
 
