@@ -1,5 +1,7 @@
 //! The command line: arguments as typed, resolved to settings, run.
 
+#[cfg(feature = "cluster")]
+pub mod audit;
 pub mod check;
 pub mod completions;
 pub mod fix;
@@ -43,6 +45,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    #[cfg(feature = "cluster")]
+    Audit(Box<audit::AuditArguments>),
     Check(check::CheckArguments),
     Completions(completions::CompletionsArguments),
     Fix(fix::FixArguments),
@@ -70,6 +74,8 @@ pub enum Colour {
 /// Parses the arguments, runs the command, and says how it ended.
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        #[cfg(feature = "cluster")]
+        Command::Audit(arguments) => audit::run(*arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
         Command::Fix(arguments) => fix::run(arguments),

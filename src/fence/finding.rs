@@ -58,10 +58,23 @@ pub struct Finding {
     pub help: Option<String>,
     /// The end of the exception that allows it.
     pub expires: Option<Date>,
+    /// What it is swapped for.
+    pub becomes: Option<Becomes>,
     /// What else to say.
     pub notes: Vec<String>,
     /// Stable over moves within the file: of the object, the reference and the rule.
     pub fingerprint: String,
+}
+
+/// What a reference is swapped for, safe to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Becomes {
+    /// The file, or the directory of the files.
+    pub path: String,
+    /// Whether it is a directory: of an `envFrom`.
+    pub is_directory: bool,
+    /// The variable that names the file, if one does.
+    pub variable: Option<String>,
 }
 
 /// The object that findings are about.
@@ -152,11 +165,28 @@ impl Finding {
                 decision.rule.1.message.clone().unwrap_or_else(|| message::help(reference.kind).to_owned())
             }),
             expires: exception.map(|exception| exception.expires),
+            becomes: decision.and_then(|decision| Becomes::of(reference, decision)),
             notes: decision.map_or(Vec::new(), |decision| notes(decision, reference, container)),
             reason,
             pointer,
             message,
         }
+    }
+}
+
+impl Becomes {
+    fn of(reference: &Reference<'_>, decision: &Decision<'_>) -> Option<Becomes> {
+        let Action::Mount(mount) = &decision.rule.1.action else { return None };
+        let secret = reference.secret.filter(|_| decision.outcome == Outcome::Swapped)?;
+        let directory = format!("{}/{}", mount.path, in_full(secret));
+        Some(match (&decision.variable, reference.keys.one()) {
+            (Some(variable), Some(key)) => Becomes {
+                path: format!("{directory}/{}", in_full(key)),
+                is_directory: false,
+                variable: variable.as_deref().map(in_full),
+            },
+            _ => Becomes { path: directory, is_directory: true, variable: None },
+        })
     }
 }
 

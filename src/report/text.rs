@@ -52,13 +52,13 @@ pub fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", Summary::of(report))
 }
 
-const RESET: &str = "\x1b[0m";
-const RED: &str = "\x1b[1;31m";
-const YELLOW: &str = "\x1b[1;33m";
-const GREEN: &str = "\x1b[1;32m";
+pub(super) const RESET: &str = "\x1b[0m";
+pub(super) const RED: &str = "\x1b[1;31m";
+pub(super) const YELLOW: &str = "\x1b[1;33m";
+pub(super) const GREEN: &str = "\x1b[1;32m";
 const CYAN: &str = "\x1b[1;36m";
 const BLUE: &str = "\x1b[1;34m";
-const BOLD: &str = "\x1b[1m";
+pub(super) const BOLD: &str = "\x1b[1m";
 
 fn write_finding(located: &LocatedFinding, out: &mut dyn Write) -> io::Result<()> {
     let LocatedFinding { file, line, column, object, finding, excerpt, .. } = located;
@@ -114,7 +114,7 @@ fn write_exception(exception: &ExceptionLine, out: &mut dyn Write) -> io::Result
     }
 }
 
-fn colour(outcome: Outcome) -> &'static str {
+pub(super) fn colour(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Denied => RED,
         Outcome::Warned => YELLOW,
@@ -170,7 +170,11 @@ pub(super) struct GoneLine<'g>(pub(super) &'g Gone);
 impl fmt::Display for GoneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Gone { file, kind, namespace, name, message, fingerprint: _ } = self.0;
-        write!(f, "{}: {} {}/{}: {}", Path(file), Path(kind), Path(namespace), Path(name), Path(message))
+        // An audit's are of no file.
+        if !file.is_empty() {
+            write!(f, "{}: ", Path(file))?;
+        }
+        write!(f, "{} {}/{}: {}", Path(kind), Path(namespace), Path(name), Path(message))
     }
 }
 

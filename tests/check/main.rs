@@ -34,6 +34,8 @@ mod unknown;
 
 #[path = "../support/program.rs"]
 mod program;
+#[path = "../support/sarif_schema.rs"]
+mod sarif_schema;
 
 use std::path::Path;
 use std::process::Command;

@@ -1,6 +1,5 @@
 //! One file: its documents, their objects, and what the policies say of each.
 
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use crate::fence::name::Shown;
 use crate::fence::{Evaluation, Facts, Finding, Judgement, ObjectError, PolicySet, Question};
 use crate::manifest::{self, Document, ManifestError, Object, Position};
 use crate::report::excerpt::{self, Excerpt};
-use crate::report::{Counts, Fault, Ignored, LocatedFinding, ObjectName};
+use crate::report::{Counts, Fault, Ignored, LocatedFinding, ObjectName, by_pointer};
 
 /// What judges files: the same for all of them.
 #[derive(Clone, Copy, Debug)]
@@ -228,20 +227,4 @@ struct Located {
 fn end_column(document: &Document<'_>, source: &[u8], kind: &str, pointer: &str, at: Position) -> Option<usize> {
     let shown = &source[excerpt::shown(document, source, kind, pointer, at)?];
     Some(at.column + String::from_utf8_lossy(shown).chars().count().max(1))
-}
-
-/// In the order of the object: indices by number.
-fn by_pointer(a: &str, b: &str) -> Ordering {
-    let step = |a: &str, b: &str| match (a.parse::<usize>(), b.parse::<usize>()) {
-        (Ok(a), Ok(b)) => a.cmp(&b),
-        _ => a.cmp(b),
-    };
-    let (mut left, mut right) = (a.split('/'), b.split('/'));
-    loop {
-        match (left.next(), right.next()) {
-            (Some(a), Some(b)) if a == b => {}
-            (Some(a), Some(b)) => return step(a, b),
-            (a, b) => return a.is_some().cmp(&b.is_some()),
-        }
-    }
 }

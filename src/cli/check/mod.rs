@@ -206,7 +206,8 @@ pub fn check(settings: &Settings) -> Report {
         not_judged
             .push("nothing is here to judge: no Kubernetes object, with apiVersion and kind, is in the input".into());
     }
-    not_judged.extend(unresolved(&dangling, &accounts, settings.cluster.is_some()));
+    let place = if settings.cluster.is_some() { "neither in the input nor in the cluster" } else { "not in the input" };
+    not_judged.extend(unresolved(&dangling, &accounts, place));
     Report {
         policies: Policies::of(&settings.policies),
         cluster: settings.cluster.as_ref().map(|cluster| cluster.resources.clone()),
@@ -253,8 +254,7 @@ fn not_judged(counts: &Counts, matching: &BTreeSet<u32>, policies: &PolicySet, f
 const NAMED_BINDINGS: usize = 20;
 
 /// Rights that somebody in the input has, and nobody can say which.
-fn unresolved(dangling: &[Dangling], accounts: &BTreeSet<(String, String)>, asked_cluster: bool) -> Vec<String> {
-    let place = if asked_cluster { "neither in the input nor in the cluster" } else { "not in the input" };
+pub(super) fn unresolved(dangling: &[Dangling], accounts: &BTreeSet<(String, String)>, place: &str) -> Vec<String> {
     let speaks = |binding: &&Dangling| accounts.iter().any(|(namespace, name)| binding.speaks_of(namespace, name));
     let speaking: Vec<&Dangling> = dangling.iter().filter(speaks).collect();
     let named = speaking.iter().take(NAMED_BINDINGS);
@@ -269,7 +269,7 @@ fn unresolved(dangling: &[Dangling], accounts: &BTreeSet<(String, String)>, aske
 const NAMED_POLICIES: usize = 3;
 
 /// A misspelt glob would else look like a clean bill for ever.
-fn matched_nothing(workloads: usize, matching: &BTreeSet<u32>, policies: &PolicySet) -> Option<String> {
+pub(super) fn matched_nothing(workloads: usize, matching: &BTreeSet<u32>, policies: &PolicySet) -> Option<String> {
     if policies.policies().is_empty() {
         return Some("no policy is in force: every policy of the set is off".to_owned());
     }

@@ -1,6 +1,5 @@
 //! `secretfence policy explain`: which rule decides each reference of a manifest, and why the others do not.
 
-use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,13 +10,14 @@ use serde::Serialize;
 
 use super::super::check::{facts, files, files::Input};
 use super::super::{FAILED, OK, day, namespace_name, today, unless_closed};
-use crate::fence::explain::{Bystander, ExplainedReference, PolicyTrace};
+use crate::fence::explain::{Bystander, PolicyTrace};
 use crate::fence::name::{Shown, ShownPointer};
 use crate::fence::policy::Mode;
 use crate::fence::rules::data::OBJECT_KINDS;
 use crate::fence::{Explanation, Facts, Finding, PolicySet, Question, explain};
 use crate::manifest::{self, Document, Object};
 use crate::policy_dir;
+use crate::report::explanation;
 use crate::report::text::{FaultLine, Path as ShownPath};
 
 /// Say which rule decides each reference of a manifest, and why the rules before it do not
@@ -191,79 +191,18 @@ fn write(explained: &[Explained], format: Format) -> io::Result<()> {
 }
 
 fn write_object(explained: &Explained, out: &mut dyn Write) -> io::Result<()> {
-    let Explained { place, kind, explanation, lines, .. } = explained;
-    writeln!(out, "{place}: {kind} {}/{}", explanation.namespace, explanation.name)?;
-    if explanation.references.is_empty() {
+    let Explained { place, kind, explanation: Explanation { namespace, name, references, bystanders }, lines, .. } =
+        explained;
+    writeln!(out, "{place}: {kind} {namespace}/{name}")?;
+    if references.is_empty() {
         let is_data = OBJECT_KINDS.contains(&&**kind);
         writeln!(out, "  {}", if is_data { "nothing in clear" } else { "no reference to a Secret" })?;
     }
-    for (reference, line) in explanation.references.iter().zip(lines) {
-        write_reference(reference, *line, out)?;
+    for (reference, line) in references.iter().zip(lines) {
+        explanation::write_reference(reference, Some(*line), out)?;
     }
-    for Bystander { policy, why } in &explanation.bystanders {
-        writeln!(out, "  policy {policy} is not about it: {why}")?;
-    }
+    explanation::write_bystanders(bystanders, out)?;
     writeln!(out)
-}
-
-fn write_reference(reference: &ExplainedReference, line: usize, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "  line {line}: {} ({})", reference.sentence, ShownPointer(&reference.pointer).text())?;
-    for finding in &reference.findings {
-        writeln!(out, "    {}", decided(finding, &reference.policies))?;
-        if let Some(reason) = finding.reason.as_ref().filter(|_| finding.reads == Some("unsafe")) {
-            writeln!(out, "      not safe to swap: {reason}")?;
-        }
-        for note in &finding.notes {
-            writeln!(out, "      note: {note}")?;
-        }
-    }
-    for trace in &reference.policies {
-        write_trace(trace, out)?;
-    }
-    Ok(())
-}
-
-/// The outcome, and which rule of which policy it is from.
-fn decided(finding: &Finding, traces: &[PolicyTrace]) -> String {
-    let outcome = finding.outcome.name();
-    let (Some(policy), Some(rule)) = (&finding.policy, &finding.rule) else {
-        return format!("{outcome}: no rule is about it");
-    };
-    let dry_run = if finding.mode == Some(Mode::DryRun) { " (dry run)" } else { "" };
-    let mut text = format!("{outcome}{dry_run} by {policy}/{rule}");
-    if let Some(reads) = finding.reads.filter(|reads| *reads != "unsafe") {
-        text.push_str(match reads {
-            "files" => ", and its image reads the file",
-            _ => ", and its program must be told to read the file",
-        });
-    }
-    let mode = if finding.mode == Some(Mode::DryRun) { "dryRun" } else { "enforce" };
-    let deciding = traces.iter().filter(|trace| trace.mode == mode && trace.decided.is_some());
-    // Of several keys a policy is asked about each.
-    let deciding: BTreeSet<&str> = deciding.map(|trace| &*trace.policy).collect();
-    if deciding.len() > 1 {
-        text.push_str(&format!(": the strictest of {} policies", deciding.len()));
-    } else if !traces.iter().any(|trace| trace.decided.as_ref() == Some(rule) && trace.policy == *policy) {
-        text.push_str(match rule.as_str() {
-            "unknown-source" => ": no rule is about this source, and it may hand out secrets",
-            _ => ": the rule on what it would become",
-        });
-    }
-    text
-}
-
-fn write_trace(trace: &PolicyTrace, out: &mut dyn Write) -> io::Result<()> {
-    let key = trace.key.as_ref().map(|key| format!(" on key \"{key}\"")).unwrap_or_default();
-    let says = if trace.decided.is_some() { "" } else { ": no rule fits" };
-    writeln!(out, "    {} ({}){key}{says}", trace.policy, trace.mode)?;
-    for rule in &trace.rules {
-        if rule.decides {
-            writeln!(out, "      * {} ({}) decides", rule.rule, rule.action)?;
-        } else {
-            writeln!(out, "      - {} ({}): {}", rule.rule, rule.action, rule.why)?;
-        }
-    }
-    Ok(())
 }
 
 #[derive(Serialize)]
