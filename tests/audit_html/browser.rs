@@ -62,7 +62,7 @@ impl Browser {
         let target = browser.call("Target.createTarget", json!({"url": "about:blank"}))["targetId"].clone();
         let session = browser.call("Target.attachToTarget", json!({"targetId": target, "flatten": true}));
         browser.session = Some(session["sessionId"].as_str().unwrap().to_owned());
-        for domain in ["Page", "Runtime", "Log", "Network", "Accessibility"] {
+        for domain in ["Page", "Runtime", "Log", "Network"] {
             browser.call(&format!("{domain}.enable"), json!({}));
         }
         browser.size(1280, 900);

@@ -1,17 +1,13 @@
 //! The long table: a row for each finding of an owner.
 //!
-//! All rows are in the file, for readers without JavaScript. They come in groups, so that a browser lays out only the groups
-//! that are on the screen. The script reads from a row's classes what it is, and from its cells the rest.
+//! All rows are in the file, for readers without JavaScript. The script reads from a row's classes what it is, and from its cells the rest.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
 
 use super::super::{Audit, Owner, Row, Template, Totals};
-use super::{Html, count, summary};
+use super::{Html, begin_row, count, summary};
 use crate::fence::{Finding, Outcome};
-
-/// Rows of a group: the style's `contain-intrinsic-size` is meant for as many.
-const GROUP: usize = 50;
 
 /// The table, and what filters it where there is JavaScript.
 pub(super) fn write(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
@@ -63,7 +59,7 @@ fn write_filters(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
 fn write_table(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
-        "<table class=\"findings\" aria-labelledby=\"findings\">
+        "<table class=\"findings rows\" aria-labelledby=\"findings\">
 <thead><tr><th scope=\"col\" data-sort=\"rank\">Outcome</th>\
          <th scope=\"col\" data-sort=\"text\" aria-sort=\"ascending\">Namespace</th>\
          <th scope=\"col\" data-sort=\"text\">Owner</th><th scope=\"col\" data-sort=\"text\">Container</th>\
@@ -74,9 +70,7 @@ fn write_table(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         audit.namespaces.iter().enumerate().map(|(index, line)| (&*line.name, index)).collect();
     let mut namespace = None;
     for (index, (owner, row)) in audit.rows().enumerate() {
-        if index % GROUP == 0 {
-            out.write_all(if index == 0 { b"<tbody>\n" } else { b"</tbody>\n<tbody>\n" })?;
-        }
+        begin_row(index, out)?;
         let is_first = namespace.replace(&*owner.namespace) != Some(&*owner.namespace);
         let anchor = places.get(&*owner.namespace).filter(|_| is_first).map(|index| summary::anchor(*index));
         write_row(owner, row, anchor.as_deref(), audit.compared.is_some(), out)?;

@@ -113,6 +113,19 @@ impl fmt::Display for Html<'_> {
     }
 }
 
+/// Rows of a group in a long table: a browser lays out only the groups that are on the screen, and takes the others to be as
+/// high as the style's `contain-intrinsic-size` says of so many.
+const GROUP: usize = 50;
+
+/// Begins a group of rows where it is time for one.
+fn begin_row(index: usize, out: &mut dyn Write) -> io::Result<()> {
+    match index {
+        0 => writeln!(out, "<tbody>"),
+        _ if index.is_multiple_of(GROUP) => writeln!(out, "</tbody>\n<tbody>"),
+        _ => Ok(()),
+    }
+}
+
 /// `1 pod`, `2 pods`.
 fn count(number: usize, what: &str) -> String {
     format!("{} {what}{}", Grouped(number), if number == 1 { "" } else { "s" })

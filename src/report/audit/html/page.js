@@ -55,31 +55,35 @@
 
   const [filters, namespace, kind, text] = ["filters", "namespace", "outcome", "text"].map(byId);
   const total = [...findings.tBodies].reduce((sum, group) => sum + group.rows.length, 0);
-  const words = new WeakMap();
+  const groups = [...findings.tBodies];
   // Roughly, in pixels: for groups that were never laid out.
   const HEIGHT = 88;
 
-  // What is searched in a row, in lower case.
-  function content(row) {
-    let known = words.get(row);
-    if (known === undefined) {
-      known = row.textContent.toLowerCase();
-      words.set(row, known);
+  // What is asked of a row: read once, since ten thousand of them are asked at each letter.
+  const facts = new WeakMap();
+  function about(row) {
+    let known = facts.get(row);
+    if (!known) {
+      const name = row.firstChild.nextSibling.textContent;
+      known = { namespace: name, words: row.textContent.toLowerCase(), kinds: row.className.split(" ") };
+      facts.set(row, known);
     }
     return known;
   }
 
   function filter() {
+    // A list of a thousand options is searched each time that it is asked.
+    const [chosen, wantedKind] = [namespace.value, kind.value];
     const wanted = text.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const fits = (row) =>
-      (!namespace.value || row.cells[1].textContent === namespace.value) &&
-      (!kind.value || row.classList.contains(kind.value)) &&
-      wanted.every((word) => content(row).includes(word));
+    const fits = (it) =>
+      (!chosen || it.namespace === chosen) &&
+      (!wantedKind || it.kinds.includes(wantedKind)) &&
+      wanted.every((word) => it.words.includes(word));
     let all = 0;
-    for (const group of findings.tBodies) {
+    for (const group of groups) {
       let shown = 0;
-      for (const row of group.rows) {
-        const hidden = !fits(row);
+      for (const row of [...group.rows]) {
+        const hidden = !fits(about(row));
         if (row.hidden !== hidden) row.hidden = hidden;
         if (!hidden) shown += 1;
       }
@@ -124,7 +128,7 @@
     let each;
     do {
       each = rows.next();
-      if (!each.done) content(each.value);
+      if (!each.done) about(each.value);
     } while (!each.done && deadline.timeRemaining() > 2);
     if (!each.done) requestIdleCallback((later) => prepare(rows, later));
   }

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::io::{self, Write};
 
 use super::super::{Audit, Fence, NamespaceLine, Registration, Totals};
-use super::{Grouped, Html, count};
+use super::{Grouped, Html, begin_row, count};
 
 /// The title, what was judged and by what, and the numbers of all.
 pub(super) fn write_header(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
@@ -78,20 +78,26 @@ pub(super) fn anchor(index: usize) -> String {
 fn write_table(lines: &[(usize, &NamespaceLine)], out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
-        "<p class=\"legend\" aria-hidden=\"true\"><i class=\"denied\"></i>denied <i class=\"warned\"></i>warned \
-         <i class=\"told\"></i>must be told <i class=\"files\"></i>reads files <i class=\"dry\"></i>dry run</p>
+        "<p class=\"legend\" aria-hidden=\"true\"><span><i class=\"denied\"></i>denied</span>
+<span><i class=\"warned\"></i>warned</span>
+<span><i class=\"told\"></i>must be told</span>
+<span><i class=\"files\"></i>reads files</span>
+<span><i class=\"dry\"></i>dry run</span></p>
 <div class=\"scroll\" role=\"region\" aria-labelledby=\"namespaces\" tabindex=\"0\">
-<table class=\"namespaces\" aria-labelledby=\"namespaces\">
+<table class=\"namespaces rows\" aria-labelledby=\"namespaces\">
 <thead><tr><th scope=\"col\" data-sort=\"text\">Namespace</th><th scope=\"col\" data-sort=\"text\">Label</th>\
-         <th scope=\"col\" data-sort=\"text\">Fence</th><th scope=\"col\" class=\"wide\">Findings</th>"
+         <th scope=\"col\" data-sort=\"text\">Fence</th><th scope=\"col\">Findings</th>"
     )?;
     for heading in ["Pods", "Denied", "Unsafe", "Warned", "Must be told", "Reads files", "Dry run", "Missed"] {
         let sorted = if heading == "Denied" { " aria-sort=\"descending\"" } else { "" };
         write!(out, "<th scope=\"col\" class=\"number\" data-sort=\"number\"{sorted}>{heading}</th>")?;
     }
-    writeln!(out, "</tr></thead>\n<tbody>")?;
+    writeln!(out, "</tr></thead>")?;
     let longest = lines.iter().map(|(_, line)| bar(&line.totals)).max().unwrap_or(0);
-    lines.iter().try_for_each(|(index, line)| write_line(*index, line, longest, out))?;
+    for (at, (index, line)) in lines.iter().enumerate() {
+        begin_row(at, out)?;
+        write_line(*index, line, longest, out)?;
+    }
     writeln!(out, "</tbody>\n</table>\n</div>")
 }
 
@@ -105,7 +111,7 @@ fn write_line(index: usize, line: &NamespaceLine, longest: usize, out: &mut dyn 
         Fence::Unknown => ("unknown", "not known"),
     };
     write!(out, "<tr><th scope=\"row\"><a href=\"#{}\">{}</a></th>", anchor(index), Html(name))?;
-    write!(out, "<td>{}</td><td class=\"fence {class}\">{fence}</td><td class=\"wide\">", Html(label))?;
+    write!(out, "<td>{}</td><td class=\"fence {class}\">{fence}</td><td>", Html(label))?;
     write_bar(totals, longest, out)?;
     write!(out, "</td>")?;
     let Totals { pods, denied, warned, dry_run, reads_files, must_be_told, not_safe, missed, .. } = *totals;
