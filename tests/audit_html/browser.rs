@@ -118,6 +118,10 @@ impl Browser {
         self.call("Emulation.setEmulatedMedia", json!({"media": medium, "features": features}));
     }
 
+    pub fn hide_scrollbars(&mut self) {
+        self.call("Emulation.setScrollbarsHidden", json!({"hidden": true}));
+    }
+
     pub fn without_script(&mut self) {
         self.call("Emulation.setScriptExecutionDisabled", json!({"value": true}));
     }

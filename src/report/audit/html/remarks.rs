@@ -37,7 +37,7 @@ pub(super) fn write_exceptions(audit: &Audit, out: &mut dyn Write) -> io::Result
     writeln!(
         out,
         "<section aria-labelledby=\"exceptions\">\n<h2 id=\"exceptions\">Exceptions</h2>
-<div class=\"scroll\" role=\"region\" aria-labelledby=\"exceptions\" tabindex=\"0\">
+<div class=\"scroll\" role=\"group\" aria-labelledby=\"exceptions\" tabindex=\"0\">
 <table aria-labelledby=\"exceptions\">
 <thead><tr><th scope=\"col\" data-sort=\"text\">Policy and rule</th><th scope=\"col\" data-sort=\"text\">Last day</th>\
          <th scope=\"col\" class=\"number\" data-sort=\"number\">References</th>\
@@ -52,7 +52,7 @@ fn write_exception(exception: &ExceptionUse, out: &mut dyn Write) -> io::Result<
     let ExceptionUse { policy, rule, expires, state, references, owners } = exception;
     let (class, what) = match state {
         ExceptionState::Active if *references == 0 => ("unused", "nothing uses it: end it"),
-        ExceptionState::Active => ("", ""),
+        ExceptionState::Active => ("active", ""),
         ExceptionState::Ending => ("ending", "it ends soon: end the need, or renew it"),
         ExceptionState::Expired => ("ended", "it ended: it allows nothing any more"),
     };

@@ -83,7 +83,7 @@ fn write_table(lines: &[(usize, &NamespaceLine)], out: &mut dyn Write) -> io::Re
 <span><i class=\"told\"></i>must be told</span>
 <span><i class=\"files\"></i>reads files</span>
 <span><i class=\"dry\"></i>dry run</span></p>
-<div class=\"scroll\" role=\"region\" aria-labelledby=\"namespaces\" tabindex=\"0\">
+<div class=\"scroll\" role=\"group\" aria-labelledby=\"namespaces\" tabindex=\"0\">
 <table class=\"namespaces rows\" aria-labelledby=\"namespaces\">
 <thead><tr><th scope=\"col\" data-sort=\"text\">Namespace</th><th scope=\"col\" data-sort=\"text\">Label</th>\
          <th scope=\"col\" data-sort=\"text\">Fence</th><th scope=\"col\">Findings</th>"
