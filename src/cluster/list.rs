@@ -25,13 +25,15 @@ use crate::fence::facts::Labels;
 /// Objects in a page: of Secrets' metadata half a megabyte.
 pub(super) const PAGE: u32 = 500;
 /// Of a page, in bytes. A tenant may hang 256 KiB of annotations on each of 500 Secrets: they are asked for a few at a time.
-pub(super) const MOST: usize = 4 << 20;
+const MOST: usize = 4 << 20;
 /// For a page to arrive: after a minute the API server gives it up.
 const PAGE_TIME: Duration = Duration::from_secs(30);
 /// A client that is younger is no cause of a failure.
 const CLIENT_AGE: Duration = Duration::from_secs(5);
 /// How often in all a page is asked for by who asks once. Of the longest waits that is three quarters of a minute.
 const TRIES: u32 = 4;
+/// The same where the connection breaks: an API server that is started anew is there again after some seconds.
+const BREAKS: u32 = 6;
 /// The longest wait between two tries. Who is told to wait longer rather hears of it.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
@@ -163,7 +165,8 @@ impl Link {
             let broke = failure.may_be_the_connection() && self.answered.load(Ordering::Relaxed);
             let wait = wait.or(broke.then_some(Duration::ZERO));
             let wait = wait.map(|wait| wait.max(backoff.next())).filter(|wait| *wait <= LONGEST_WAIT);
-            let (Some(wait), true) = (wait, tries < self.tries) else { return Err(failure) };
+            let most = if broke && self.tries > 1 { BREAKS } else { self.tries };
+            let (Some(wait), true) = (wait, tries < most) else { return Err(failure) };
             tries += 1;
             tokio::time::sleep(wait).await;
             if broke {

@@ -18,7 +18,7 @@ fn pages_that_break_off_are_asked_for_again() {
 
 #[test]
 fn a_list_that_breaks_off_again_and_again_is_an_error_that_says_how_far_it_came() {
-    let cluster = shop().change(|state| state.breaks = 4);
+    let cluster = shop().change(|state| state.breaks = 6);
     let output = cluster.audit(&[]);
     assert!(output.starts_with("exit: 2\n"), "{output}");
     assert!(

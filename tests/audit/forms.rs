@@ -1,5 +1,7 @@
 //! The forms of an audit.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::{program, sarif_schema, shop};
@@ -10,6 +12,32 @@ fn json_has_everything() {
     audit["tool"]["version"] = json!("…");
     audit["policies"]["revision"] = json!("…");
     insta::assert_snapshot!(serde_json::to_string_pretty(&audit).unwrap());
+}
+
+#[test]
+fn every_key_of_the_json_is_described() {
+    fn collect(value: &Value, keys: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(fields) => {
+                keys.extend(fields.keys().cloned());
+                fields.values().for_each(|value| collect(value, keys));
+            }
+            Value::Array(items) => items.iter().for_each(|item| collect(item, keys)),
+            _ => {}
+        }
+    }
+    let cluster = shop();
+    cluster.audit(&["--save", "before.json"]);
+    cluster.api.change(|state| state.lists.get_mut("pods").unwrap().retain(|pod| pod["metadata"]["name"] != "unsafe"));
+    let audit = cluster.json(&["--compare", "before.json"]);
+    for list in ["/owners", "/namespaces", "/exceptions", "/leftOut", "/compared/gone"] {
+        assert!(!audit.pointer(list).unwrap().as_array().unwrap().is_empty(), "{list}");
+    }
+    let mut keys = BTreeSet::new();
+    collect(&audit, &mut keys);
+    let page = include_str!("../../docs/audit.md");
+    let missing: Vec<_> = keys.iter().filter(|key| !page.contains(&format!("`{key}`"))).collect();
+    assert!(missing.is_empty(), "docs/audit.md does not describe {missing:?}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use secretfence::manifest;
 use serde_json::Value;
 
-use crate::{CLEAN, Folder, POD, junit, sarif, shown};
+use crate::{CLEAN, Folder, POD, junit, sarif_schema, shown};
 
 #[test]
 fn the_action_annotates_writes_sarif_and_ends_as_the_check_does() {
@@ -16,7 +16,7 @@ fn the_action_annotates_writes_sarif_and_ends_as_the_check_does() {
     let annotations = String::from_utf8_lossy(&run.stdout).into_owned();
     assert!(annotations.contains("::error file=manifests/pod.yaml,line=10,"), "{annotations}");
     assert!(annotations.contains("::group::secretfence: 2 files, 2 workloads: 1 denied"), "{annotations}");
-    sarif::assert_valid(&serde_json::from_slice(&read(&folder, "out.sarif")).unwrap());
+    sarif_schema::assert_valid(&serde_json::from_slice(&read(&folder, "out.sarif")).unwrap());
     assert_eq!(read(&folder, "github-output"), b"exit-code=1\n");
 }
 

@@ -163,7 +163,7 @@ pub fn workloads(corpus: &Corpus) -> Vec<(String, Value, &'static [&'static str]
 }
 
 /// Claims and owners are nobody's here.
-fn pod_of(template: &Value) -> Value {
+pub fn pod_of(template: &Value) -> Value {
     let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}, "spec": template["spec"]});
     for field in ["labels", "annotations"] {
         if let Some(value) = template["metadata"].get(field) {
@@ -185,7 +185,7 @@ pub fn within(pod: &Value, namespace: &str) -> Value {
 }
 
 /// The ServiceAccounts and PriorityClasses that pods name.
-fn make_what_they_name(cluster: &Cluster, pods: &[(String, Value)], namespaces: &[String]) {
+pub fn make_what_they_name(cluster: &Cluster, pods: &[(String, Value)], namespaces: &[String]) {
     let named = |field: &str| {
         let names = pods.iter().filter_map(|(_, pod)| pod["spec"][field].as_str());
         names.map(str::to_owned).collect::<std::collections::BTreeSet<_>>()

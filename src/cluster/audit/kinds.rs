@@ -102,7 +102,8 @@ mod tests {
         let judged = workload::BUILT_IN.iter().filter(|(group, ..)| *group != "extensions");
         let mut judged: Vec<_> = judged.map(|(group, kind, _)| (*group, *kind)).collect();
         let mut read: Vec<_> = BUILT_IN.iter().map(|(group, _, kind)| (*group, *kind)).collect();
-        (judged.sort_unstable(), read.sort_unstable());
+        judged.sort_unstable();
+        read.sort_unstable();
         assert_eq!(judged, read);
     }
 

@@ -10,9 +10,11 @@ use super::Part;
 use super::error::{Asked, AuditError};
 use super::kinds::WorkloadKind;
 use crate::cluster::error::Failure;
-use crate::cluster::list::{Fetched, Link, Listing, MOST, PAGE, fewer};
+use crate::cluster::list::{Fetched, Link, Listing, PAGE, fewer};
 use crate::cluster::wire::Page;
 
+/// Of a page, in bytes, as far as that can be foreseen: two of them are held at a time.
+const PAGE_BYTES: usize = 2 << 20;
 /// How often a list is begun that its pages outlive.
 const LISTS: u32 = 3;
 
@@ -132,7 +134,7 @@ impl Pages {
             self.more = more;
             // As many as come in one go, by what they have taken so far.
             if let Some(each) = bytes.checked_div(page.items.len()) {
-                let fit = MOST / 4 * 3 / each.max(1);
+                let fit = PAGE_BYTES / each.max(1);
                 self.size = u32::try_from(fit).unwrap_or(PAGE).clamp(1, PAGE);
             }
             return Ok(Step::Page(page));
@@ -202,13 +204,12 @@ impl List<'_> {
         let api_version: Arc<str> = kind.api_version(version).into();
         let mut pages = Pages::new(kind.listing(version, namespace, purpose == Purpose::Chain), self.params(part));
         loop {
+            // First the place for it: what waits to be judged is one page, and no other is held meanwhile.
+            let Ok(place) = sender.reserve().await else { return Ok(()) };
             match pages.next(link, asked).await? {
                 Step::Page(page) => {
                     let (kind, api_version) = (Arc::clone(kind), Arc::clone(&api_version));
-                    let batch = Batch { kind, api_version, purpose, remaining: page.remaining, page };
-                    if sender.send(Ok(batch)).await.is_err() {
-                        return Ok(());
-                    }
+                    place.send(Ok(Batch { kind, api_version, purpose, remaining: page.remaining, page }));
                 }
                 // Who takes them knows what it has.
                 Step::Anew => {}

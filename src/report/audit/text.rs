@@ -232,7 +232,7 @@ fn write_totals(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     write!(out, "{namespaces}, {}, {}: ", count(owners, "owner"), count(pods, "pod"))?;
     write!(out, "{denied} denied, {warned} warned")?;
     if not_safe > 0 {
-        write!(out, " ({not_safe} of both unsafe to swap)")?;
+        write!(out, " ({not_safe} of them unsafe to swap)")?;
     }
     write!(out, ", {swapped} swapped")?;
     if swapped > 0 {
