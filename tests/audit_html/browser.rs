@@ -65,6 +65,8 @@ impl Browser {
         for domain in ["Page", "Runtime", "Log", "Network"] {
             browser.call(&format!("{domain}.enable"), json!({}));
         }
+        // Time of the thread: what others do on the machine counts little.
+        browser.call("Performance.enable", json!({"timeDomain": "threadTicks"}));
         browser.size(1280, 900);
         Some(browser)
     }
@@ -92,6 +94,13 @@ impl Browser {
 
     pub fn number(&mut self, expression: &str) -> f64 {
         self.eval(expression).as_f64().unwrap_or_else(|| panic!("{expression} is no number"))
+    }
+
+    /// How long the main thread of the page has been at work, since it began.
+    pub fn milliseconds_of_work(&mut self) -> f64 {
+        let metrics = self.call("Performance.getMetrics", json!({}));
+        let mut metrics = metrics["metrics"].as_array().unwrap().iter();
+        metrics.find(|metric| metric["name"] == "TaskDuration").unwrap()["value"].as_f64().unwrap() * 1000.0
     }
 
     /// Presses a key and lets go of it.
