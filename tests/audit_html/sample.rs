@@ -219,7 +219,10 @@ fn row(finding: Finding, pods: usize) -> Row {
 const PLACE: &str = "/spec/template/spec/containers/0/env/0";
 
 fn finding(container: &str, secret: &str, key: &str, variable: &str, outcome: Outcome, help: &str) -> Finding {
-    let rule = "secrets-as-files/nothing-else-in-env";
+    let rule = match outcome {
+        Outcome::Swapped => "images-that-read-files",
+        _ => "nothing-else-in-env",
+    };
     let what = format!("container \"{container}\" takes Secret \"{secret}\" key \"{key}\" as env {variable}");
     Finding {
         pointer: PLACE.to_owned(),
@@ -236,9 +239,9 @@ fn finding(container: &str, secret: &str, key: &str, variable: &str, outcome: Ou
         from: None,
         chain: None,
         policy: Some("secrets-as-files".to_owned()),
-        rule: Some("nothing-else-in-env".to_owned()),
+        rule: Some(rule.to_owned()),
         mode: Some(Mode::Enforce),
-        message: format!("{what} ({PLACE}): {help} [{rule}]"),
+        message: format!("{what} ({PLACE}): {help} [secrets-as-files/{rule}]"),
         help: Some(help.to_owned()),
         expires: None,
         becomes: None,
