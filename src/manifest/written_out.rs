@@ -78,13 +78,30 @@ fn scalar_text(value: &Value) -> String {
     }
 }
 
-/// Bare where it cannot be taken for anything else; else in double quotes, as JSON has them.
+/// Bare where it cannot be taken for anything else; else in double quotes.
 fn string_text(string: &str) -> String {
     let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/');
     let is_name = string.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/')
         && string.bytes().all(is_of_name)
         && !is_word(string);
-    if is_name { string.to_owned() } else { Value::from(string).to_string() }
+    if is_name { string.to_owned() } else { quoted(string) }
+}
+
+/// Everything but printable ASCII by its number: YAML has characters that may not stand for themselves (5.1).
+fn quoted(string: &str) -> String {
+    let mut text = String::with_capacity(string.len() + 2);
+    text.push('"');
+    for character in string.chars() {
+        match character {
+            '"' | '\\' => text.extend(['\\', character]),
+            '\n' => text.push_str("\\n"),
+            ' '..='~' => text.push(character),
+            '\0'..='\u{ffff}' => text.push_str(&format!("\\u{:04x}", u32::from(character))),
+            _ => text.push_str(&format!("\\U{:08x}", u32::from(character))),
+        }
+    }
+    text.push('"');
+    text
 }
 
 /// Words of YAML 1.1 that are no strings.
@@ -136,7 +153,7 @@ spec:
     fn whatever_it_is_it_comes_back() {
         for value in [
             json!({"a": [[1, [true, null]], {}, [], {"b": {"c": [{"d": 1}]}}]}),
-            json!({"1": 1.5, "yes": "no", "": "", "~": "~", "a b": "#", "a:": ": ", "é": "\u{2028}\u{7f}\"\\"}),
+            json!({"1": 1.5, "yes": "no", "": "", "~": "~", "a b": "#", "a:": ": ", "é": "\u{2028}\u{7f}\u{fffe}\u{1f600}\t\r\"\\"}),
             json!({"a": "0x1f", "b": "1_000", "c": "12:30", "d": "-", "e": "1e3", "f": "Infinity", "g": ".inf", "h": "e3"}),
             json!([1]),
         ] {
