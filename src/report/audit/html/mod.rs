@@ -7,7 +7,7 @@
 //! page.css, page.js
 //! ```
 //!
-//! Names are hostile: whatever is not a word of this module goes through [`Html`]. The page's own style and script are the
+//! Names are hostile: whatever is not a word of this module goes through `Html`. The page's own style and script are the
 //! only ones that its Content-Security-Policy lets run, by their hashes, so that markup which got through would still be
 //! dead. That forbids `style` attributes, too: bars are SVG, whose sizes are attributes of their own.
 //!
