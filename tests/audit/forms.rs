@@ -41,6 +41,25 @@ fn every_key_of_the_json_is_described() {
 }
 
 #[test]
+fn html_has_every_finding_and_what_is_to_be_changed() {
+    let cluster = shop();
+    let output = program::command(cluster.folder.path(), &cluster.arguments(&["--format", "html"])).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let page = String::from_utf8(output.stdout).unwrap();
+    let escaped =
+        |value: &Value| value.as_str().unwrap().replace('&', "&amp;").replace('"', "&quot;").replace('\'', "&#39;");
+    let mut rows = 0;
+    for owner in cluster.json(&[])["owners"].as_array().unwrap() {
+        for finding in owner["findings"].as_array().unwrap() {
+            assert!(page.contains(&escaped(&finding["message"])), "{finding}");
+            assert!(finding["change"].is_null() || page.contains(&escaped(&finding["change"])), "{finding}");
+            rows += 1;
+        }
+    }
+    assert!(rows > 3 && page.contains(&format!("<p id=\"shown\" role=\"status\">{rows} findings</p>")));
+}
+
+#[test]
 fn csv_is_a_line_for_each_finding() {
     insta::assert_snapshot!(shop().audit(&["--format", "csv"]).replace('\r', ""), @r#"
     exit: 1

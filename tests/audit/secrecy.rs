@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{Cluster, env, namespace, pod, program, workload};
 
-const FORMS: [&str; 4] = ["text", "json", "csv", "sarif"];
+const FORMS: [&str; 5] = ["text", "json", "csv", "sarif", "html"];
 /// What no form may show, wherever it stands in an object.
 const VALUE: &str = "hunter2-Zx9";
 

@@ -112,6 +112,8 @@ pub enum Format {
     Csv,
     /// SARIF 2.1.0, for code scanning
     Sarif,
+    /// For people: one page, to be read and printed, with filters and sorting where there is JavaScript
+    Html,
 }
 
 /// Runs an audit.
@@ -192,6 +194,7 @@ fn write(audit: &Audit, format: Format, color: Colour) -> io::Result<()> {
         Format::Text | Format::Json => audit::json::write(audit, &mut out)?,
         Format::Csv => audit::csv::write(audit, &mut out)?,
         Format::Sarif => audit::sarif::write(audit, exit_code(audit), &mut out)?,
+        Format::Html => audit::html::write(audit, &mut out)?,
     }
     out.flush()?;
     // A table has no place for them.

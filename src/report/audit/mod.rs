@@ -5,6 +5,7 @@
 
 pub mod csv;
 pub mod fold;
+pub mod html;
 pub mod json;
 pub mod sarif;
 pub mod text;
