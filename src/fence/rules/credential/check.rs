@@ -154,15 +154,12 @@ pub fn pem(value: &str, at: usize) -> bool {
     }
     // Line breaks as they are, or as a string of JSON has them.
     let body = head(body, 512).replace("\\\\n", "\n").replace("\\n", "\n").replace("\\r", "");
+    // The end may be on the same line: YAML folds lines into one. Behind it is another's.
+    let body = body.split("-----").next().unwrap_or("");
     if body.contains("ENCRYPTED") {
         return false;
     }
-    let data: String = body
-        .lines()
-        .filter(|line| !line.contains(':'))
-        .take_while(|line| !line.contains("-----"))
-        .flat_map(|line| line.trim().chars())
-        .collect();
+    let data: String = body.lines().filter(|line| !line.contains(':')).flat_map(|line| line.trim().chars()).collect();
     let length = run(data.as_bytes(), BASE64, data.len());
     length >= 64 && is_random(&data[..length])
 }
