@@ -133,6 +133,8 @@ fn a_long_value_costs_no_more_than_its_length() {
         "ghp_",
         "ghs_eyJ ",
         "hooks.slack.com/services/T/",
+        ".webhook.office.com/webhookb2/",
+        ".webhook.office.com/webhookb2/@/IncomingWebhook/",
         "x-",
         "a=b ",
         "PASSWORD= ",
