@@ -9,8 +9,14 @@
 mod across;
 #[path = "cluster/api.rs"]
 mod api;
+#[path = "cluster/availability.rs"]
+mod availability;
 #[path = "cluster/binaries.rs"]
 mod binaries;
+#[path = "cluster/certificates.rs"]
+mod certificates;
+#[path = "cluster/chart.rs"]
+mod chart;
 #[path = "cluster/cluster.rs"]
 mod cluster;
 #[path = "cluster/connections.rs"]
@@ -31,8 +37,12 @@ mod fixed_corpus;
 mod guarded;
 #[path = "cluster/guide.rs"]
 mod guide;
+#[path = "cluster/installers.rs"]
+mod installers;
 #[path = "cluster/kubectl.rs"]
 mod kubectl;
+#[path = "cluster/kubelet.rs"]
+mod kubelet;
 #[path = "cluster/live_check.rs"]
 mod live_check;
 #[path = "cluster/modes.rs"]
@@ -43,6 +53,8 @@ mod objects;
 mod other_webhooks;
 #[path = "cluster/outages.rs"]
 mod outages;
+#[path = "cluster/own_pods.rs"]
+mod own_pods;
 #[path = "support/program.rs"]
 mod program;
 #[path = "cluster/proxy.rs"]
@@ -55,12 +67,16 @@ mod registration;
 mod served_corpus;
 #[path = "cluster/served_templates.rs"]
 mod served_templates;
+#[path = "cluster/service.rs"]
+mod service;
 #[path = "support/swap_all.rs"]
 mod swap_all;
 #[path = "cluster/templates.rs"]
 mod templates;
 #[path = "cluster/updates.rs"]
 mod updates;
+#[path = "cluster/upgrade.rs"]
+mod upgrade;
 #[path = "cluster/watch_faults.rs"]
 mod watch_faults;
 #[path = "cluster/watch_scale.rs"]

@@ -3,11 +3,12 @@
 // Clippy's leave for tests ends at their helper functions.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+#[path = "manifests/composed.rs"]
+mod composed;
 mod support;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use clap::Args;
 use secretfence::cli::serve::ServeArguments;
@@ -18,16 +19,30 @@ use serde_json::{Value, json};
 /// The ways to register, each a folder.
 const REGISTRATIONS: [&str; 2] = ["opt-in", "cluster-wide"];
 
+/// What kustomize composes: what is installed, and components.
+const FOLDERS: [&str; 9] = [
+    "base",
+    "opt-in",
+    "cluster-wide",
+    "managed-certificates",
+    "own-certificate",
+    "cert-manager",
+    "cluster-access",
+    "critical",
+    "host-network",
+];
+
 const CONFIGURATIONS: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
 const MODE: &str = "secretfence.dev/mode";
 
 #[test]
 fn every_file_is_one_that_kubectl_reads_and_is_named_by_its_kustomization() {
-    for folder in ["base", "opt-in", "cluster-wide", "cert-manager"] {
+    for folder in FOLDERS {
         let kustomization = &objects(&format!("{folder}/kustomization.yaml"))[0];
         let mut named = BTreeSet::from(["kustomization.yaml".to_owned()]);
-        let lists = ["/resources", "/patches", "/configMapGenerator"].map(|list| kustomization.pointer(list));
+        let lists =
+            ["/resources", "/components", "/patches", "/configMapGenerator"].map(|list| kustomization.pointer(list));
         for entry in lists.into_iter().flatten().flat_map(|list| list.as_array().unwrap()) {
             let files = entry["files"].as_array().cloned().unwrap_or_default();
             named.extend(entry.as_str().map(str::to_owned));
@@ -215,7 +230,11 @@ fn a_change_of_policy_is_a_rollout_that_stops_where_the_policy_is_bad() {
 
 #[test]
 fn the_deployment_starts_the_program_with_flags_that_it_has() {
-    let deployment = find(&base(), "Deployment");
+    let managed = with_managed_certificates("cluster-wide");
+    let arguments = container(&managed)["args"].as_array().unwrap().iter().map(text);
+    ServeArguments::augment_args(clap::Command::new("serve")).try_get_matches_from(arguments).unwrap();
+
+    let deployment = with_own_certificate();
     let container = container(&deployment);
     let arguments: Vec<_> = container["args"].as_array().unwrap().iter().map(text).collect();
     assert_eq!(arguments[0], "serve");
@@ -240,6 +259,9 @@ fn the_deployment_starts_the_program_with_flags_that_it_has() {
     let grace = seconds("shutdown_grace");
     assert!(seconds("shutdown_delay") < grace, "what came last is still answered");
     assert_eq!(pod(&deployment)["terminationGracePeriodSeconds"], grace + 5);
+    let started = &container["startupProbe"];
+    assert_eq!(started["httpGet"], container["livenessProbe"]["httpGet"]);
+    assert_eq!(started["periodSeconds"], 1, "what is ready is not kept waiting");
     assert_eq!(container["readinessProbe"]["httpGet"], json!({"path": "/readyz", "port": "admin"}));
     assert_eq!(container["livenessProbe"]["httpGet"], json!({"path": "/livez", "port": "admin"}));
 }
@@ -269,6 +291,68 @@ fn the_pod_has_no_right_that_it_does_not_need() {
     assert_eq!(labels["pod-security.kubernetes.io/enforce"], "restricted");
     let bound = base().into_iter().filter(|object| text(&object["kind"]).ends_with("RoleBinding")).count();
     assert_eq!(bound, 0, "nothing of the API is needed");
+    assert_eq!(with_own_certificate()["spec"]["template"]["spec"]["automountServiceAccountToken"], false);
+    let memory = |which: &str| {
+        let amount = text(&container(&deployment)["resources"][which]["memory"]).to_owned();
+        secretfence::webhook::quantity::bytes(&amount).unwrap()
+    };
+    // The defaults of --max-in-flight and --max-connections, and what docs/performance.md measures of a connection and at rest.
+    assert!(memory("limits") > (64 << 20) + 4096 * (28 << 10) + 20_000_000);
+    assert!(memory("requests") > 51_000_000);
+}
+
+#[test]
+fn certificates_that_it_makes_take_one_secret_and_two_registrations() {
+    let rights = objects("managed-certificates/rights.yaml");
+    let secret = objects("managed-certificates/secret.yaml").remove(0);
+    let role = find(&rights, "Role");
+    let name = &secret["metadata"]["name"];
+    assert_eq!(
+        role["rules"],
+        json!([
+            {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [name], "verbs": ["get", "watch", "update"]},
+            {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
+            {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
+        ])
+    );
+    assert!(secret.get("data").is_none() && secret.get("stringData").is_none(), "what is set here is put back");
+    let registrations = objects("opt-in/registrations.yaml");
+    let rule = |kind: &str| {
+        let resource = format!("{}s", kind.to_lowercase());
+        let name = find(&registrations, kind)["metadata"]["name"].clone();
+        let verbs = ["list", "watch", "update"];
+        json!({"apiGroups": ["admissionregistration.k8s.io"], "resources": [resource], "resourceNames": [name], "verbs": verbs})
+    };
+    assert_eq!(find(&rights, "ClusterRole")["rules"], json!(CONFIGURATIONS.map(rule)));
+    let account = find(&base(), "ServiceAccount")["metadata"].clone();
+    let subject = json!({"kind": "ServiceAccount", "name": account["name"], "namespace": account["namespace"]});
+    for (binding, role) in [("RoleBinding", "Role"), ("ClusterRoleBinding", "ClusterRole")] {
+        let binding = find(&rights, binding);
+        assert_eq!(binding["subjects"], json!([subject]));
+        assert_eq!(binding["roleRef"]["kind"], role);
+        assert_eq!(binding["roleRef"]["name"], find(&rights, role)["metadata"]["name"]);
+    }
+    for object in [&secret, &role, &find(&rights, "RoleBinding")] {
+        assert_eq!(object["metadata"]["namespace"], account["namespace"]);
+    }
+    let managed = with_managed_certificates("opt-in");
+    assert_eq!(pod(&managed)["automountServiceAccountToken"], true);
+    for registration in REGISTRATIONS {
+        let managed = with_managed_certificates(registration);
+        let arguments = container(&managed)["args"].as_array().unwrap();
+        assert!(arguments.contains(&json!(format!("--watch-registration={registration}"))), "{arguments:?}");
+    }
+    let arguments = container(&managed)["args"].as_array().unwrap();
+    assert!(
+        arguments.contains(&json!("--manage-certificates"))
+            && !arguments.iter().any(|its| text(its).starts_with("--tls"))
+    );
+    let field = |name: &str| {
+        let variables = container(&managed)["env"].as_array().unwrap();
+        variables.iter().find(|its| its["name"] == name).unwrap()["valueFrom"]["fieldRef"]["fieldPath"].clone()
+    };
+    let fields = ["POD_NAME", "POD_NAMESPACE", "POD_UID"].map(field);
+    assert_eq!(fields, ["metadata.name", "metadata.namespace", "metadata.uid"]);
 }
 
 #[test]
@@ -334,7 +418,7 @@ fn the_certificate_is_for_the_service_and_where_the_deployment_looks() {
     let service = find(&base(), "Service");
     let name = format!("{}.{}.svc", text(&service["metadata"]["name"]), text(&service["metadata"]["namespace"]));
     assert_eq!(certificate["spec"]["dnsNames"][0], name);
-    assert_eq!(certificate["spec"]["secretName"], volume(&find(&base(), "Deployment"), "tls")["secret"]["secretName"]);
+    assert_eq!(certificate["spec"]["secretName"], volume(&with_own_certificate(), "tls")["secret"]["secretName"]);
 
     let issuer = named(text(&certificate["spec"]["issuerRef"]["name"]), "Issuer");
     let authority = named("secretfence-authority", "Certificate");
@@ -371,77 +455,9 @@ fn the_image_is_of_this_version_built_by_this_compiler_for_this_user() {
     assert!(last.starts_with("scratch\n"));
 }
 
-/// What kustomize makes of them, where there is a kubectl; the other tests read the files as they are.
-#[test]
-fn kustomize_composes_either_registration_with_the_certificate() {
-    let Some(beside) = beside_a_clone() else { return };
-    for registration in REGISTRATIONS {
-        let alone = rendered(&path(registration));
-        let policies = find(&alone, "ConfigMap");
-        let name = text(&policies["metadata"]["name"]);
-        assert!(name.strip_prefix("secretfence-policies-").is_some_and(|hash| hash.len() == 10), "{name}");
-        assert_eq!(policies["immutable"], true);
-        assert_eq!(policies["data"].as_object().unwrap().len(), 1);
-        assert_eq!(volume(&find(&alone, "Deployment"), "policies")["configMap"]["name"], name);
-
-        let manifests = "../secretfence/manifests";
-        let both = format!("resources: [{manifests}/{registration}]\ncomponents: [{manifests}/cert-manager]\n");
-        let composed = beside.render(&both);
-        for kind in CONFIGURATIONS {
-            let (with, without) = (find(&composed, kind), find(&alone, kind));
-            assert_eq!(with["metadata"]["annotations"]["cert-manager.io/inject-ca-from"], "secretfence/secretfence");
-            assert_eq!(with["webhooks"], without["webhooks"]);
-        }
-        assert_eq!(composed.len(), alone.len() + 4);
-    }
-}
-
-#[test]
-fn the_way_to_the_api_server_comes_with_a_component_and_with_nothing_else() {
-    let Some(beside) = beside_a_clone() else { return };
-    let token = |rendered: &[Value]| pod(&find(rendered, "Deployment"))["automountServiceAccountToken"].clone();
-    let egress = |rendered: &[Value]| find(rendered, "NetworkPolicy")["spec"]["egress"].clone();
-    let manifests = "../secretfence/manifests";
-    for registration in REGISTRATIONS {
-        let alone = rendered(&path(registration));
-        assert_eq!((token(&alone), egress(&alone)), (json!(false), Value::Null));
-        let resources = format!("resources: [{manifests}/{registration}]\n");
-        let composed = beside.render(&format!("{resources}components: [{manifests}/cluster-access]\n"));
-        assert_eq!(token(&composed), true);
-        let ports = json!([{"port": 443, "protocol": "TCP"}, {"port": 6443, "protocol": "TCP"}]);
-        assert_eq!(egress(&composed), json!([{"ports": ports}]));
-        let changed = |object: &&Value| !alone.contains(object);
-        let changed: Vec<_> = composed.iter().filter(changed).map(|object| text(&object["kind"])).collect();
-        assert_eq!(changed, ["Deployment", "NetworkPolicy"]);
-    }
-}
-
-#[test]
-fn the_kustomization_of_the_guide_does_what_it_says() {
-    let Some(beside) = beside_a_clone() else { return };
-    let guide = std::fs::read_to_string(root().join("docs/install.md")).unwrap();
-    let blocks = guide.split("```yaml\n").skip(1).map(|block| block.split("```").next().unwrap());
-    let blocks: Vec<_> = blocks.filter(|block| block.contains("kind: Kustomization")).collect();
-    let [tailored] = blocks[..] else { panic!("expected one: {blocks:#?}") };
-    let mine = std::fs::read(root().join("policies/baseline.yaml")).unwrap();
-    std::fs::write(beside.folder("fence").join("mine.yaml"), mine).unwrap();
-    let rendered = beside.render(tailored);
-    assert!(rendered.iter().any(|object| object["kind"] == "Certificate"));
-    let image = container(&find(&rendered, "Deployment"))["image"].clone();
-    assert_eq!(image, format!("registry.example.com/secretfence:{}", env!("CARGO_PKG_VERSION")));
-    let shipped = expression(&webhooks("opt-in")[0].1, "kubernetes.io/metadata.name")["values"].clone();
-    for webhook in CONFIGURATIONS.into_iter().flat_map(|kind| webhooks_of(&find(&rendered, kind))) {
-        let names = expression(&webhook, "kubernetes.io/metadata.name")["values"].as_array().unwrap().clone();
-        assert!(names.starts_with(shipped.as_array().unwrap()));
-        assert_eq!(names[shipped.as_array().unwrap().len()..], ["my-network"]);
-    }
-    assert_eq!(find(&rendered, "ConfigMap")["data"].as_object().unwrap().keys().collect::<Vec<_>>(), ["mine.yaml"]);
-    assert_eq!(find(&rendered, "ConfigMap")["immutable"], true);
-}
-
 #[test]
 fn the_rung_for_new_applies_denies_a_deployment_and_lets_its_pods_run() {
-    let guide = std::fs::read_to_string(root().join("docs/install.md")).unwrap();
+    let guide = std::fs::read_to_string(root().join("docs/rollout.md")).unwrap();
     let block = guide.split("```yaml\n").find(|block| block.contains("name: new-applies")).unwrap();
     let policies = support::policies(block.split("```").next().unwrap());
     let pod = support::pod_with_secret();
@@ -453,40 +469,27 @@ fn the_rung_for_new_applies_denies_a_deployment_and_lets_its_pods_run() {
     assert_eq!(support::validate(&pod, &policies).0["allowed"], true);
 }
 
-/// A clone of this repository in a folder, and beside it one for what a reader writes.
-struct Beside(tempfile::TempDir);
-
-impl Beside {
-    fn folder(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn render(&self, kustomization: &str) -> Vec<Value> {
-        std::fs::write(self.folder("fence").join("kustomization.yaml"), kustomization).unwrap();
-        rendered(&self.folder("fence"))
-    }
+/// The Deployment with its certificate in a Secret of the user's, as kustomize's patches make it.
+fn with_own_certificate() -> Value {
+    patched(with_managed_certificates("opt-in"), "own-certificate/deployment.yaml")
 }
 
-/// `None` where nothing can render.
-fn beside_a_clone() -> Option<Beside> {
-    if Command::new("kubectl").args(["version", "--client"]).output().is_err() {
-        println!("left out: there is no kubectl here to render manifests/");
-        return None;
-    }
-    let beside = Beside(tempfile::tempdir().unwrap());
-    std::fs::create_dir(beside.folder("fence")).unwrap();
-    for file in files(&path("")) {
-        let to = beside.folder("secretfence/manifests").join(below(&file, &path("")));
-        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-        std::fs::copy(file, to).unwrap();
-    }
-    Some(beside)
+/// The Deployment as it is with a registration, which says what it is to watch.
+fn with_managed_certificates(registration: &str) -> Value {
+    let mut deployment = patched(find(&base(), "Deployment"), "managed-certificates/deployment.yaml");
+    let kustomization = &objects(&format!("{registration}/kustomization.yaml"))[0];
+    let patch = manifest::parse(text(&kustomization["patches"][0]["patch"]).as_bytes()).documents.remove(0);
+    let patch: json_patch::Patch = serde_json::from_slice(&patch.json().unwrap()).unwrap();
+    json_patch::patch(&mut deployment, &patch).unwrap();
+    deployment
 }
 
-fn rendered(folder: &Path) -> Vec<Value> {
-    let output = Command::new("kubectl").arg("kustomize").arg(folder).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    parsed(&output.stdout, "kubectl kustomize").into_iter().flatten().collect()
+/// An object with the operations of a file.
+fn patched(mut object: Value, file: &str) -> Value {
+    let operations = Value::Array(documents(file).remove(0));
+    let operations: json_patch::Patch = serde_json::from_value(operations).unwrap();
+    json_patch::patch(&mut object, &operations).unwrap();
+    object
 }
 
 /// The webhooks of a registration, each with the kind and name of its configuration.

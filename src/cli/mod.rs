@@ -19,6 +19,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::fence::validation;
+
 /// Nothing is wrong.
 const OK: u8 = 0;
 /// Something would be denied.
@@ -31,7 +33,7 @@ const FAILED: u8 = 2;
 #[command(name = "secretfence", version, about)]
 #[command(after_help = "Examples:
   secretfence check manifests/                         judge a folder by the built-in baseline
-  helm template ./chart | secretfence check -p policies/secrets-as-files.yaml -
+  helm template ./chart | secretfence check -p my-policies/ -
   secretfence policy check my-policies/
   secretfence COMMAND --help                           more examples, and the exit codes")]
 struct Arguments {
@@ -126,4 +128,12 @@ fn day(text: &str) -> Result<Date, String> {
         .then(|| text.parse().ok())
         .flatten()
         .ok_or_else(|| "expected a day of the calendar as YYYY-MM-DD, such as 2027-03-31".to_owned())
+}
+
+/// A name that a Namespace can have: of another no policy would be about anything.
+fn namespace_name(text: &str) -> Result<String, String> {
+    let named = validation::is_dns_label(text).then(|| text.to_owned());
+    named.ok_or_else(|| {
+        "expected the name of a namespace: lower case letters, digits and -, such as team-shop".to_owned()
+    })
 }

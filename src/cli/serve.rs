@@ -1,5 +1,6 @@
 //! `secretfence serve`: arguments, resolved to settings, run.
 
+mod certificates;
 mod registration;
 
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use clap::{Args, ValueEnum};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
+use certificates::ManagedArguments;
 use registration::ClusterArguments;
 
 use crate::cluster::Connection;
@@ -84,6 +86,9 @@ pub struct ServeArguments {
     #[command(flatten)]
     cluster: ClusterArguments,
 
+    #[command(flatten)]
+    managed: ManagedArguments,
+
     /// How log lines are written, on standard error
     #[arg(long, env = "SECRETFENCE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     log_format: Format,
@@ -126,7 +131,7 @@ pub struct ServeArguments {
     #[arg(long, env = "SECRETFENCE_SHUTDOWN_GRACE", value_name = "DURATION", default_value = "25s", value_parser = duration, help_heading = "Limits")]
     shutdown_grace: Duration,
 
-    /// Of --shutdown-grace, for the Service to send elsewhere: until then what comes is told to come again
+    /// Of --shutdown-grace, for the Service to send elsewhere: until then what comes is answered
     #[arg(long, env = "SECRETFENCE_SHUTDOWN_DELAY", value_name = "DURATION", default_value = "10s", value_parser = duration, help_heading = "Limits")]
     shutdown_delay: Duration,
 }
@@ -168,15 +173,20 @@ pub fn run(arguments: ServeArguments) -> anyhow::Result<ExitCode> {
 
 impl ServeArguments {
     fn resolve(self) -> anyhow::Result<Settings> {
+        let is_managed = self.managed.is_managed();
+        if is_managed && (self.self_signed || self.tls_cert.is_some() || self.tls_key.is_some()) {
+            bail!("--manage-certificates makes its own certificate: leave out --tls-cert, --tls-key and --self-signed");
+        }
         let certificate = match (self.self_signed, self.tls_cert, self.tls_key) {
+            _ if is_managed => CertificateSource::Managed(self.managed.managed(self.cluster.service()?)?),
             (true, None, None) => CertificateSource::SelfSigned(SelfSigned::generate()?),
             (false, Some(certificate), Some(key)) => CertificateSource::Files { certificate, key },
             (true, _, _) => bail!("--self-signed makes its own certificate: leave out --tls-cert and --tls-key"),
             (false, Some(_), None) => bail!("--tls-cert needs the private key beside it: give --tls-key FILE"),
             (false, None, Some(_)) => bail!("--tls-key needs the certificate beside it: give --tls-cert FILE"),
             (false, None, None) => bail!(
-                "HTTPS needs a certificate: give --tls-cert FILE and --tls-key FILE, or --self-signed for a machine \
-                 without a cluster"
+                "HTTPS needs a certificate: give --tls-cert FILE and --tls-key FILE, --manage-certificates in a cluster, or \
+                 --self-signed for a machine without one"
             ),
         };
         let clients = match (self.client_ca, self.client_name) {
@@ -189,7 +199,7 @@ impl ServeArguments {
         } else {
             PolicySource::Paths(self.policies)
         };
-        let registration = self.cluster.registration(false)?;
+        let registration = self.cluster.registration(is_managed)?;
         if self.max_connections == 0 {
             bail!("--max-connections 0 would serve nobody");
         }
@@ -254,7 +264,7 @@ fn tell(server: &Server, source: &str) {
         let url = format!("http://{}:{}/certificate", reachable(admin), admin.port());
         tracing::info!(authority = &*url, "the certificate is self-signed: clients find its authority there");
     }
-    let fingerprint = server.certificate_fingerprint();
+    let fingerprint = server.certificate_fingerprint().unwrap_or_else(|| "not yet".to_owned());
     let address = server.address().to_string();
     tracing::info!(
         address = &*address,

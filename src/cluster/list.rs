@@ -71,6 +71,12 @@ impl Link {
         Ok(Link { connection, client, page_time, tries: TRIES })
     }
 
+    /// What it was made of.
+    #[cfg(feature = "webhook")]
+    pub(super) fn connection(&self) -> Connection {
+        self.connection.clone()
+    }
+
     pub(super) async fn client(&self) -> Result<Client, WatchError> {
         let mut client = self.client.lock().await;
         if let Some((client, _)) = &*client {

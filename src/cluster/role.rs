@@ -15,8 +15,8 @@ pub fn cluster_role(needs: &Needs) -> String {
         return "# These policies need no access to the cluster: no ClusterRole.\n".to_owned();
     }
     let mut text = format!(
-        "# What these policies need to read, and nothing more. The shipped Deployment has no token and no way to the API server:\n\
-         # the kustomize component manifests/cluster-access gives it both.\n\
+        "# What these policies need to read, and nothing more. A Deployment whose certificate is not its own making has no token\n\
+         # and no way to the API server: the kustomize component manifests/cluster-access gives it both.\n\
          apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: {NAME}\nrules:\n"
     );
     // One rule for each need: a reader sees what goes when a policy goes.

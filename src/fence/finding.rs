@@ -6,9 +6,11 @@ use sha2::{Digest, Sha256};
 use super::kind::Kind;
 use super::message;
 use super::name::{ShownPointer, in_full};
-use super::pod::PodSpec;
+use super::pod::{Container, PodSpec};
+use super::policy::image::ImageName;
 use super::policy::{Action, Mode};
 use super::reference::{Known, Reference};
+use super::swap::{Unsafe, catalogue};
 use super::verdict::{Decision, Judged, Outcome, Reads, Reason};
 
 /// One reference, and what one mode's policies decided of it.
@@ -105,7 +107,8 @@ impl Finding {
     ) -> Finding {
         let shown = |name: Option<&str>| name.map(in_full);
         let decision = decided.map(|(_, decision)| decision);
-        let container = reference.site.container().and_then(|at| at.of(spec)).map(|container| container.name.as_str());
+        let container = reference.site.container().and_then(|at| at.of(spec));
+        let name = container.map(|container| container.name.as_str());
         let pointer = reference.pointer(template);
         let exception = decision.and_then(|decision| match &decision.rule.1.action {
             Action::Allow(Some(exception)) => Some(exception),
@@ -130,9 +133,9 @@ impl Finding {
         Finding {
             format,
             guess: reference.guess,
-            fingerprint: fingerprint(reference, container, decided_by, subject),
+            fingerprint: fingerprint(reference, name, decided_by, subject),
             kind: reference.kind.name(),
-            container: shown(container),
+            container: shown(name),
             secret: shown(reference.secret),
             key: shown(reference.keys.one()),
             variable: shown(reference.variable),
@@ -149,7 +152,7 @@ impl Finding {
                 decision.rule.1.message.clone().unwrap_or_else(|| message::help(reference.kind).to_owned())
             }),
             expires: exception.map(|exception| exception.expires),
-            notes: decision.map_or(Vec::new(), notes),
+            notes: decision.map_or(Vec::new(), |decision| notes(decision, reference, container)),
             reason,
             pointer,
             message,
@@ -157,12 +160,39 @@ impl Finding {
     }
 }
 
-fn notes(decision: &Decision<'_>) -> Vec<String> {
+fn notes(decision: &Decision<'_>, reference: &Reference<'_>, container: Option<&Container<'_>>) -> Vec<String> {
     let mut notes: Vec<String> = decision.notes.iter().map(ToString::to_string).collect();
     if decision.outcome == Outcome::Swapped && decision.reads == Some(Reads::MustBeTold) {
         notes.push("an ENV of the same name in the image itself would show through".to_owned());
     }
+    if decision.outcome == Outcome::Denied
+        && container.is_some_and(|container| command_hides_a_reader(reference, container))
+    {
+        notes.push(
+            "the image reads this from a file by its own entrypoint, which command replaces here: use args instead, and a \
+             rule that swaps can fit"
+                .to_owned(),
+        );
+    }
+    // Only of files: the webhook, which sees the pod alone, says the reason without this.
+    if matches!(decision.reason.as_deref(), Some(Reason::Unsafe(Unsafe::UnknownKeys))) {
+        notes.push(
+            "the keys are also learned from the Secret, SealedSecret or ExternalSecret: give its file, too".to_owned(),
+        );
+    }
     notes
+}
+
+/// No image that is documented to read files has a longer name.
+const IMAGE_BYTES: usize = 512;
+
+/// Whether the image is documented to read a file for the variable, were its entrypoint not overridden.
+fn command_hides_a_reader(reference: &Reference<'_>, container: &Container<'_>) -> bool {
+    let image = container.image().filter(|image| image.len() <= IMAGE_BYTES && !container.command.items.is_empty());
+    let (Some(image), Some(variable), Kind::SecretKeyRef) = (image, reference.variable, reference.kind) else {
+        return false;
+    };
+    catalogue::rows(&ImageName::parse(image).repository).iter().any(|row| row.covers(variable))
 }
 
 /// More than the API server takes of any name.

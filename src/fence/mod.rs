@@ -22,7 +22,7 @@ pub mod rules;
 pub mod swap;
 #[cfg(test)]
 mod tests;
-mod validation;
+pub(crate) mod validation;
 mod verdict;
 pub mod workload;
 

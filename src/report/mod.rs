@@ -110,10 +110,19 @@ pub struct LocatedFinding {
 /// What became of an earlier report.
 #[derive(Clone, Debug, Default)]
 pub struct Compared {
+    /// Whether it was made by other policies: what these do not find may be there all the same.
+    pub other_policies: bool,
     /// How many findings it has that are still there.
     pub known: usize,
     /// Those that are not there any more, in its order.
     pub gone: Vec<Gone>,
+}
+
+impl Compared {
+    /// What is said in front of what is gone.
+    fn gone_label(&self) -> &'static str {
+        if self.other_policies { "not found by these policies" } else { "gone" }
+    }
 }
 
 /// A finding of an earlier report that is not there any more. Whoever wrote that file chose the words: not safe to show.

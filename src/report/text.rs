@@ -45,8 +45,9 @@ pub fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         Some([]) => writeln!(out, "cluster: asked for nothing, since no policy asks about it")?,
         Some(resources) => writeln!(out, "cluster: read {}", resources.join(", "))?,
     }
-    for gone in report.baseline.iter().flat_map(|compared| &compared.gone) {
-        writeln!(out, "{GREEN}gone{RESET}: {}", GoneLine(gone))?;
+    if let Some(compared) = &report.baseline {
+        let label = compared.gone_label();
+        compared.gone.iter().try_for_each(|gone| writeln!(out, "{GREEN}{label}{RESET}: {}", GoneLine(gone)))?;
     }
     writeln!(out, "{}", Summary::of(report))
 }
@@ -177,7 +178,7 @@ impl fmt::Display for GoneLine<'_> {
 pub(super) struct Summary<'c> {
     counts: &'c Counts,
     errors: usize,
-    baseline: Option<(usize, usize)>,
+    baseline: Option<(usize, usize, &'static str)>,
 }
 
 impl Summary<'_> {
@@ -185,7 +186,10 @@ impl Summary<'_> {
         Summary {
             counts: &report.counts,
             errors: report.faults.len(),
-            baseline: report.baseline.as_ref().map(|compared| (compared.known, compared.gone.len())),
+            baseline: report
+                .baseline
+                .as_ref()
+                .map(|compared| (compared.known, compared.gone.len(), compared.gone_label())),
         }
     }
 }
@@ -202,8 +206,8 @@ impl fmt::Display for Summary<'_> {
         if ignored > 0 {
             write!(f, "; {ignored} ignored")?;
         }
-        if let Some((known, gone)) = self.baseline {
-            write!(f, "; {known} in the baseline, {gone} gone")?;
+        if let Some((known, gone, label)) = self.baseline {
+            write!(f, "; {known} in the baseline, {gone} {label}")?;
         }
         if self.errors > 0 {
             write!(f, "; {} error{}", self.errors, plural(self.errors))?;

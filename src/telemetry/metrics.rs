@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use super::Webhook;
@@ -34,7 +34,10 @@ pub struct Metrics {
     policy_reload_failed: IntGauge,
     policy_set_info: IntGaugeVec,
     certificate_reloads: IntCounterVec,
-    certificate_expiry: Gauge,
+    certificate_expiry: IntGaugeVec,
+    authority_expiry: IntGaugeVec,
+    certificate_renewals: IntCounterVec,
+    certificate_repairs: IntCounterVec,
     exception_expiry: IntGaugeVec,
     in_flight_bytes: IntGauge,
     handshake_failures: IntCounterVec,
@@ -84,11 +87,6 @@ impl Metrics {
         let build_info =
             gauges(&registry, "secretfence_build_info", "Always 1; the version is a label.", &["version"])?;
         build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        let certificate_expiry = Gauge::new(
-            "secretfence_certificate_expiry_timestamp_seconds",
-            "When the serving certificate ends, in seconds since 1970.",
-        )?;
-        registry.register(Box::new(certificate_expiry.clone()))?;
         Ok(Metrics {
             reviews,
             review_cells: (0..Webhook::ALL.len() * OPERATIONS.len() * Outcome::COUNT)
@@ -130,7 +128,31 @@ impl Metrics {
                 )?,
                 &["success", "failure"],
             ),
-            certificate_expiry,
+            // Vectors without labels: there is no sample before there is something to tell.
+            certificate_expiry: gauges(
+                &registry,
+                "secretfence_certificate_expiry_timestamp_seconds",
+                "When the serving certificate ends, in seconds since 1970.",
+                &[],
+            )?,
+            authority_expiry: gauges(
+                &registry,
+                "secretfence_authority_expiry_timestamp_seconds",
+                "When the authority of managed certificates ends, in seconds since 1970.",
+                &[],
+            )?,
+            certificate_renewals: counters(
+                &registry,
+                "secretfence_certificate_renewals_total",
+                "Managed certificates and authorities that were made, by this replica.",
+                &["what", "result"],
+            )?,
+            certificate_repairs: counters(
+                &registry,
+                "secretfence_certificate_repairs_total",
+                "Damage to managed certificates that was put right, by this replica.",
+                &["what"],
+            )?,
             exception_expiry: gauges(
                 &registry,
                 "secretfence_exception_expiry_timestamp_seconds",
@@ -247,7 +269,34 @@ impl Metrics {
 
     /// Says when the certificate that serves ends, in seconds since 1970.
     pub fn certificate_serves(&self, not_after: i64) {
-        self.certificate_expiry.set(not_after as f64);
+        self.certificate_expiry.with_label_values(&NO_LABELS).set(not_after);
+    }
+
+    /// Says when the authority of managed certificates ends, in seconds since 1970.
+    pub fn authority_signs(&self, not_after: i64) {
+        self.authority_expiry.with_label_values(&NO_LABELS).set(not_after);
+    }
+
+    /// Certificates are managed: what is counted of them is there with 0.
+    pub fn manages_certificates(&self) {
+        for what in ["authority", "leaf"] {
+            for result in ["done", "failed"] {
+                self.certificate_renewals.with_label_values(&[what, result]);
+            }
+        }
+        for what in ["secret_missing", "secret_corrupt", "ca_bundle"] {
+            self.certificate_repairs.with_label_values(&[what]);
+        }
+    }
+
+    /// Counts an authority or a leaf that was made, or could not be.
+    pub fn certificate_renewed(&self, what: &'static str, is_done: bool) {
+        self.certificate_renewals.with_label_values(&[what, if is_done { "done" } else { "failed" }]).inc();
+    }
+
+    /// Counts damage that was put right.
+    pub fn certificate_repaired(&self, what: &'static str) {
+        self.certificate_repairs.with_label_values(&[what]).inc();
     }
 
     /// Counts a handshake that failed.
@@ -346,6 +395,7 @@ impl VerdictCounters {
     }
 }
 
+const NO_LABELS: [&str; 0] = [];
 const ACTIONS: [&str; 4] = ["allow", "warn", "mount", "deny"];
 const MODES: [&str; 2] = ["enforce", "dryRun"];
 /// The last stands for a request whose operation was not read.

@@ -35,10 +35,8 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
         shared.policies.failure(),
         &format!("revision {} ({count} polic{})", serving.set.revision(), if count == 1 { "y" } else { "ies" }),
     );
-    let (not_after, failure) = shared.certificates.state();
-    let until = Timestamp::from_second(not_after).map_or_else(|_| not_after.to_string(), |at| at.to_string());
-    check(&mut text, "certificate", failure, &format!("good until {until}"));
-    let mut is_ready = serving.is_ready;
+    let has_certificate = tell_certificate(&shared, &mut text);
+    let mut is_ready = serving.is_ready && has_certificate;
     for Progress { resource, synced, failure } in shared.policies.watches() {
         is_ready &= synced;
         let name = resource.name();
@@ -63,6 +61,32 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
         StatusCode::SERVICE_UNAVAILABLE
     };
     (status, text).into_response()
+}
+
+/// What serves, how it is looked after, and whether there is anything to serve with.
+fn tell_certificate(shared: &Shared, text: &mut String) -> bool {
+    let until = |ends: i64| Timestamp::from_second(ends).map_or_else(|_| ends.to_string(), |at| at.to_string());
+    let (not_after, failure) = shared.certificates.state();
+    let status = shared.certificates.status();
+    let Some(not_after) = not_after else {
+        let status = status.unwrap_or_default();
+        let waits = status.waits.as_deref().unwrap_or("the Secret to be read");
+        let why = status.failure.map(|why| format!(": {}", why.replace('\n', "\n    "))).unwrap_or_default();
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "[-]certificate none yet, waits for {waits}{why}");
+        return false;
+    };
+    check(text, "certificate", failure, &format!("good until {}", until(not_after)));
+    if let Some(status) = status {
+        let ends = status.authority_ends.map_or_else(|| "unknown".to_owned(), until);
+        let _ = match status.failure {
+            None => writeln!(text, "[+]authority ok good until {ends} ({} trusted)", status.authorities),
+            Some(why) => {
+                writeln!(text, "[-]authority good until {ends} is not looked after: {}", why.replace('\n', "\n    "))
+            }
+        };
+    }
+    true
 }
 
 fn check(text: &mut String, name: &str, failure: Option<String>, serving: &str) {

@@ -7,7 +7,8 @@ use rustls::pki_types::CertificateDer;
 
 use super::error::CertificateError;
 use super::settings::{CertificateSource, ClientAuthority, TlsMinVersion};
-use super::tls::{Identity, Material};
+use super::tls::{self, Handed, Identity, Material};
+use crate::cluster::certificates::Status;
 use crate::telemetry::Metrics;
 
 /// The last good identity, and what became of the last try to replace it.
@@ -17,11 +18,15 @@ pub(super) struct Certificates {
     clients: Option<ClientAuthority>,
     min_version: TlsMinVersion,
     serving: RwLock<Serving>,
+    /// The last pair that came from the cluster.
+    handed: RwLock<Option<Arc<Handed>>>,
+    status: RwLock<Status>,
 }
 
 #[derive(Debug)]
 struct Serving {
-    identity: Identity,
+    /// None: it comes from the cluster, and has not so far.
+    identity: Option<Identity>,
     /// Why the files that are there now do not serve.
     failure: Option<String>,
 }
@@ -42,48 +47,84 @@ impl Certificates {
         clients: Option<ClientAuthority>,
         min_version: TlsMinVersion,
     ) -> Result<(Certificates, Seen), CertificateError> {
-        let material = Material::read(&source, clients.as_ref(), min_version)?;
-        let seen = Seen { digest: Some(material.digest), pending: None };
-        let identity = Identity::build(&source, material)?;
+        let (identity, seen) = match &source {
+            CertificateSource::Managed(_) => {
+                // What is wrong with it is an error now, and not when the first certificate comes.
+                if let Some(clients) = &clients {
+                    tls::check_authority(&clients.authority)?;
+                }
+                (None, Seen::default())
+            }
+            _ => {
+                let material = Material::read(&source, None, clients.as_ref(), min_version)?;
+                let seen = Seen { digest: Some(material.digest), pending: None };
+                (Some(Identity::build(&source, material)?), seen)
+            }
+        };
         let serving = RwLock::new(Serving { identity, failure: None });
-        Ok((Certificates { source, clients, min_version, serving }, seen))
+        let (handed, status) = (RwLock::default(), RwLock::default());
+        Ok((Certificates { source, clients, min_version, serving, handed, status }, seen))
     }
 
-    /// For the next handshake.
-    pub(super) fn config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.read().identity.config)
+    /// For the next handshake. None: there is no certificate yet.
+    pub(super) fn config(&self) -> Option<Arc<ServerConfig>> {
+        self.read().identity.as_ref().map(|identity| Arc::clone(&identity.config))
     }
 
-    /// When the serving certificate ends, in seconds since 1970; and why the files that are there now do not serve.
-    pub(super) fn state(&self) -> (i64, Option<String>) {
+    /// When the serving certificate ends, in seconds since 1970, where there is one; and why what is there now does not serve.
+    pub(super) fn state(&self) -> (Option<i64>, Option<String>) {
         let serving = self.read();
-        (serving.identity.not_after, serving.failure.clone())
+        (serving.identity.as_ref().map(|identity| identity.not_after), serving.failure.clone())
     }
 
-    /// SHA-256 of the serving certificate.
-    pub(super) fn fingerprint(&self) -> String {
-        self.read().identity.fingerprint.clone()
+    /// SHA-256 of the serving certificate. None: there is no certificate yet.
+    pub(super) fn fingerprint(&self) -> Option<String> {
+        self.read().identity.as_ref().map(|identity| identity.fingerprint.clone())
+    }
+
+    /// Takes a pair from the cluster.
+    pub(super) fn hand(&self, certificate: &str, key: &str, metrics: &Metrics) -> Result<(), CertificateError> {
+        let handed = Handed { certificate: certificate.as_bytes().to_vec(), key: key.as_bytes().to_vec() };
+        let material = Material::read(&self.source, Some(&handed), self.clients.as_ref(), self.min_version)?;
+        let identity = Identity::build(&self.source, material)?;
+        *self.handed.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(handed));
+        self.replace(identity, metrics);
+        Ok(())
+    }
+
+    /// How it stands with what is kept in the cluster, where it is.
+    pub(super) fn status(&self) -> Option<Status> {
+        let is_managed = matches!(self.source, CertificateSource::Managed(_));
+        is_managed.then(|| self.status.read().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    /// The same, from who keeps it.
+    pub(super) fn stand(&self, status: Status) {
+        *self.status.write().unwrap_or_else(PoisonError::into_inner) = status;
     }
 
     /// The serving certificate and its intermediates.
     pub(super) fn chain(&self) -> Vec<CertificateDer<'static>> {
-        self.read().identity.chain.clone()
+        self.read().identity.as_ref().map(|identity| identity.chain.clone()).unwrap_or_default()
     }
 
     /// The authority to trust, where this process made it.
     pub(super) fn authority_pem(&self) -> Option<&str> {
         match &self.source {
             CertificateSource::SelfSigned(made) => Some(made.authority_pem()),
-            CertificateSource::Files { .. } => None,
+            CertificateSource::Files { .. } | CertificateSource::Managed(_) => None,
         }
     }
 
     /// Looks at the files, and takes what they hold if it has changed and is good.
     pub(super) fn poll(&self, seen: &mut Seen, metrics: &Metrics) {
-        if matches!(self.source, CertificateSource::SelfSigned(_)) && self.clients.is_none() {
+        let has_files = matches!(self.source, CertificateSource::Files { .. }) || self.clients.is_some();
+        if !has_files || self.read().identity.is_none() {
             return;
         }
-        let material = match Material::read(&self.source, self.clients.as_ref(), self.min_version) {
+        let handed = self.handed.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let read = Material::read(&self.source, handed.as_deref(), self.clients.as_ref(), self.min_version);
+        let material = match read {
             Ok(material) => material,
             Err(error) => {
                 let why = error.to_string();
@@ -121,7 +162,8 @@ impl Certificates {
         metrics.certificate_reloaded(true);
         metrics.certificate_serves(identity.not_after);
         tracing::info!(fingerprint = &*identity.fingerprint, "certificate reloaded");
-        *self.serving.write().unwrap_or_else(PoisonError::into_inner) = Serving { identity, failure: None };
+        *self.serving.write().unwrap_or_else(PoisonError::into_inner) =
+            Serving { identity: Some(identity), failure: None };
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Serving> {

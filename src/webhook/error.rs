@@ -39,6 +39,9 @@ pub enum ServeError {
         /// As given.
         max_body: usize,
     },
+    /// Certificates are managed, and nobody looks after who trusts them.
+    #[error("managed certificates are for what is registered: the registration has to be watched, too")]
+    Unregistered,
     /// Two metrics of one name in the registry.
     #[error("cannot register the metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -90,6 +93,9 @@ pub enum CertificateError {
     /// No certificate could be made.
     #[error("cannot make a self-signed certificate: {0}")]
     SelfSigned(#[from] rcgen::Error),
+    /// The first one has not come from the cluster so far.
+    #[error("no certificate yet: it comes from the Secret of --certificate-secret")]
+    NotYet,
     /// Anything else of TLS.
     #[error("cannot set up TLS: {0}")]
     Tls(#[from] rustls::Error),

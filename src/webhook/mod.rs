@@ -9,6 +9,7 @@ mod error;
 mod fingerprint;
 mod handshake;
 mod listener;
+mod managed;
 mod policies;
 mod pulse;
 pub mod quantity;
@@ -78,6 +79,8 @@ pub struct Server {
     reviews: (TcpListener, SocketAddr),
     admin: (TcpListener, SocketAddr),
     seen: (policies::Seen, certificates::Seen),
+    /// Of the certificates, where they are kept in the cluster.
+    keeper: Option<managed::CertificateKeeper>,
 }
 
 /// What every connection needs.
@@ -112,10 +115,13 @@ impl Server {
         let admin = bound("--admin-listen", settings.admin_listen)?;
         let metrics = Metrics::new(registry, &handshake::REASONS)?;
         let (certificates, certificate_seen) =
-            Certificates::load(settings.certificate, settings.clients, settings.tls_min_version)?;
-        metrics.certificate_serves(certificates.state().0);
+            Certificates::load(settings.certificate.clone(), settings.clients, settings.tls_min_version)?;
+        if let Some(not_after) = certificates.state().0 {
+            metrics.certificate_serves(not_after);
+        }
         let (policies, policies_seen) = Policies::load(settings.policies, settings.cluster.clone(), &metrics)?;
         let (wanted, cluster) = (settings.registration, settings.cluster);
+        let pod = wanted.as_ref().and_then(|wanted| wanted.pod.clone());
         let shared = Arc::new_cyclic(|shared| Shared {
             registration: wanted
                 .map(|wanted| registration::start(wanted, &cluster, metrics.registration_drift(), Weak::clone(shared))),
@@ -129,7 +135,14 @@ impl Server {
             judges: Arc::new(Semaphore::new(big_judgements())),
             buffers: Arc::default(),
         });
-        Ok(Server { shared, reviews, admin, seen: (policies_seen, certificate_seen) })
+        let keeper = match (settings.certificate, &shared.registration) {
+            (CertificateSource::Managed(_), None) => return Err(ServeError::Unregistered),
+            (CertificateSource::Managed(managed), Some(registration)) => {
+                Some(managed::keeper(managed, cluster, pod, registration.clone(), &shared))
+            }
+            _ => None,
+        };
+        Ok(Server { shared, reviews, admin, seen: (policies_seen, certificate_seen), keeper })
     }
 
     /// Where reviews are served.
@@ -142,8 +155,8 @@ impl Server {
         self.admin.1
     }
 
-    /// SHA-256 of the serving certificate, in hexadecimal.
-    pub fn certificate_fingerprint(&self) -> String {
+    /// SHA-256 of the serving certificate, in hexadecimal. None: it comes from the cluster, and has not so far.
+    pub fn certificate_fingerprint(&self) -> Option<String> {
         self.shared.certificates.fingerprint()
     }
 
@@ -160,11 +173,14 @@ impl Server {
 
     /// Serves until `stop` ends, then ends in order: unready, what is under way answered, within the grace.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let Server { shared, reviews: (reviews, _), admin: (admin, _), seen } = self;
+        let Server { shared, reviews: (reviews, _), admin: (admin, _), seen, keeper } = self;
         // Dropped with this future, which ends them.
         let mut background = JoinSet::new();
         background.spawn(poll_files(Arc::clone(&shared), seen));
         background.spawn(serve_admin(Arc::clone(&shared), admin));
+        if let Some(keeper) = keeper {
+            background.spawn(managed::run(keeper));
+        }
         let mut serving = JoinSet::new();
         serving.spawn(serve_reviews(Arc::clone(&shared), reviews));
         stop.await;
@@ -176,10 +192,10 @@ impl Server {
         let delay = limits.shutdown_delay.min(limits.shutdown_grace);
         tracing::info!(
             delay = &*format!("{delay:?}"),
-            "shutting down: unready; what is under way is answered, and what comes within the delay is told to come again. A \
-             second signal ends it at once"
+            "shutting down: unready; what comes within the delay is answered, each connection for the last time. A second \
+             signal ends it at once"
         );
-        shared.shutdown.enter(Stage::Refusing);
+        shared.shutdown.enter(Stage::Leaving);
         tokio::time::sleep(delay).await;
         shared.shutdown.enter(Stage::Closing);
         let drained = async {
@@ -260,7 +276,9 @@ async fn serve_tls(shared: &Arc<Shared>, stream: TcpStream, peer: IpAddr, pulse:
 }
 
 async fn shake_hands(shared: &Shared, stream: TcpStream, peer: IpAddr) -> Result<TlsStream<TcpStream>, String> {
-    let handshake = TlsAcceptor::from(shared.certificates.config()).accept(stream).into_fallible();
+    // It is not ready: who asks anyway is not of the Service.
+    let config = shared.certificates.config().ok_or_else(|| "there is no certificate yet".to_owned())?;
+    let handshake = TlsAcceptor::from(config).accept(stream).into_fallible();
     let (failure, text, refused) = match tokio::time::timeout(shared.limits.header_timeout, handshake).await {
         Ok(Ok(stream)) => return Ok(stream),
         Ok(Err((error, stream))) => (Failure::of(&error), error.to_string(), Some(stream)),

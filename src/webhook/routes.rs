@@ -89,7 +89,7 @@ struct Asked<'a> {
 type Judged = (&'static str, Outcome, Response<Whole>);
 
 async fn review(shared: &Arc<Shared>, asked: &Asked<'_>, inbound: &mut Inbound) -> Result<Judged, Refusal> {
-    if !shared.shutdown.is_serving() {
+    if !shared.shutdown.answers() {
         return Err(Refusal::ShuttingDown);
     }
     check_media_type(asked.headers)?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::self_signed::SelfSigned;
+use crate::cluster::certificates::Managed;
 use crate::cluster::{Connection, OwnPod, Wanted};
 use crate::fence::policy::PolicySet;
 
@@ -45,6 +46,8 @@ pub enum CertificateSource {
     },
     /// Made by this process.
     SelfSigned(SelfSigned),
+    /// Made by this process or another replica, and kept in a Secret. Needs [`Settings::registration`].
+    Managed(Managed),
 }
 
 /// What has to be registered, and who hears of it.
@@ -101,7 +104,7 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// For everything under way to end, once told to.
     pub shutdown_grace: Duration,
-    /// Within the grace, how long connections are still accepted and told to come again: a Service goes on sending them
+    /// Within the grace, how long connections are still accepted and answered, once each: a Service goes on sending them
     /// for some seconds after the pod turned unready. A grace that is shorter counts.
     pub shutdown_delay: Duration,
 }

@@ -9,9 +9,11 @@ use tokio::sync::watch;
 pub(super) enum Stage {
     /// Not begun.
     Serving = 0,
-    /// Unready. What is under way is answered; what comes is told to come again.
-    Refusing = 1,
-    /// No new connections; each one ends with the answer that is under way.
+    /// Unready, and what comes is answered as before, each connection for the last time: a Service sends on to it for some
+    /// seconds. To tell callers to come again would cost a second of the two that a mutating call has, and two replicas that
+    /// end at a time would cost it both.
+    Leaving = 1,
+    /// No new connections; each one ends with the answer that is under way. What comes in between is told to come again.
     Closing = 2,
 }
 
@@ -29,9 +31,14 @@ impl Shutdown {
         Shutdown { now: AtomicU8::new(Stage::Serving as u8), channel: watch::Sender::new(Stage::Serving) }
     }
 
-    /// Whether what comes now is still served.
+    /// Whether it has not begun: connections are kept.
     pub(super) fn is_serving(&self) -> bool {
         self.now.load(Relaxed) == Stage::Serving as u8
+    }
+
+    /// Whether what comes now is still answered.
+    pub(super) fn answers(&self) -> bool {
+        self.now.load(Relaxed) < Stage::Closing as u8
     }
 
     /// Goes on to a stage.

@@ -42,6 +42,12 @@ pub(super) struct Material {
     pub(super) digest: [u8; 32],
 }
 
+/// A pair from somewhere else than files, in PEM.
+pub(super) struct Handed {
+    pub(super) certificate: Vec<u8>,
+    pub(super) key: Vec<u8>,
+}
+
 enum Pair {
     Pem { certificate: Vec<u8>, key: Vec<u8> },
     Memory(CertifiedKey),
@@ -52,6 +58,7 @@ impl Material {
     /// leaves no event on the file.
     pub(super) fn read(
         source: &CertificateSource,
+        handed: Option<&Handed>,
         clients: Option<&ClientAuthority>,
         min_version: TlsMinVersion,
     ) -> Result<Material, CertificateError> {
@@ -65,6 +72,10 @@ impl Material {
         let pair = match source {
             CertificateSource::Files { certificate, key } => {
                 Pair::Pem { certificate: read("--tls-cert", certificate)?, key: read("--tls-key", key)? }
+            }
+            CertificateSource::Managed(_) => {
+                let Handed { certificate, key } = handed.ok_or(CertificateError::NotYet)?;
+                Pair::Pem { certificate: certificate.clone(), key: key.clone() }
             }
             CertificateSource::SelfSigned(made) => {
                 Pair::Memory(CertifiedKey::from_der(made.chain(), made.key(), &ring::default_provider())?)
@@ -112,6 +123,18 @@ impl Identity {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok(Identity { config: Arc::new(config), not_after, fingerprint, chain })
+    }
+}
+
+/// Whether the authority that signs clients can be used.
+pub(super) fn check_authority(path: &Path) -> Result<(), CertificateError> {
+    parse_authority(path, &read_file("--client-ca", path)?).map(drop)
+}
+
+/// Without what is secret.
+impl std::fmt::Debug for Handed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Handed(<masked>)")
     }
 }
 
@@ -184,6 +207,7 @@ fn paths(source: &CertificateSource) -> (&Path, &Path) {
     match source {
         CertificateSource::Files { certificate, key } => (certificate, key),
         CertificateSource::SelfSigned(_) => (Path::new("self-signed"), Path::new("self-signed")),
+        CertificateSource::Managed(_) => (Path::new("of the Secret"), Path::new("of the Secret")),
     }
 }
 

@@ -87,6 +87,12 @@ fn the_job_of_gitlab_writes_both_reports_and_fails() {
     }
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
+    std::fs::copy(folder.path().join("secretfence.json"), folder.path().join("known findings.json")).unwrap();
+    let output = command.env("BASELINE", "known findings.json").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", shown(&output));
+    assert_eq!(read(&folder, job["artifacts"]["reports"]["codequality"].as_str().unwrap()).trim_ascii(), b"[]");
+    let output = command.env("BASELINE", "").output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
     let reports = &job["artifacts"]["reports"];
     junit::assert_valid(&String::from_utf8(read(&folder, reports["junit"].as_str().unwrap())).unwrap());
     let quality = read(&folder, reports["codequality"].as_str().unwrap());

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::api::{Api, Reply, path};
 use crate::binaries::skipped;
+use crate::chart::kustomized;
 use crate::control_plane::{ADMIN, API_SERVER_NAME, ControlPlane, eventually, tail};
 use crate::fixed_corpus;
 use crate::objects;
@@ -106,13 +107,11 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Creates what `kubectl kustomize` makes of a folder of `manifests/`. All as shipped, but that the Service leads to
-    /// this machine, the registrations to the webhook's port, and the authority is ours.
+    /// Creates what `kubectl kustomize` makes of a registration with a certificate of one's own, which the webhook of these
+    /// tests has. All as shipped, but that the Service leads to this machine, the registrations to the webhook's port, and the
+    /// authority is ours.
     fn install(&self, registration: &str) {
-        let folder = format!("{}/manifests/{registration}", env!("CARGO_MANIFEST_DIR"));
-        let output = self.control_plane.kubectl().args(["kustomize", &folder]).output().unwrap();
-        assert!(output.status.success(), "{}", shown(&output));
-        let mut objects = from_yaml(&String::from_utf8(output.stdout).unwrap());
+        let mut objects = kustomized(registration, &["own-certificate"]);
         // The order in which kubectl would apply them: Namespaces, and webhooks last.
         objects.sort_by_key(|object| match object["kind"].as_str() {
             Some("Namespace") => 0,
@@ -128,12 +127,37 @@ impl Cluster {
         }
     }
 
+    /// The way to the API server by the webhook's own ServiceAccount, as a pod of it has one.
+    pub fn write_own_kubeconfig(&self) {
+        let account = "/api/v1/namespaces/secretfence/serviceaccounts/secretfence/token";
+        let request = json!({
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200},
+        });
+        let token = self.api.request("POST", account, "application/json", &request).done();
+        let token = token["status"]["token"].as_str().unwrap();
+        fs::write(self.control_plane.path(KUBECONFIG), self.control_plane.kubeconfig_of(token)).unwrap();
+    }
+
     /// Leads the webhooks of a configuration to a port of this machine.
     pub fn lead_here(&self, configuration: &mut Value, port: u16) {
         let authority = STANDARD.encode_to_string(self.control_plane.authority.pem());
         for webhook in configuration["webhooks"].as_array_mut().into_iter().flatten() {
             webhook["clientConfig"]["service"]["port"] = json!(port);
             webhook["clientConfig"]["caBundle"] = json!(authority);
+        }
+    }
+
+    /// Leads the shipped registrations to another port of this machine.
+    pub fn lead_to(&self, port: u16) {
+        for (kind, name) in
+            [("MutatingWebhookConfiguration", "zz-secretfence"), ("ValidatingWebhookConfiguration", "secretfence")]
+        {
+            let shipped = json!({
+                "apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": name},
+            });
+            let mut configuration = self.api.get(&path(&shipped)).done();
+            self.lead_here(&mut configuration, port);
+            self.api.request("PUT", &path(&shipped), "application/json", &configuration).done();
         }
     }
 
@@ -179,17 +203,7 @@ impl Cluster {
 
     /// Runs `kubectl` with this on its standard input.
     pub fn kubectl(&self, arguments: &[&str], input: &str) -> Output {
-        let mut child = self
-            .control_plane
-            .kubectl()
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        child.wait_with_output().unwrap()
+        run(self.control_plane.kubectl().args(arguments), input)
     }
 
     /// The pods of a namespace, once there are some that this holds for.
@@ -252,6 +266,13 @@ pub fn shipped_policy() -> String {
     let text = fs::read_to_string(path).unwrap();
     assert_eq!(text.matches("\nspec:\n").count(), 1);
     text.replace("\nspec:\n", &format!("\nspec:\n  exclude: {{namespaces: [\"{OWN_POLICY}*\"]}}\n"))
+}
+
+/// Runs a command with this on its standard input.
+pub fn run(command: &mut Command, input: &str) -> Output {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
 }
 
 /// The objects of a YAML text.

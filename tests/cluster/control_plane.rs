@@ -44,6 +44,9 @@ apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
+  # What the webhook itself asks.
+  - level: Metadata
+    users: ["system:serviceaccount:secretfence:secretfence"]
   - level: Request
     verbs: [create, update, patch]
     resources:
@@ -128,6 +131,19 @@ impl ControlPlane {
     pub fn restart_api_server(&self) {
         drop(self.api_server.lock().unwrap().take());
         self.start_api_server();
+    }
+
+    /// Everything ends at once, as by a loss of power, and starts again with the same data.
+    pub fn stop_wholly(&self) {
+        for program in [&self.controllers, &self.api_server, &self.etcd] {
+            drop(program.lock().unwrap().take());
+        }
+    }
+
+    pub fn start_wholly(&self) {
+        self.start_etcd();
+        self.start_api_server();
+        self.start_controllers();
     }
 
     /// Of what was, etcd knows only what is there now.

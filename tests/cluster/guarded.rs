@@ -5,16 +5,17 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io::Write as _;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Kills the child at the end of its input, and ends when the child does.
+/// Sends the child what its input names, line by line, kills it at the end of that, and ends when the child does.
 const GUARD: &str = r#"
 exec 3<&0 </dev/null
 "$@" 3<&- >&2 &
 child=$!
-{ cat <&3; kill -KILL $child; } >/dev/null 2>&1 &
+{ while read -r signal <&3; do kill -"$signal" $child; done; kill -KILL $child; } >/dev/null 2>&1 &
 exec 3<&-
 wait $child
 "#;
@@ -33,6 +34,11 @@ impl Guarded {
         let guard =
             shell(GUARD).arg(program).args(arguments).stdout(Stdio::null()).stderr(log).spawn().expect("start a shell");
         Guarded { guard }
+    }
+
+    /// Asks the child to end, as the kubelet does.
+    pub fn terminate(&mut self) {
+        self.guard.stdin.as_mut().expect("a pipe").write_all(b"TERM\n").expect("a guard that reads");
     }
 
     pub fn has_ended(&mut self) -> bool {

@@ -1,9 +1,9 @@
-//! The five minutes of README.md, command by command: the reader sees what it shows. Then the commands of
-//! docs/install.md.
+//! The five minutes of README.md, command by command, by either installer: the reader sees what it shows. Then the commands of
+//! docs/install.md, and its other ways to a certificate.
 //!
-//! There are no nodes here, so a thread does what a kubelet would: it runs the webhook with what its pod mounts, and says
-//! that the pods are ready. Nor is there a cert-manager: the same thread signs what a Certificate asks for. The Service
-//! leads to this machine. All else is as the reader does it.
+//! There are no nodes here, so a thread does what a kubelet and a network would: it runs the webhook with what its pod mounts,
+//! leads the Service to this machine, and says that the pods are ready. Nor is there a cert-manager: the same thread signs
+//! what a Certificate asks for. All else is as the reader does it.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -17,7 +17,7 @@ use base64_simd::STANDARD;
 use serde_json::{Value, json};
 
 use crate::api::Api;
-use crate::binaries::skipped;
+use crate::binaries::{Program, skipped};
 use crate::cluster::from_yaml;
 use crate::connections::End;
 use crate::control_plane::{ADMIN, ControlPlane, eventually, free_port};
@@ -28,31 +28,72 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// What only a machine with a registry or a kind cluster can do.
 const NOT_RUN: &str = "docker ";
 
+/// The ways through the guide, and what is for all of them.
+const WAYS: [&str; 6] = ["kustomize", "helm", "cert-manager", "by hand", "by hand with helm", "any"];
+
+const CONFIGURATIONS: [&str; 2] = [
+    "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/zz-secretfence",
+    "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/secretfence",
+];
+const NAMESPACE: &str = "/api/v1/namespaces/secretfence";
+
 /// A block of commands, for whom it is, and what is shown below it, if anything is.
+#[derive(Clone)]
 struct Step {
-    of: String,
+    mark: Mark,
+    ways: Vec<String>,
     commands: String,
     shown: Option<String>,
 }
 
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Mark {
+    /// In the place of what README.md says about the installation.
+    Install,
+    Guide,
+    None,
+}
+
 #[test]
-fn the_five_minutes_of_the_readme_with_a_certificate_by_hand() {
+fn the_five_minutes_of_the_readme_by_kustomize() {
+    follow("kustomize");
+}
+
+#[test]
+fn the_five_minutes_of_the_readme_by_helm() {
+    follow("helm");
+}
+
+#[test]
+fn the_same_with_a_certificate_by_cert_manager() {
+    follow("cert-manager");
+}
+
+#[test]
+fn the_same_with_a_certificate_by_hand() {
     follow("by hand");
 }
 
 #[test]
-fn the_five_minutes_of_the_readme_with_cert_manager() {
-    follow("cert-manager");
+fn the_same_by_helm_with_a_certificate_by_hand() {
+    follow("by hand with helm");
 }
 
+/// Of README.md what is for this way, or where it has another way to install it, that; then the rest of docs/install.md, the
+/// last of which uninstalls.
 fn follow(way: &str) {
     if skipped() {
         return;
     }
     let readme = fs::read_to_string(format!("{ROOT}/README.md")).unwrap();
-    let (_, guide) = readme.split_once("\n## Five minutes").unwrap();
-    let steps = steps(guide.split("\n## ").next().unwrap());
-    assert_eq!(steps.iter().filter(|step| step.commands.starts_with(NOT_RUN)).count(), 1);
+    let (_, five_minutes) = readme.split_once("\n## Five minutes").unwrap();
+    let five_minutes = steps(five_minutes.split("\n## ").next().unwrap());
+    assert_eq!(five_minutes.iter().filter(|step| step.commands.starts_with(NOT_RUN)).count(), 1);
+    let further = steps(&fs::read_to_string(format!("{ROOT}/docs/install.md")).unwrap());
+    let of = |steps: &'_ [Step], mark: Mark| {
+        let is_it = |step: &&Step| step.mark == mark && step.is_for(way);
+        steps.iter().filter(is_it).cloned().collect::<Vec<_>>()
+    };
     let reader = Reader::start();
     if way == "cert-manager" {
         reader.define_certificates();
@@ -63,63 +104,92 @@ fn follow(way: &str) {
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
                 reader.sign_what_is_asked_for();
+                reader.lead_the_service_here();
                 reader.run_what_is_scheduled();
                 std::thread::sleep(Duration::from_millis(100));
             }
         });
-        let is_mine = |step: &&Step| [way, "both"].contains(&step.of.as_str());
-        for step in steps.iter().filter(is_mine) {
+        let instead = of(&further, Mark::Install);
+        let installs_itself = five_minutes.iter().any(|step| step.ways.iter().any(|its| its == way));
+        assert_eq!(instead.is_empty(), installs_itself, "{way} has one way to install it");
+        for step in instead.iter().chain(&of(&five_minutes, Mark::Guide)) {
             reader.run(step);
             reader.wait_as_long_as_it_takes_to_read();
         }
         let gone = || reader.api.get("/api/v1/namespaces/shop").status == 404;
         assert!(eventually(|| gone().then_some(())).is_some());
+        // Somebody whom it runs for already.
+        for page in ["rollout", "operations"] {
+            let page = marked(&fs::read_to_string(format!("{ROOT}/docs/{page}.md")).unwrap());
+            of(&page, Mark::Guide).iter().for_each(|step| reader.run(step));
+        }
         // The policies of the reader's own.
+        fs::create_dir_all(reader.folder.join("fence")).unwrap();
         symlink(format!("{ROOT}/policies/across-namespaces.yaml"), reader.folder.join("fence/mine.yaml")).unwrap();
-        further_steps().iter().filter(is_mine).for_each(|step| reader.run(step));
-        for path in [
-            "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/secretfence",
-            "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/zz-secretfence",
-            "/api/v1/namespaces/secretfence",
-        ] {
-            assert_eq!(reader.api.get(path).status, 404, "{path}");
+        of(&further, Mark::Guide).iter().for_each(|step| reader.run(step));
+        for path in [CONFIGURATIONS[0], CONFIGURATIONS[1], "/api/v1/namespaces/secretfence"] {
+            let is_gone = || reader.api.get(path).status == 404;
+            assert!(eventually(|| is_gone().then_some(())).is_some(), "{path}");
         }
     });
 }
 
-/// The blocks of commands that are marked as steps, each with the output below it.
-fn steps(guide: &str) -> Vec<Step> {
-    let blocks: Vec<&str> = guide.split("```").collect();
-    let mut steps: Vec<Step> = Vec::new();
-    // Outside, inside, outside: every second part is a block.
-    for pair in blocks.chunks_exact(2) {
-        let (language, text) = pair[1].split_once('\n').unwrap();
-        let mark = pair[0].rsplit_once("<!-- guide: ").map(|(_, mark)| mark.trim_end_matches(" -->\n").to_owned());
-        match language {
-            "sh" => steps.push(Step { of: mark.unwrap_or_default(), commands: text.to_owned(), shown: None }),
-            "output" => steps.last_mut().unwrap().shown = Some(text.to_owned()),
-            _ => panic!("a block of {language}"),
-        }
-    }
-    for Step { of, commands, .. } in &steps {
-        let is_run = ["by hand", "cert-manager", "both"].contains(&of.as_str());
-        assert!(is_run || commands.starts_with(NOT_RUN), "marked as {of:?}, which is not run: {commands}");
-    }
+/// Of a page that also has commands which are for a bad day, the blocks that say that they are run.
+fn marked(page: &str) -> Vec<Step> {
+    let page = page.split("\n<!-- guide: ").skip(1).map(|part| {
+        let block = part.split("```").take(2).collect::<Vec<_>>().join("```");
+        let shown = part.split_once("```\n\n```output\n").map(|(_, shown)| shown.split("```").next().unwrap());
+        let shown = shown.map_or_else(String::new, |shown| format!("\n```output\n{shown}```\n"));
+        format!("<!-- guide: {block}```\n{shown}")
+    });
+    steps_of(&page.collect::<String>())
+}
+
+/// The blocks of commands of a page, each with the output below it.
+fn steps(page: &str) -> Vec<Step> {
+    let steps = steps_of(page);
     assert!(steps.len() > 7, "{} steps", steps.len());
     steps
 }
 
-/// The commands of docs/install.md, the last of which uninstall.
-fn further_steps() -> Vec<Step> {
-    let guide = fs::read_to_string(format!("{ROOT}/docs/install.md")).unwrap();
-    let blocks = guide.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap());
-    blocks
-        .map(|commands| {
-            let of = if commands.contains("fence/tls.key") { "by hand" } else { "both" };
-            Step { of: of.to_owned(), commands: commands.to_owned(), shown: None }
-        })
-        .collect()
+fn steps_of(page: &str) -> Vec<Step> {
+    let blocks: Vec<&str> = page.split("```").collect();
+    let mut steps: Vec<Step> = Vec::new();
+    // Outside, inside, outside: every second part is a block.
+    for pair in blocks.chunks_exact(2) {
+        let (language, text) = pair[1].split_once('\n').unwrap();
+        match language {
+            "sh" => steps.push(Step::read(pair[0], text)),
+            "output" => steps.last_mut().unwrap().shown = Some(text.to_owned()),
+            "yaml" => {}
+            _ => panic!("a block of {language}"),
+        }
+    }
+    steps
 }
+
+impl Step {
+    /// A block with what is said of it right before: `<!-- guide: kustomize, helm -->`.
+    fn read(before: &str, commands: &str) -> Step {
+        let mark = before.rsplit_once("<!-- ").and_then(|(_, mark)| mark.strip_suffix(" -->\n"));
+        let (mark, ways) = match mark.and_then(|mark| mark.split_once(": ")) {
+            Some(("guide", ways)) => (Mark::Guide, ways),
+            Some(("install", ways)) => (Mark::Install, ways),
+            _ => (Mark::None, ""),
+        };
+        let ways: Vec<String> = ways.split(", ").filter(|way| !way.is_empty()).map(str::to_owned).collect();
+        assert!(ways.iter().all(|way| WAYS.contains(&way.as_str())), "{ways:?} is not run: {commands}");
+        assert_eq!(ways.is_empty(), commands.starts_with(NOT_RUN), "{ways:?} is not run: {commands}");
+        Step { mark, ways, commands: commands.to_owned(), shown: None }
+    }
+
+    fn is_for(&self, way: &str) -> bool {
+        self.ways.iter().any(|its| its == way || its == "any")
+    }
+}
+
+/// Here the network's part is played by changes of what Helm made, which it would not take back by itself.
+const FORCED: &str = "if [ \"$1\" = upgrade ]; then set -- \"$@\" --force-conflicts; fi\n";
 
 /// A person in front of a cluster, in the folder that holds the clone.
 struct Reader {
@@ -145,32 +215,18 @@ impl Reader {
             folder,
             control_plane,
         };
-        fs::write(programs.join("kubectl"), reader.kubectl()).unwrap();
-        fs::set_permissions(programs.join("kubectl"), fs::Permissions::from_mode(0o755)).unwrap();
+        let kubectl = Program::find("kubectl").unwrap_or_else(|error| panic!("{error}"));
+        let helm = Program::helm().unwrap_or_else(|error| panic!("{error}"));
+        for (name, program, more) in [("kubectl", kubectl, ""), ("helm", helm, FORCED)] {
+            let words: Vec<_> = std::iter::once(program.file.display().to_string())
+                .chain(program.arguments(&[]))
+                .map(|word| format!("'{word}'"))
+                .collect();
+            let text = format!("#!/bin/sh\n{more}exec {} \"$@\"\n", words.join(" "));
+            fs::write(programs.join(name), text).unwrap();
+            fs::set_permissions(programs.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        }
         reader
-    }
-
-    /// `kubectl`, which lays over what is applied by `-k` that the webhook is on this machine.
-    fn kubectl(&self) -> String {
-        let here =
-            json!([{"op": "replace", "path": "/spec", "value": {"type": "ExternalName", "externalName": "localhost"}}]);
-        let port = |index| {
-            let path = format!("/webhooks/{index}/clientConfig/service/port");
-            json!({"op": "replace", "path": path, "value": self.port})
-        };
-        let ports = json!([port(0), port(1)]);
-        let patches = json!([
-            {"target": {"kind": "Service"}, "patch": here.to_string()},
-            {"target": {"kind": "(Mutating|Validating)WebhookConfiguration"}, "patch": ports.to_string()},
-        ]);
-        let here = json!({"kind": "Kustomization", "resources": ["../fence"], "patches": patches}).to_string();
-        fs::create_dir_all(self.folder.join("here")).unwrap();
-        fs::write(self.folder.join("here/kustomization.yaml"), here).unwrap();
-        let kubectl = self.control_plane.kubectl();
-        let words = std::iter::once(kubectl.get_program()).chain(kubectl.get_args());
-        let program: Vec<_> = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect();
-        let program = program.join(" ");
-        format!("#!/bin/sh\nif [ \"$*\" = 'apply -k fence' ]; then set -- apply -k here; fi\nexec {program} \"$@\"\n")
     }
 
     /// Runs the commands of a step: they print what is shown, or all end well.
@@ -208,32 +264,97 @@ impl Reader {
         }
     }
 
+    /// The network's part: what goes to the Service comes here.
+    fn lead_the_service_here(&self) {
+        let path = format!("{NAMESPACE}/services/secretfence");
+        if self.api.get(&path).body["spec"]["type"] == "ClusterIP" {
+            let spec =
+                json!({"type": "ExternalName", "externalName": "localhost", "clusterIP": null, "clusterIPs": null});
+            self.api.merge(&path, &json!({"spec": spec}));
+        }
+        for path in CONFIGURATIONS {
+            self.change_clients(path, |client| client["service"]["port"] = json!(self.port));
+        }
+    }
+
+    /// Changes how the webhooks of a configuration are called, unless it is not there or somebody else just changed it.
+    fn change_clients(&self, path: &str, change: impl Fn(&mut Value)) {
+        let mut configuration = self.api.get(path).body;
+        let before = configuration["webhooks"].clone();
+        for webhook in configuration["webhooks"].as_array_mut().into_iter().flatten() {
+            change(&mut webhook["clientConfig"]);
+        }
+        if configuration["webhooks"] != before {
+            let metadata = json!({"resourceVersion": configuration["metadata"]["resourceVersion"]});
+            self.api.merge(path, &json!({"metadata": metadata, "webhooks": configuration["webhooks"]}));
+        }
+    }
+
+    fn is_led_here(&self) -> bool {
+        let leads =
+            |path: &&str| self.api.get(path).body["webhooks"][1]["clientConfig"]["service"]["port"] == self.port;
+        CONFIGURATIONS.iter().all(leads)
+    }
+
     /// The kubelet's part.
     fn run_what_is_scheduled(&self) {
-        let pods = self.api.get("/api/v1/namespaces/secretfence/pods").body["items"].as_array().cloned();
+        let pods = self.api.get(&format!("{NAMESPACE}/pods")).body["items"].as_array().cloned();
         let is_ready = |pod: &Value| pod["status"]["phase"] == "Running";
         for pod in pods.unwrap_or_default().iter().filter(|pod| !is_ready(pod)) {
             let volumes = pod["spec"]["volumes"].as_array().unwrap();
-            let volume = |name: &str| volumes.iter().find(|volume| volume["name"] == name).unwrap();
+            let volume = |name: &str| volumes.iter().find(|volume| volume["name"] == name);
             let mounted = |resource: &str, name: &Value| {
-                self.api.get(&format!("/api/v1/namespaces/secretfence/{resource}/{}", name.as_str().unwrap()))
+                self.api.get(&format!("{NAMESPACE}/{resource}/{}", name.as_str().unwrap()))
             };
-            let secret = mounted("secrets", &volume("tls")["secret"]["secretName"]);
-            let policies = mounted("configmaps", &volume("policies")["configMap"]["name"]);
-            if secret.status != 200 || policies.status != 200 {
+            let policies = mounted("configmaps", &volume("policies").unwrap()["configMap"]["name"]);
+            let secret = volume("tls").map(|tls| mounted("secrets", &tls["secret"]["secretName"]));
+            let waits = secret.as_ref().is_some_and(|secret| secret.status != 200) || policies.status != 200;
+            if waits || !self.is_led_here() {
                 continue;
             }
-            let decoded = |key: &str| STANDARD.decode_to_vec(secret.body["data"][key].as_str().unwrap()).unwrap();
             self.webhook.lock().unwrap().get_or_insert_with(|| {
                 let files: Vec<(&str, &str)> = policies.body["data"].as_object().unwrap().iter().map(file).collect();
-                let certificate = (decoded("tls.crt"), decoded("tls.key"));
-                Webhook::mounted(self.port, &self.control_plane, "reader/webhook", &files, &certificate)
+                match &secret {
+                    Some(secret) => {
+                        let data = &secret.body["data"];
+                        let decoded = |key: &str| STANDARD.decode_to_vec(data[key].as_str().unwrap()).unwrap();
+                        let certificate = (decoded("tls.crt"), decoded("tls.key"));
+                        Webhook::mounted(self.port, &self.control_plane, "reader/webhook", &files, &certificate)
+                    }
+                    None => {
+                        let flags = self.flags_in_a_pod(pod);
+                        Webhook::managed(self.port, &self.control_plane, "reader/webhook", &files, &flags)
+                    }
+                }
             });
             let ready = json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]});
             let name = pod["metadata"]["name"].as_str().unwrap();
             // It may be gone by now.
-            self.api.merge(&format!("/api/v1/namespaces/secretfence/pods/{name}/status"), &json!({"status": ready}));
+            self.api.merge(&format!("{NAMESPACE}/pods/{name}/status"), &json!({"status": ready}));
         }
+    }
+
+    /// The arguments of the Deployment but for paths and ports, and what a pod has from its surroundings: a token with the
+    /// rights that came with the Deployment, and names.
+    fn flags_in_a_pod(&self, pod: &Value) -> Vec<String> {
+        assert_eq!(pod["spec"]["automountServiceAccountToken"], true, "it has a token");
+        let account =
+            format!("{NAMESPACE}/serviceaccounts/{}/token", pod["spec"]["serviceAccountName"].as_str().unwrap());
+        let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
+        let token = self.api.request("POST", &account, "application/json", &request).done();
+        let kubeconfig = self.control_plane.path("reader/kubeconfig");
+        fs::write(&kubeconfig, self.control_plane.kubeconfig_of(token["status"]["token"].as_str().unwrap())).unwrap();
+        let arguments = pod["spec"]["containers"][0]["args"].as_array().unwrap();
+        let arguments = arguments.iter().map(|argument| argument.as_str().unwrap().to_owned());
+        arguments
+            .filter(|argument| argument != "serve" && !argument.starts_with("--policies="))
+            .chain([
+                format!("--kubeconfig={kubeconfig}"),
+                format!("--namespace={}", pod["metadata"]["namespace"].as_str().unwrap()),
+                format!("--pod-name={}", pod["metadata"]["name"].as_str().unwrap()),
+                format!("--service-port={}", self.port),
+            ])
+            .collect()
     }
 
     /// The kinds of cert-manager that the manifests use. `SECRETFENCE_CERT_MANAGER_CRDS` names the folder `deploy/crds` of
@@ -270,20 +391,12 @@ impl Reader {
         if self.api.create(&secret, "").status != 201 {
             return;
         }
-        for configuration in
-            ["mutatingwebhookconfigurations/zz-secretfence", "validatingwebhookconfigurations/secretfence"]
-        {
-            let path = format!("/apis/admissionregistration.k8s.io/v1/{configuration}");
-            let found = eventually(|| Some(self.api.get(&path)).filter(|reply| reply.status == 200));
-            let mut configuration = found.expect("a registration").body;
-            assert_eq!(
-                configuration["metadata"]["annotations"]["cert-manager.io/inject-ca-from"],
-                "secretfence/secretfence"
-            );
-            for webhook in configuration["webhooks"].as_array_mut().unwrap() {
-                webhook["clientConfig"]["caBundle"] = encode(&self.control_plane.authority.pem());
-            }
-            self.api.merge(&path, &json!({"webhooks": configuration["webhooks"]})).done();
+        let authority = encode(&self.control_plane.authority.pem());
+        for path in CONFIGURATIONS {
+            let found = eventually(|| Some(self.api.get(path)).filter(|reply| reply.status == 200));
+            let annotations = found.expect("a registration").body["metadata"]["annotations"].clone();
+            assert_eq!(annotations["cert-manager.io/inject-ca-from"], "secretfence/secretfence");
+            self.change_clients(path, |client| client["caBundle"] = authority.clone());
         }
     }
 }

@@ -14,6 +14,8 @@ pub struct Webhook {
     pub directory: PathBuf,
     pub port: u16,
     admin_port: u16,
+    /// Where its certificate is not in files.
+    makes_its_certificate: bool,
     more: Vec<String>,
     process: Mutex<Option<Guarded>>,
 }
@@ -53,6 +55,40 @@ impl Webhook {
         webhook
     }
 
+    /// Serves with the certificate that these flags let it make.
+    pub fn managed(
+        port: u16,
+        control_plane: &ControlPlane,
+        name: &str,
+        policies: &[(&str, &str)],
+        flags: &[String],
+    ) -> Webhook {
+        let mut webhook = Webhook::write(port, control_plane, name, policies, flags);
+        webhook.makes_its_certificate = true;
+        webhook.restart();
+        webhook
+    }
+
+    /// What a pod is started as, whether it becomes ready or not: with the certificate that is mounted, or one of its own.
+    pub fn started(
+        control_plane: &ControlPlane,
+        name: &str,
+        policies: &[(&str, &str)],
+        certificate: Option<&(Vec<u8>, Vec<u8>)>,
+        flags: &[String],
+    ) -> Webhook {
+        let mut webhook = Webhook::write(free_port(), control_plane, name, policies, flags);
+        match certificate {
+            Some((certificate, key)) => {
+                fs::write(webhook.directory.join("tls.crt"), certificate).unwrap();
+                fs::write(webhook.directory.join("tls.key"), key).unwrap();
+            }
+            None => webhook.makes_its_certificate = true,
+        }
+        webhook.start_again();
+        webhook
+    }
+
     /// Everything but its certificate.
     fn write(
         port: u16,
@@ -62,8 +98,14 @@ impl Webhook {
         more: &[String],
     ) -> Webhook {
         let directory = control_plane.directory.join(name);
-        let webhook =
-            Webhook { port, admin_port: free_port(), more: more.to_vec(), process: Mutex::default(), directory };
+        let webhook = Webhook {
+            port,
+            admin_port: free_port(),
+            makes_its_certificate: false,
+            more: more.to_vec(),
+            process: Mutex::default(),
+            directory,
+        };
         fs::create_dir_all(webhook.policies()).unwrap();
         for (file, text) in policies {
             fs::write(webhook.policies().join(file), text).unwrap();
@@ -86,6 +128,13 @@ impl Webhook {
         drop(self.process.lock().unwrap().take());
     }
 
+    /// As the end of a pod: a signal, and time to drain. It has ended when this returns.
+    pub fn end(&self) {
+        let Some(mut process) = self.process.lock().unwrap().take() else { return };
+        process.terminate();
+        assert!(eventually(|| process.has_ended().then_some(())).is_some(), "it goes on\n{}", tail(&self.log()));
+    }
+
     /// On the same port.
     pub fn restart(&self) {
         self.start_again();
@@ -102,10 +151,10 @@ impl Webhook {
             format!("--listen=127.0.0.1:{}", self.port),
             format!("--admin-listen=127.0.0.1:{}", self.admin_port),
             format!("--policies={}", path("policies")),
-            format!("--tls-cert={}", path("tls.crt")),
-            format!("--tls-key={}", path("tls.key")),
         ];
-        let arguments: Vec<&String> = flags.iter().chain(&self.more).collect();
+        let files = [format!("--tls-cert={}", path("tls.crt")), format!("--tls-key={}", path("tls.key"))];
+        let files = files.iter().filter(|_| !self.makes_its_certificate);
+        let arguments: Vec<&String> = flags.iter().chain(files).chain(&self.more).collect();
         let binary = Path::new(env!("CARGO_BIN_EXE_secretfence"));
         let process = Guarded::start(binary, &arguments, &self.log());
         *self.process.lock().unwrap() = Some(process);

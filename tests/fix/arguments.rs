@@ -163,7 +163,7 @@ fn policies_that_swap_nothing_are_said_to() {
     assert_snapshot!(Folder::with(POD).run(&["fix", "--diff", "pod.yaml"]), @"
     exit: 0
     --- stderr
-    nothing is swapped by these policies: give some with the action mount, such as -p policies/secrets-as-files.yaml
+    nothing is swapped by these policies: give -p a policy with action: mount, such as a copy of policies/secrets-as-files.yaml of the source
     1 file: 0 would be fixed; 0 references would be swapped; 1 finding remains, which secretfence check lists
     ");
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::ignore::{Comment, Comments, position};
+use super::multiline;
+use super::unknown::Unknown;
 use crate::fence::access::{self, ObjectKind};
 use crate::fence::kind::Kind;
 use crate::fence::name::Shown;
@@ -45,6 +47,10 @@ pub struct JudgedFile {
     pub matching: BTreeSet<u32>,
     /// The ServiceAccounts of pods that a policy is about, by namespace and name.
     pub accounts: BTreeSet<(String, String)>,
+    /// How many Kubernetes objects there are.
+    pub objects: usize,
+    /// Those that no table names and that hold containers all the same.
+    pub unknown: Vec<Unknown>,
 }
 
 impl Judge<'_> {
@@ -65,7 +71,11 @@ impl Judge<'_> {
         if manifest.errors.is_empty() {
             let unused = at.comments.unused();
             let warnings = unused.map(|comment| at.fault(comment.place, comment.complaint(self.policies)));
-            at.file.warnings = warnings.collect();
+            let strays = at.comments.strays().iter();
+            let strays = strays.map(|(place, why)| at.fault(*place, format!("the comment {why}")));
+            let mut warnings: Vec<Fault> = warnings.chain(strays).collect();
+            warnings.sort_by_key(|warning| warning.place);
+            at.file.warnings = warnings;
         }
         at.file
     }
@@ -86,7 +96,10 @@ impl Reading<'_> {
         match document.objects() {
             // Not ours, and passed by; but what kubectl could not read either is said.
             Ok(objects) if objects.is_empty() => document.json().err().iter().for_each(|error| self.broken(error)),
-            Ok(objects) => objects.into_iter().for_each(|object| self.object(document, &object)),
+            Ok(objects) => {
+                self.file.objects += objects.len();
+                objects.into_iter().for_each(|object| self.object(document, &object));
+            }
             Err(error) => self.broken(&error),
         }
     }
@@ -109,6 +122,7 @@ impl Reading<'_> {
 
     /// What is no RBAC object gives nobody a right that could be judged.
     fn no_workload(&mut self, document: &Document<'_>, object: &Object) {
+        self.file.unknown.extend(Unknown::of(object));
         if !self.judge.policies.kinds().contains(Kind::Reach) {
             return;
         }
@@ -160,7 +174,8 @@ impl Reading<'_> {
 
     fn locate(&self, document: &Document<'_>, object: &Object, place: &Located, finding: Finding) -> LocatedFinding {
         let pointer = format!("{}{}", object.pointer, finding.pointer);
-        let position = position(document, &pointer);
+        let position = multiline::position(document, self.bytes, &finding, &pointer)
+            .unwrap_or_else(|| position(document, &pointer));
         let excerpt = if self.judge.excerpts {
             Excerpt::of(document, self.bytes, finding.kind, &pointer, position)
         } else {

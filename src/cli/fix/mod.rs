@@ -2,24 +2,25 @@
 //!
 //! ```text
 //! file.rs      one file -> the fixed one, or why it is left as it is
+//! overlay.rs   what kustomize lays over an object, and names what would go from it
 //! in_place.rs  a file's content becomes another, wholly or not at all
 //! ```
 
 pub mod file;
 pub mod in_place;
+pub mod overlay;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use clap::builder::NonEmptyStringValueParser;
 use jiff::civil::Date;
 use rayon::prelude::*;
 
 use super::check::files::{self, Input};
 use super::check::{facts, load};
-use super::{Colour, FAILED, OK, day, today, unless_closed};
+use super::{Colour, FAILED, OK, day, namespace_name, today, unless_closed};
 use crate::fence::policy::Action;
 use crate::fence::{Facts, PolicySet};
 use crate::report::text::FaultLine;
@@ -55,7 +56,7 @@ pub struct FixArguments {
     in_place: bool,
 
     /// The namespace of objects that name none
-    #[arg(short, long, value_name = "NAME", default_value = "default", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(short, long, value_name = "NAME", default_value = "default", value_parser = namespace_name)]
     namespace: String,
 
     /// The day on which exceptions are judged [default: today, UTC]
@@ -97,7 +98,8 @@ pub fn run(arguments: FixArguments) -> anyhow::Result<ExitCode> {
     let mut facts = Facts::on(as_of.unwrap_or_else(today));
     facts::add(&mut facts, None, &policies, &namespace, &inputs);
     let fixer = Fixer { policies: &policies, facts: &facts, namespace: &namespace };
-    let fixed: Vec<Fixed> = inputs.par_iter().map(|input| fixer.input(input, target == Target::Output)).collect();
+    let mut fixed: Vec<Fixed> = inputs.par_iter().map(|input| fixer.input(input, target == Target::Output)).collect();
+    overlay::decline(&inputs, &mut fixed);
     let mut tally = Tally::default();
     let mut declined = Vec::new();
     let mut sink = Sink { target, out: io::BufWriter::new(color.stream(io::stdout().lock())), last: None };
@@ -219,8 +221,8 @@ fn say(
     if !swaps {
         writeln!(
             out,
-            "nothing is swapped by these policies: give some with the action mount, such as \
-             -p policies/secrets-as-files.yaml"
+            "nothing is swapped by these policies: give -p a policy with action: mount, such as a copy of \
+             policies/secrets-as-files.yaml of the source"
         )?;
     }
     let would = if target == Target::Diff { "would be " } else { "" };

@@ -5,13 +5,12 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 use serde::Serialize;
 
 use super::super::check::{facts, files, files::Input};
-use super::super::{FAILED, OK, day, today, unless_closed};
+use super::super::{FAILED, OK, day, namespace_name, today, unless_closed};
 use crate::fence::explain::{Bystander, ExplainedReference, PolicyTrace};
 use crate::fence::name::{Shown, ShownPointer};
 use crate::fence::policy::Mode;
@@ -30,8 +29,8 @@ use crate::report::text::{FaultLine, Path as ShownPath};
 
 Exit code: 0 explained, whatever is decided; 2 something could not be read, or there is nothing to explain")]
 pub struct PolicyExplainArguments {
-    /// A manifest; - is standard input
-    #[arg(value_name = "FILE")]
+    /// A manifest, or a folder of *.yaml, *.yml and *.json; - is standard input
+    #[arg(value_name = "PATH")]
     file: PathBuf,
 
     /// A policy file or a directory of them; may be repeated [default: the built-in baseline]
@@ -39,11 +38,11 @@ pub struct PolicyExplainArguments {
     policies: Vec<PathBuf>,
 
     /// The namespace of objects that name none
-    #[arg(short, long, value_name = "NAME", default_value = "default", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(short, long, value_name = "NAME", default_value = "default", value_parser = namespace_name)]
     namespace: String,
 
     /// Only the reference at this JSON pointer in its object, and those below it
-    #[arg(long, value_name = "POINTER")]
+    #[arg(long, value_name = "POINTER", value_parser = a_pointer)]
     pointer: Option<String>,
 
     /// How it is written
@@ -111,6 +110,13 @@ pub fn run(arguments: PolicyExplainArguments) -> anyhow::Result<ExitCode> {
         unless_closed(writeln!(io::stderr(), "error: {fault}"))?;
     }
     Ok(ExitCode::from(if faults.is_empty() { OK } else { FAILED }))
+}
+
+fn a_pointer(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.starts_with('/') {
+        return Ok(text.to_owned());
+    }
+    Err("a JSON pointer begins with /, as in /spec/containers/0/env/2".to_owned())
 }
 
 struct Asked<'a> {

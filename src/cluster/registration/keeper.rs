@@ -241,29 +241,35 @@ async fn trust(shared: &Shared, link: &Link, bundle: &str) -> Result<(), Registr
     // One that is missing is made with it.
     shared.state().bundle = Some(bundle.to_owned());
     shared.wake.notify_one();
+    let mut ended = Ok(());
     for configuration in Configuration::ALL {
-        let wire = Wire { link, configuration };
-        let mut tries = 0;
-        loop {
-            if shared.has_ended.load(Ordering::Relaxed) {
-                return Err(RegistrationError::Ended);
-            }
-            let (found, _) = wire.list().await?;
-            let found = found.ok_or(RegistrationError::Missing(configuration))?;
-            let shipped = shared.shipped(configuration);
-            if bundles(shipped, &found).is_empty() {
-                return Err(RegistrationError::Missing(configuration));
-            }
-            let target = repair::with_bundle(shipped, &found, bundle);
-            if target == found {
-                break;
-            }
-            match wire.replace(&target).await {
-                Ok(()) => break,
-                Err(RegistrationError::Conflict(_)) if tries < TRIES => tries += 1,
-                Err(error) => return Err(error),
-            }
+        // Where one cannot be had, the other is asked for all the same.
+        ended = ended.and(trust_in(shared, &Wire { link, configuration }, bundle).await);
+    }
+    ended
+}
+
+async fn trust_in(shared: &Shared, wire: &Wire<'_>, bundle: &str) -> Result<(), RegistrationError> {
+    let configuration = wire.configuration;
+    let mut tries = 0;
+    loop {
+        if shared.has_ended.load(Ordering::Relaxed) {
+            return Err(RegistrationError::Ended);
+        }
+        let (found, _) = wire.list().await?;
+        let found = found.ok_or(RegistrationError::Missing(configuration))?;
+        let shipped = shared.shipped(configuration);
+        if bundles(shipped, &found).is_empty() {
+            return Err(RegistrationError::Missing(configuration));
+        }
+        let target = repair::with_bundle(shipped, &found, bundle);
+        if target == found {
+            return Ok(());
+        }
+        match wire.replace(&target).await {
+            Ok(()) => return Ok(()),
+            Err(RegistrationError::Conflict(_)) if tries < TRIES => tries += 1,
+            Err(error) => return Err(error),
         }
     }
-    Ok(())
 }
