@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::json::write_harmless;
 use super::path::uri;
+use super::text::GoneLine;
 use super::{Fault, Ignored, Level, LocatedFinding, Report, RuleLine, mode_name};
 use crate::fence::policy::{ExceptionState, Mode};
 use crate::fence::{Kind, Outcome};
@@ -236,7 +237,7 @@ fn physical(file: &str, place: Option<(usize, usize, Option<usize>)>) -> Value {
     physical.into()
 }
 
-/// What could not be judged, what was left out, and which exceptions end.
+/// What could not be judged, what was left out, what is gone of the baseline, and which exceptions end.
 fn notifications(report: &Report) -> Vec<Value> {
     let fault = |level: &'static str| {
         move |fault: &Fault| {
@@ -254,12 +255,15 @@ fn notifications(report: &Report) -> Vec<Value> {
         .not_judged
         .iter()
         .map(|sentence| json!({"level": "note", "message": message(&format!("not judged: {sentence}"))}));
+    // A service takes every result for one that is there.
+    let gone = report.baseline.iter().flat_map(|compared| &compared.gone);
+    let gone = gone.map(|gone| json!({"level": "note", "message": message(&format!("gone: {}", GoneLine(gone)))}));
     let exceptions = report.exceptions.iter().filter(|line| line.state != ExceptionState::Active).map(|line| {
         let verb = if line.state == ExceptionState::Ending { "ends" } else { "ended" };
         let text = format!("exception {}/{} {verb} on {}", line.policy, line.rule, line.expires);
         json!({"level": "warning", "message": message(&text)})
     });
-    faults.chain(not_judged).chain(exceptions).collect()
+    faults.chain(not_judged).chain(gone).chain(exceptions).collect()
 }
 
 fn level_of_rule(line: &RuleLine) -> Level {

@@ -206,6 +206,19 @@ fn what_the_baseline_has_is_suppressed() {
 }
 
 #[test]
+fn what_is_gone_of_the_baseline_is_named_in_a_note_and_is_no_result() {
+    let folder = Folder::with(POD);
+    std::fs::write(folder.path().join("known.json"), folder.json(&["pod.yaml"]).to_string()).unwrap();
+    let folder = folder.file("pod.yaml", POD.replace("key: password", "key: user"));
+    let run = run(&folder, &["--baseline", "known.json", "pod.yaml"]);
+    let notes = &run["invocations"][0]["toolExecutionNotifications"];
+    let gone =
+        notes.as_array().unwrap().iter().find(|note| note["message"]["text"].to_string().contains("gone: pod.yaml"));
+    assert!(gone.is_some_and(|note| note["level"] == "note"), "{notes}");
+    assert_eq!(run["results"].as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn a_name_makes_no_link_and_no_placeholder() {
     let pod = POD.replace("name: DB_PASSWORD", "name: \"[click](https://evil.test) {0}\"");
     let run = run(&Folder::with(&pod), &["pod.yaml"]);

@@ -84,6 +84,14 @@ fn files_one_after_the_other_are_documents_of_one_stream() {
 }
 
 #[test]
+fn a_file_without_a_line_break_at_its_end_is_parted_from_the_next() {
+    let folder =
+        Folder::new().file("a.yaml", "a: 1").file("b.yaml", "b: 2\r\n").file("c.yaml", "# c\n%YAML 1.1\n---\nc: 3");
+    let printed = folder.fix(&["a.yaml", "b.yaml", "c.yaml"]);
+    assert!(printed.contains("\na: 1\n---\nb: 2\r\n...\n# c\n%YAML 1.1\n---\nc: 3--- stderr"), "{printed}");
+}
+
+#[test]
 fn nothing_to_do_is_no_failure() {
     assert_snapshot!(Folder::new().file("a.yaml", "a: 1\n").fix(&["--diff", "a.yaml"]), @"
     exit: 0

@@ -311,6 +311,14 @@ metadata: {name: empty, namespace: shop}
 }
 
 #[test]
+fn the_way_out_of_a_template_names_this_command() {
+    let folder = folder();
+    fs::write(folder.path().join("pod.yaml"), POD.replace("name: web", "name: {{ .Release.Name }}")).unwrap();
+    let said = run(folder.path(), &["policy", "explain", "-p", "policies.yaml", "pod.yaml"]);
+    assert!(said.contains("exit: 2") && said.contains("| secretfence policy explain -"), "{said}");
+}
+
+#[test]
 fn a_pointer_without_its_first_slash_is_refused() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("pod.yaml"), "").unwrap();

@@ -102,7 +102,7 @@ pub fn run(arguments: FixArguments) -> anyhow::Result<ExitCode> {
     overlay::decline(&inputs, &mut fixed);
     let mut tally = Tally::default();
     let mut declined = Vec::new();
-    let mut sink = Sink { target, out: io::BufWriter::new(color.stream(io::stdout().lock())), begun: false };
+    let mut sink = Sink { target, out: io::BufWriter::new(color.stream(io::stdout().lock())), last: None };
     for (input, file) in inputs.iter().zip(fixed) {
         let mut own = file.tally;
         match (&file.fate, sink.take(input, &file)) {
@@ -136,7 +136,8 @@ enum Unwritten {
 struct Sink {
     target: Target,
     out: io::BufWriter<anstream::AutoStream<io::StdoutLock<'static>>>,
-    begun: bool,
+    /// The last byte of the files that were printed.
+    last: Option<u8>,
 }
 
 impl Sink {
@@ -160,19 +161,31 @@ impl Sink {
             Fate::Changed(edited) => &edited.source,
             Fate::Left => &file.before,
         };
-        let bytes = if self.begun { bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes) } else { bytes };
-        if bytes.is_empty() {
-            return Ok(());
-        }
+        let bytes = if self.last.is_some() { bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes) } else { bytes };
+        let Some(last) = bytes.last() else { return Ok(()) };
         // Not through what drops escape codes: the file is printed as it is.
         self.out.flush()?;
         let mut raw = io::stdout().lock();
-        if self.begun && !bytes.starts_with(b"---") {
-            raw.write_all(b"---\n")?;
+        if let Some(end) = self.last {
+            // A marker that does not begin its line would be a part of the value before it.
+            if end != b'\n' {
+                raw.write_all(b"\n")?;
+            }
+            raw.write_all(marker_before(bytes))?;
         }
         raw.write_all(bytes)?;
-        self.begun = true;
+        self.last = Some(*last);
         Ok(())
+    }
+}
+
+/// What parts a file from the one before it. Directives (`%YAML 1.1`) stand only behind the end of a document (YAML 1.2, 9.2).
+fn marker_before(bytes: &[u8]) -> &'static [u8] {
+    let is_content = |line: &&[u8]| !line.trim_ascii().is_empty() && !line.trim_ascii_start().starts_with(b"#");
+    match bytes.split(|byte| *byte == b'\n').find(is_content) {
+        Some(first) if first.starts_with(b"%") => b"...\n",
+        Some(_) if bytes.starts_with(b"---") => b"",
+        _ => b"---\n",
     }
 }
 

@@ -15,7 +15,7 @@ use crate::fence::name::{Shown, ShownPointer};
 use crate::fence::policy::Mode;
 use crate::fence::rules::data::OBJECT_KINDS;
 use crate::fence::{Explanation, Facts, Finding, PolicySet, Question, explain};
-use crate::manifest::{self, Document, Object};
+use crate::manifest::{self, Document, ManifestError, Object};
 use crate::policy_dir;
 use crate::report::explanation;
 use crate::report::text::{FaultLine, Path as ShownPath};
@@ -130,9 +130,10 @@ impl Asked<'_> {
     fn file(&self, input: &Input, bytes: &[u8], explained: &mut Vec<Explained>, faults: &mut Vec<String>) {
         let manifest = manifest::parse(bytes);
         let name = ShownPath(&input.name).to_string();
-        for error in &manifest.errors {
-            faults.push(format!("{name}:{}:{}: {}", error.line, error.column, error.problem));
-        }
+        let told = |error: &ManifestError| {
+            format!("{name}:{}:{}: {}", error.line, error.column, error.problem.told_by("policy explain"))
+        };
+        faults.extend(manifest.errors.iter().map(told));
         for document in &manifest.documents {
             match document.objects() {
                 Ok(objects) => {
@@ -140,7 +141,7 @@ impl Asked<'_> {
                         self.object(&name, document, object, explained, faults);
                     }
                 }
-                Err(error) => faults.push(format!("{name}:{}:{}: {}", error.line, error.column, error.problem)),
+                Err(error) => faults.push(told(&error)),
             }
         }
     }
