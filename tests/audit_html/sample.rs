@@ -231,6 +231,8 @@ fn finding(container: &str, secret: &str, key: &str, variable: &str, outcome: Ou
         secret: Some(secret.to_owned()),
         key: Some(key.to_owned()),
         variable: Some(variable.to_owned()),
+        format: None,
+        guess: false,
         action: Some("deny"),
         outcome,
         reads: None,
