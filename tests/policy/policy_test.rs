@@ -158,7 +158,7 @@ fn what_a_swap_makes_is_compared_whole_and_shows_no_value() {
       +              "secret": {
       +                "items": [
       +                  {
-      +                    "key": "password",
+      +                    "key": "<masked 4>",
       +                    "path": "db/password"
       +                  }
       +                ],
