@@ -92,7 +92,9 @@
 //! | an image that reads files | `fence/swap/catalogue/rows.rs` |
 //! | a layout that `fix` keeps | `manifest/edit/`, a case in `tests/fix/layout.rs`, the generator in `tests/fix/properties.rs` |
 //! | a reason why a swap is unsafe | `fence/swap/mod.rs` (`Unsafe`), `swap/room.rs` or `swap/safety.rs` |
-//! | a form of report | a file in `report/`, `cli/check/mod.rs` |
+//! | a form of report | a file in `report/`, `cli/check/mod.rs`; of an audit: a file in `report/audit/`, `cli/audit/mod.rs` |
+//! | something on the page of an audit | `report/audit/html/`; then look at it: `CONTRIBUTING.md` says how |
+//! | a kind of object that `audit` lists | `fence/workload.rs`, `cluster/audit/kinds.rs` |
 //! | a metric | `telemetry/metrics.rs` |
 //! | something to know of the cluster | `fence/facts.rs`, `cluster/needs.rs`, `cluster/kept.rs` |
 //! | a flag of `serve` | `cli/serve.rs`, `webhook/settings.rs` |

@@ -38,6 +38,13 @@ pub struct LoadError(
     pub Vec<LoadFault>,
 );
 
+impl LoadError {
+    /// Whether some document does not have the shape of its kind: of such a one only the first mistake is here.
+    pub fn tells_only_the_first(&self) -> bool {
+        self.0.iter().any(|fault| matches!(fault, LoadFault::Invalid { first: true, .. }))
+    }
+}
+
 /// One reason why policies cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoadFault {
@@ -62,6 +69,8 @@ pub enum LoadFault {
         field: String,
         /// What was found, what was expected, and the next step.
         message: String,
+        /// Whether nothing behind it was looked at.
+        first: bool,
     },
     /// Nothing to enforce, which nobody means who names a path.
     #[error("no policy in {0}: expected *.yaml, *.yml or *.json files with documents of kind: SecretPolicy")]
@@ -202,8 +211,9 @@ fn value(document: &Document<'_>) -> Result<serde_json::Value, ManifestError> {
 }
 
 fn broken(path: &Path, error: &ManifestError) -> LoadFault {
-    let message = error.problem.to_string();
-    LoadFault::Invalid { path: path.to_owned(), line: error.line, column: error.column, field: String::new(), message }
+    let (field, message) = (String::new(), error.problem.to_string());
+    let (path, line, column) = (path.to_owned(), error.line, error.column);
+    LoadFault::Invalid { path, line, column, field, message, first: true }
 }
 
 fn invalid(path: &Path, document: &Document<'_>, error: &PolicyError) -> LoadFault {
@@ -213,7 +223,7 @@ fn invalid(path: &Path, document: &Document<'_>, error: &PolicyError) -> LoadFau
     }
     .unwrap_or_else(|| document.locate_nearest(&error.pointer));
     let (field, message) = (Field(&error.pointer).to_string(), error.problem.to_string());
-    LoadFault::Invalid { path: path.to_owned(), line, column, field, message }
+    LoadFault::Invalid { path: path.to_owned(), line, column, field, message, first: error.problem.is_of_shape() }
 }
 
 fn in_order(mut faults: Vec<(usize, LoadFault)>) -> LoadError {

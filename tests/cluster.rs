@@ -9,6 +9,10 @@
 mod across;
 #[path = "cluster/api.rs"]
 mod api;
+#[path = "cluster/audit.rs"]
+mod audit;
+#[path = "cluster/audit_scale.rs"]
+mod audit_scale;
 #[path = "cluster/availability.rs"]
 mod availability;
 #[path = "cluster/binaries.rs"]

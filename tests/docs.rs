@@ -31,6 +31,7 @@ fn every_reason_against_a_swap_is_explained_word_for_word() {
         Unsafe::VolumeTaken("secretfence-1f2e3d4c5b6a7988".to_owned()),
         Unsafe::TooManyFiles,
         Unsafe::ServiceVariable("DB_PORT".to_owned()),
+        Unsafe::Renamed { target: "/run/secretfence".to_owned(), volume: "secretfence-1f2e3d4c5b6a7988".to_owned() },
     ];
     for (index, reason) in reasons.iter().enumerate() {
         assert_eq!(place_in_the_table(reason), index);
@@ -63,5 +64,6 @@ fn place_in_the_table(reason: &Unsafe) -> usize {
         Unsafe::VolumeTaken(_) => 19,
         Unsafe::TooManyFiles => 20,
         Unsafe::ServiceVariable(_) => 21,
+        Unsafe::Renamed { .. } => 22,
     }
 }

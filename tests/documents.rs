@@ -38,10 +38,11 @@ fn transcripts_are_what_the_program_prints() {
     assert!(commands > 0);
 }
 
-/// The demo has a test of its own, and that test a snapshot: a page shows a part of it.
+/// The demo and the audit of a cluster have tests of their own, and those snapshots: a page shows a part of them.
 #[test]
-fn the_demo_says_what_the_readme_shows() {
-    let snapshots = files(&root().join("tests/snapshots"), "snap");
+fn the_demo_and_an_audit_say_what_the_pages_show() {
+    let folders = ["tests/snapshots", "tests/audit/snapshots"];
+    let snapshots: Vec<PathBuf> = folders.iter().flat_map(|folder| files(&root().join(folder), "snap")).collect();
     let told: Vec<String> = snapshots.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
     let blocks = blocks("text");
     assert!(!blocks.is_empty());

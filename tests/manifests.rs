@@ -310,9 +310,9 @@ fn certificates_that_it_makes_take_one_secret_and_two_registrations() {
     assert_eq!(
         role["rules"],
         json!([
-            {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [name], "verbs": ["get", "list", "watch", "update"]},
+            {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [name], "verbs": ["get", "watch", "update"]},
             {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
-            {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+            {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
         ])
     );
     assert!(secret.get("data").is_none() && secret.get("stringData").is_none(), "what is set here is put back");
@@ -320,7 +320,7 @@ fn certificates_that_it_makes_take_one_secret_and_two_registrations() {
     let rule = |kind: &str| {
         let resource = format!("{}s", kind.to_lowercase());
         let name = find(&registrations, kind)["metadata"]["name"].clone();
-        let verbs = ["get", "list", "watch", "update"];
+        let verbs = ["list", "watch", "update"];
         json!({"apiGroups": ["admissionregistration.k8s.io"], "resources": [resource], "resourceNames": [name], "verbs": verbs})
     };
     assert_eq!(find(&rights, "ClusterRole")["rules"], json!(CONFIGURATIONS.map(rule)));

@@ -382,3 +382,19 @@ fn an_unknown_source_is_a_warning_unless_a_rule_says_otherwise() {
     let allowed = rules(&["{name: unknown, on: [unknownSource], action: allow}"]);
     assert!(validate(&pod, &allowed).warnings().is_empty());
 }
+
+#[test]
+fn a_source_that_is_only_misspelt_is_told_with_what_was_meant() {
+    let said = |env: Value| {
+        finding(&with(pod(), "/spec/containers/0", json!({"name": "api", "image": "api", "env": env})), &deny_env())
+            .message
+    };
+    for (found, meant) in
+        [("secretKeyref", "secretKeyRef"), ("configMapRefKey", "configMapKeyRef"), ("fieldref", "fieldRef")]
+    {
+        let message = said(json!([{"name": "A", "valueFrom": {found: {"name": "db", "key": "a"}}}]));
+        assert!(message.contains(&format!("(did you mean {meant}?)")), "{message}");
+    }
+    let message = said(json!([{"name": "A", "valueFrom": {"vaultRef": {"name": "db"}}}]));
+    assert!(!message.contains("did you mean"), "{message}");
+}

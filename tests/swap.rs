@@ -1055,3 +1055,24 @@ fn a_mount_of_ours_at_another_spelling_of_the_path_is_in_the_way() {
     assert_unsafe_under(&pod, &policies("/run/sf"));
     assert_safe_under(&pod, &policies("/var/run/sf"));
 }
+
+#[test]
+fn a_volume_of_ours_whose_secret_was_renamed_is_told_from_other_mounts() {
+    let policies = mount_with("{}");
+    let renamed = with(
+        swapped(&pod_with_secret(), &policies),
+        "/spec/volumes/0/projected/sources/0/secret/name",
+        json!("prod-db"),
+    );
+    let more = json!({"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "prod-db", "key": "token"}}});
+    let pod = with(renamed, "/spec/containers/0/env/-", more);
+    let reason = |pod: &Value| judge(pod, &policies).findings.into_iter().find_map(|finding| finding.reason).unwrap();
+    let said = reason(&pod);
+    assert!(said.contains("other Secrets than it was made for") && said.contains("at /run/secretfence"), "{said}");
+    // A volume of another name, or at another place, is somebody else's.
+    for (pointer, value) in [("name", json!("certificates")), ("mountPath", json!("/run")), ("readOnly", json!(false))]
+    {
+        let other = with(pod.clone(), &format!("/spec/containers/0/volumeMounts/0/{pointer}"), value);
+        assert!(reason(&other).contains("is mounted at, above or below"), "{pointer}");
+    }
+}

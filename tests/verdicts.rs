@@ -1052,3 +1052,17 @@ fn a_volume_that_two_mounts_are_about_is_refused_by_the_stricter_of_them() {
     assert!(!swaps(&pod_with_secret(), &policies), "what it would become is refused");
     assert!(!admits(&policies, &pod_with_secret()));
 }
+
+#[test]
+fn a_denial_says_where_command_hides_an_image_that_reads_files() {
+    let notes = |image: &str, command: Value| {
+        let container = json!({
+            "name": "db", "image": image, "command": command, "env": [secret_env("POSTGRES_PASSWORD", "db", "password")],
+        });
+        finding(&with(pod(), "/spec/containers/0", container), &deny_env()).notes
+    };
+    let overridden = notes("postgres:17", json!(["postgres"]));
+    assert!(overridden.len() == 1 && overridden[0].contains("use args instead"), "{overridden:?}");
+    assert!(notes("postgres:17", json!([])).is_empty());
+    assert!(notes("registry.example.com/api:1", json!(["api"])).is_empty());
+}

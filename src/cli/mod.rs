@@ -1,5 +1,7 @@
 //! The command line: arguments as typed, resolved to settings, run.
 
+#[cfg(feature = "cluster")]
+pub mod audit;
 pub mod check;
 pub mod completions;
 pub mod fix;
@@ -19,6 +21,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::fence::validation;
+
 /// Nothing is wrong.
 const OK: u8 = 0;
 /// Something would be denied.
@@ -31,7 +35,7 @@ const FAILED: u8 = 2;
 #[command(name = "secretfence", version, about)]
 #[command(after_help = "Examples:
   secretfence check manifests/                         judge a folder by the built-in baseline
-  helm template ./chart | secretfence check -p policies/secrets-as-files.yaml -
+  helm template ./chart | secretfence check -p my-policies/ -
   secretfence policy check my-policies/
   secretfence COMMAND --help                           more examples, and the exit codes")]
 struct Arguments {
@@ -41,6 +45,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    #[cfg(feature = "cluster")]
+    Audit(Box<audit::AuditArguments>),
     Check(check::CheckArguments),
     Completions(completions::CompletionsArguments),
     Fix(fix::FixArguments),
@@ -68,6 +74,8 @@ pub enum Colour {
 /// Parses the arguments, runs the command, and says how it ended.
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        #[cfg(feature = "cluster")]
+        Command::Audit(arguments) => audit::run(*arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
         Command::Fix(arguments) => fix::run(arguments),
@@ -126,4 +134,12 @@ fn day(text: &str) -> Result<Date, String> {
         .then(|| text.parse().ok())
         .flatten()
         .ok_or_else(|| "expected a day of the calendar as YYYY-MM-DD, such as 2027-03-31".to_owned())
+}
+
+/// A name that a Namespace can have: of another no policy would be about anything.
+fn namespace_name(text: &str) -> Result<String, String> {
+    let named = validation::is_dns_label(text).then(|| text.to_owned());
+    named.ok_or_else(|| {
+        "expected the name of a namespace: lower case letters, digits and -, such as team-shop".to_owned()
+    })
 }

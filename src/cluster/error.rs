@@ -60,7 +60,55 @@ pub enum WatchError {
     },
 }
 
+/// Why a request came to nothing, whatever it was about.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// No client.
+    Connect(ConnectError),
+    /// An answer that is no success: its status, and one word of the API.
+    Refused { code: u16, reason: String },
+    /// Nothing came for so many seconds.
+    Silent(u64),
+    /// The API server cannot be reached, or the connection broke.
+    Unreachable(String),
+}
+
+impl Failure {
+    /// Of a request.
+    pub(super) fn of(error: &kube_client::Error) -> Failure {
+        match error {
+            kube_client::Error::Api(status) => Failure::Refused { code: status.code, reason: status.reason.clone() },
+            other => Failure::Unreachable(words(other)),
+        }
+    }
+
+    /// Whether another connection may do better.
+    pub(super) fn may_be_the_connection(&self) -> bool {
+        matches!(self, Failure::Silent(_) | Failure::Unreachable(_))
+    }
+}
+
+/// Of the client, which is all that can go wrong there.
+impl From<WatchError> for Failure {
+    fn from(error: WatchError) -> Failure {
+        match error {
+            WatchError::Connect(error) => Failure::Connect(error),
+            other => Failure::Unreachable(other.to_string()),
+        }
+    }
+}
+
 impl WatchError {
+    /// Of a request for a resource.
+    pub(super) fn of_failure(failure: Failure, verb: &'static str, resource: Resource) -> WatchError {
+        match failure {
+            Failure::Connect(error) => WatchError::Connect(error),
+            Failure::Refused { code, reason } => WatchError::of_status(code, &reason, verb, resource),
+            Failure::Silent(seconds) => WatchError::Silent(seconds),
+            Failure::Unreachable(words) => WatchError::Unreachable(words),
+        }
+    }
+
     /// Whether a watch cannot go on from where it was: as client-go's reflector, after anything but a way that is cut, a right that
     /// is missing and an API server that has too much to do.
     pub(super) fn needs_a_list(&self) -> bool {
@@ -73,10 +121,7 @@ impl WatchError {
 
     /// Of a request.
     pub(super) fn of(error: &kube_client::Error, verb: &'static str, resource: Resource) -> WatchError {
-        match error {
-            kube_client::Error::Api(status) => WatchError::of_status(status.code, &status.reason, verb, resource),
-            other => WatchError::Unreachable(words(other)),
-        }
+        WatchError::of_failure(Failure::of(error), verb, resource)
     }
 
     /// Of a status, which a watch can send in the midst of events, too.
@@ -86,10 +131,7 @@ impl WatchError {
             403 => WatchError::Forbidden { verb, resource },
             404 => WatchError::NotInstalled(resource),
             410 => WatchError::Gone,
-            code => {
-                let word = reason.chars().filter(char::is_ascii_alphanumeric).take(64).collect();
-                WatchError::Refused { code, reason: word }
-            }
+            code => WatchError::Refused { code, reason: word(reason) },
         }
     }
 
@@ -111,6 +153,11 @@ impl WatchError {
     pub(super) fn malformed(error: &serde_json::Error) -> WatchError {
         WatchError::Malformed { line: error.line(), column: error.column() }
     }
+}
+
+/// Of what the API server gives as its reason, a word.
+pub(super) fn word(reason: &str) -> String {
+    reason.chars().filter(char::is_ascii_alphanumeric).take(64).collect()
 }
 
 /// An error with its causes: the client's own says little but "ServiceError". Without what the kubeconfig and its

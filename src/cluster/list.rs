@@ -1,5 +1,6 @@
 //! Lists in pages: for watches, which begin with one, and for who asks once.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -14,11 +15,11 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::client::{ConnectError, Connection, client_of};
-use super::error::WatchError;
+use super::error::{Failure, WatchError};
 use super::kept::{Kept, Listed, labels_of};
 use super::needs::{Resource, Topic};
 use super::watch::Backoff;
-use super::wire::{Page, refusal};
+use super::wire::{Page, reason};
 use crate::fence::facts::Labels;
 
 /// Objects in a page: of Secrets' metadata half a megabyte.
@@ -31,6 +32,8 @@ const PAGE_TIME: Duration = Duration::from_secs(30);
 const CLIENT_AGE: Duration = Duration::from_secs(5);
 /// How often in all a page is asked for by who asks once. Of the longest waits that is three quarters of a minute.
 const TRIES: u32 = 4;
+/// The same where the connection breaks: an API server that is started anew is there again after some seconds.
+const BREAKS: u32 = 6;
 /// The longest wait between two tries. Who is told to wait longer rather hears of it.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
@@ -41,6 +44,18 @@ pub(super) struct Link {
     page_time: Duration,
     /// How often a page is asked for. A watch asks once: it has a patience of its own.
     tries: u32,
+    /// Whether anything was ever answered. A connection that breaks later will probably be there again; one that never came
+    /// about is told at once.
+    answered: AtomicBool,
+}
+
+/// What is listed.
+#[derive(Clone, Debug)]
+pub(super) struct Listing {
+    /// Of the API.
+    pub(super) path: String,
+    /// Whether metadata is all that is asked for.
+    pub(super) is_metadata: bool,
 }
 
 /// What came of asking for a page.
@@ -51,7 +66,7 @@ pub(super) enum Fetched {
 
 /// Why a page did not come.
 struct Missed {
-    error: WatchError,
+    failure: Failure,
     /// How long to wait at least before it is asked for again. None: that is for nothing.
     wait: Option<Duration>,
 }
@@ -59,16 +74,14 @@ struct Missed {
 impl Link {
     /// For watches.
     pub(super) fn new(connection: Connection) -> Link {
-        Link { connection, client: Mutex::default(), page_time: PAGE_TIME, tries: 1 }
+        Link { connection, client: Mutex::default(), page_time: PAGE_TIME, tries: 1, answered: AtomicBool::new(false) }
     }
 
     /// For who asks once: what passes is tried again, and each answer may take this long.
-    pub(super) fn once(mut config: Config, connection: Connection, page_time: Duration) -> Result<Link, ConnectError> {
-        // The client's own tries go on for minutes without a word.
-        config.default_retry = false;
-        let client = client_of(config)?;
+    pub(super) fn once(config: Config, connection: Connection, page_time: Duration) -> Result<Link, ConnectError> {
+        let client = client_of(without_retries(config))?;
         let client = Mutex::new(Some((client, Instant::now())));
-        Ok(Link { connection, client, page_time, tries: TRIES })
+        Ok(Link { connection, client, page_time, tries: TRIES, answered: AtomicBool::new(false) })
     }
 
     /// What it was made of.
@@ -82,7 +95,11 @@ impl Link {
         if let Some((client, _)) = &*client {
             return Ok(client.clone());
         }
-        let made = self.connection.client().await?;
+        let made = if self.tries == 1 {
+            self.connection.client().await?
+        } else {
+            client_of(without_retries(self.connection.resolve().await?.0))?
+        };
         *client = Some((made.clone(), Instant::now()));
         Ok(made)
     }
@@ -130,39 +147,53 @@ impl Link {
         }
         // By a list, which takes no right beside the watch's own.
         let params = ListParams::default().fields(&format!("metadata.name={name}"));
-        let Fetched::Whole(body) = self.page(Resource::Namespaces, &params).await.ok()? else { return None };
+        let page = self.page(&Listing::of(Resource::Namespaces), &params).await;
+        let Fetched::Whole(body) = page.ok()? else { return None };
         let asked = asked.iter().map(|label| label.as_str().into()).collect();
         labels_of(Page::read(&body).ok()?.items.first()?, &asked).map(|(_, labels)| labels)
     }
 
     /// A page, asked for again where what is in the way passes.
     pub(super) async fn page_at_last(&self, resource: Resource, params: &ListParams) -> Result<Fetched, WatchError> {
+        let fetched = self.fetch(&Listing::of(resource), params).await;
+        fetched.map_err(|failure| WatchError::of_failure(failure, "list", resource))
+    }
+
+    /// The same, of anything.
+    pub(super) async fn fetch(&self, listing: &Listing, params: &ListParams) -> Result<Fetched, Failure> {
         let mut backoff = Backoff::default();
         let mut tries = 1;
         loop {
-            let Missed { error, wait } = match self.page(resource, params).await {
+            let Missed { failure, wait } = match self.page(listing, params).await {
                 Ok(body) => return Ok(body),
                 Err(missed) => missed,
             };
+            let broke = failure.may_be_the_connection() && self.answered.load(Ordering::Relaxed);
+            let wait = wait.or(broke.then_some(Duration::ZERO));
             let wait = wait.map(|wait| wait.max(backoff.next())).filter(|wait| *wait <= LONGEST_WAIT);
-            let (Some(wait), true) = (wait, tries < self.tries) else { return Err(error) };
+            let most = if broke && self.tries > 1 { BREAKS } else { self.tries };
+            let (Some(wait), true) = (wait, tries < most) else { return Err(failure) };
             tries += 1;
             tokio::time::sleep(wait).await;
+            if broke {
+                self.renew().await;
+            }
         }
     }
 
-    async fn page(&self, resource: Resource, params: &ListParams) -> Result<Fetched, Missed> {
-        let request = Request::new(path(resource));
-        let request = if resource.is_metadata() { request.list_metadata(params) } else { request.list(params) };
-        let request = request.map_err(|error| WatchError::Unreachable(error.to_string()))?.map(Body::from);
-        let client = self.client().await?;
+    async fn page(&self, listing: &Listing, params: &ListParams) -> Result<Fetched, Missed> {
+        let request = Request::new(&listing.path);
+        let request = if listing.is_metadata { request.list_metadata(params) } else { request.list(params) };
+        let request = request.map_err(|error| Failure::Unreachable(error.to_string()))?.map(Body::from);
+        let client = self.client().await.map_err(Failure::from)?;
         let read = async {
-            let response = client.send(request).await.map_err(|error| WatchError::of(&error, "list", resource))?;
+            let response = client.send(request).await.map_err(|error| Failure::of(&error))?;
+            self.answered.store(true, Ordering::Relaxed);
             let (status, wait) = (response.status(), wait(&response));
             let mut pieces = response.into_body().into_data_stream();
             let mut body = Vec::new();
             while let Some(piece) = pieces.next().await {
-                body.extend_from_slice(&piece.map_err(|error| WatchError::of(&error, "list", resource))?);
+                body.extend_from_slice(&piece.map_err(|error| Failure::of(&error))?);
                 // One object comes, however big it is.
                 if body.len() > MOST && params.limit != Some(1) {
                     return Ok(Fetched::TooBig);
@@ -171,17 +202,30 @@ impl Link {
             if status.is_success() {
                 return Ok(Fetched::Whole(body));
             }
-            Err(Missed { error: refusal(status.as_u16(), &body, "list", resource), wait })
+            let code = status.as_u16();
+            Err(Missed { failure: Failure::Refused { code, reason: reason(code, &body) }, wait })
         };
-        let silent = || WatchError::Silent(self.page_time.as_secs()).into();
+        let silent = || Failure::Silent(self.page_time.as_secs()).into();
         timeout(self.page_time, read).await.unwrap_or_else(|_| Err(silent()))
     }
 }
 
-impl From<WatchError> for Missed {
-    fn from(error: WatchError) -> Missed {
-        Missed { error, wait: None }
+impl Listing {
+    fn of(resource: Resource) -> Listing {
+        Listing { path: path(resource), is_metadata: resource.is_metadata() }
     }
+}
+
+impl From<Failure> for Missed {
+    fn from(failure: Failure) -> Missed {
+        Missed { failure, wait: None }
+    }
+}
+
+/// The client's own tries go on for minutes without a word.
+fn without_retries(mut config: Config) -> Config {
+    config.default_retry = false;
+    config
 }
 
 /// How long to wait before the same is asked for again: what passes is too many requests, and a server that is not well.

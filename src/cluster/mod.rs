@@ -12,6 +12,7 @@
 //! Who asks once ([`Snapshot`]) takes the same lists and stops there. The watches all run on one thread of its own, which is there only while some rule needs a watch: a list of ten thousand
 //! Secrets holds up no review.
 
+pub mod audit;
 #[cfg(feature = "webhook")]
 pub mod certificates;
 mod client;

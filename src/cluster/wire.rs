@@ -14,6 +14,8 @@ pub(super) struct Page<'a> {
     pub(super) version: String,
     /// Asks for the next page; none: this is the last.
     pub(super) more: Option<String>,
+    /// How many objects are on later pages, where the API server says so.
+    pub(super) remaining: Option<u64>,
     /// The objects.
     pub(super) items: Vec<&'a [u8]>,
 }
@@ -48,11 +50,14 @@ impl<'a> Page<'a> {
             resource_version: String,
             #[serde(default, rename = "continue")]
             more: String,
+            #[serde(default)]
+            remaining_item_count: Option<u64>,
         }
         let List { metadata, items } = serde_json::from_slice(json).map_err(|error| WatchError::malformed(&error))?;
         Ok(Page {
             version: metadata.resource_version,
             more: Some(metadata.more).filter(|more| !more.is_empty()),
+            remaining: metadata.remaining_item_count,
             items: items.unwrap_or_default().into_iter().map(|item| item.get().as_bytes()).collect(),
         })
     }
@@ -104,11 +109,10 @@ fn status(json: &[u8], resource: Resource) -> WatchError {
 
 /// What an answer that is no success says. It need not be the API server's own: proxies answer in words of theirs, which
 /// are not shown.
-pub(super) fn refusal(code: u16, body: &[u8], verb: &'static str, resource: Resource) -> WatchError {
+pub(super) fn reason(code: u16, body: &[u8]) -> String {
     let said = serde_json::from_slice::<Status>(body).map(|status| status.reason).unwrap_or_default();
     let usual = || http::StatusCode::from_u16(code).ok().and_then(|status| status.canonical_reason());
-    let reason = if said.is_empty() { usual().unwrap_or_default() } else { &said };
-    WatchError::of_status(code, reason, verb, resource)
+    if said.is_empty() { usual().unwrap_or_default().to_owned() } else { said }
 }
 
 #[derive(Deserialize)]

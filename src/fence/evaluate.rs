@@ -98,7 +98,21 @@ pub fn evaluate(
     policies: &PolicySet,
     facts: &Facts,
 ) -> Result<Evaluation, ObjectError> {
-    evaluate_but(object, question, &[], policies, facts)
+    judge_for(object, question, None, &[], policies, facts)
+}
+
+/// As [`evaluate`], but findings have the fingerprints of this subject: those of a pod are its owner's then.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_for(
+    object: &[u8],
+    question: &Question<'_>,
+    owner: Subject<'_>,
+    policies: &PolicySet,
+    facts: &Facts,
+) -> Result<Evaluation, ObjectError> {
+    judge_for(object, question, Some(owner), &[], policies, facts)
 }
 
 /// As [`evaluate`], but for what the manifest itself sets aside. A rule that is set aside decides nothing of that reference,
@@ -113,6 +127,17 @@ pub fn evaluate_but(
     policies: &PolicySet,
     facts: &Facts,
 ) -> Result<Evaluation, ObjectError> {
+    judge_for(object, question, None, set_aside, policies, facts)
+}
+
+fn judge_for(
+    object: &[u8],
+    question: &Question<'_>,
+    owner: Option<Subject<'_>>,
+    set_aside: &[SetAside],
+    policies: &PolicySet,
+    facts: &Facts,
+) -> Result<Evaluation, ObjectError> {
     let asked = match Asked::read(object, question, policies)? {
         Ok(asked) => asked,
         Err(nothing_to_judge) => return Ok(nothing_to_judge),
@@ -120,6 +145,7 @@ pub fn evaluate_but(
     let (place, subject) = (asked.place(), asked.subject());
     let mut judgement =
         Judgement { namespace: in_full(subject.namespace), name: in_full(subject.name), ..Judgement::default() };
+    let subject = owner.unwrap_or(subject);
     let workload = match &asked.object {
         AskedObject::Workload(workload) => workload,
         AskedObject::Data(data) => {

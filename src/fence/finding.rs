@@ -6,9 +6,11 @@ use sha2::{Digest, Sha256};
 use super::kind::Kind;
 use super::message;
 use super::name::{ShownPointer, in_full};
-use super::pod::PodSpec;
+use super::pod::{Container, PodSpec};
+use super::policy::image::ImageName;
 use super::policy::{Action, Mode};
 use super::reference::{Known, Reference};
+use super::swap::{Unsafe, catalogue};
 use super::verdict::{Decision, Judged, Outcome, Reads, Reason};
 
 /// One reference, and what one mode's policies decided of it.
@@ -56,10 +58,23 @@ pub struct Finding {
     pub help: Option<String>,
     /// The end of the exception that allows it.
     pub expires: Option<Date>,
+    /// What it is swapped for.
+    pub becomes: Option<Becomes>,
     /// What else to say.
     pub notes: Vec<String>,
     /// Stable over moves within the file: of the object, the reference and the rule.
     pub fingerprint: String,
+}
+
+/// What a reference is swapped for, safe to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Becomes {
+    /// The file, or the directory of the files.
+    pub path: String,
+    /// Whether it is a directory: of an `envFrom`.
+    pub is_directory: bool,
+    /// The variable that names the file, if one does.
+    pub variable: Option<String>,
 }
 
 /// The object that findings are about.
@@ -105,7 +120,8 @@ impl Finding {
     ) -> Finding {
         let shown = |name: Option<&str>| name.map(in_full);
         let decision = decided.map(|(_, decision)| decision);
-        let container = reference.site.container().and_then(|at| at.of(spec)).map(|container| container.name.as_str());
+        let container = reference.site.container().and_then(|at| at.of(spec));
+        let name = container.map(|container| container.name.as_str());
         let pointer = reference.pointer(template);
         let exception = decision.and_then(|decision| match &decision.rule.1.action {
             Action::Allow(Some(exception)) => Some(exception),
@@ -130,9 +146,9 @@ impl Finding {
         Finding {
             format,
             guess: reference.guess,
-            fingerprint: fingerprint(reference, container, decided_by, subject),
+            fingerprint: fingerprint(reference, name, decided_by, subject),
             kind: reference.kind.name(),
-            container: shown(container),
+            container: shown(name),
             secret: shown(reference.secret),
             key: shown(reference.keys.one()),
             variable: shown(reference.variable),
@@ -149,7 +165,8 @@ impl Finding {
                 decision.rule.1.message.clone().unwrap_or_else(|| message::help(reference.kind).to_owned())
             }),
             expires: exception.map(|exception| exception.expires),
-            notes: decision.map_or(Vec::new(), notes),
+            becomes: decision.and_then(|decision| Becomes::of(reference, decision)),
+            notes: decision.map_or(Vec::new(), |decision| notes(decision, reference, container)),
             reason,
             pointer,
             message,
@@ -157,12 +174,55 @@ impl Finding {
     }
 }
 
-fn notes(decision: &Decision<'_>) -> Vec<String> {
+impl Becomes {
+    fn of(reference: &Reference<'_>, decision: &Decision<'_>) -> Option<Becomes> {
+        let Action::Mount(mount) = &decision.rule.1.action else { return None };
+        let secret = reference.secret.filter(|_| decision.outcome == Outcome::Swapped)?;
+        let directory = format!("{}/{}", mount.path, in_full(secret));
+        Some(match (&decision.variable, reference.keys.one()) {
+            (Some(variable), Some(key)) => Becomes {
+                path: format!("{directory}/{}", in_full(key)),
+                is_directory: false,
+                variable: variable.as_deref().map(in_full),
+            },
+            _ => Becomes { path: directory, is_directory: true, variable: None },
+        })
+    }
+}
+
+fn notes(decision: &Decision<'_>, reference: &Reference<'_>, container: Option<&Container<'_>>) -> Vec<String> {
     let mut notes: Vec<String> = decision.notes.iter().map(ToString::to_string).collect();
     if decision.outcome == Outcome::Swapped && decision.reads == Some(Reads::MustBeTold) {
         notes.push("an ENV of the same name in the image itself would show through".to_owned());
     }
+    if decision.outcome == Outcome::Denied
+        && container.is_some_and(|container| command_hides_a_reader(reference, container))
+    {
+        notes.push(
+            "the image reads this from a file by its own entrypoint, which command replaces here: use args instead, and a \
+             rule that swaps can fit"
+                .to_owned(),
+        );
+    }
+    // Only of files: the webhook, which sees the pod alone, says the reason without this.
+    if matches!(decision.reason.as_deref(), Some(Reason::Unsafe(Unsafe::UnknownKeys))) {
+        notes.push(
+            "the keys are also learned from the Secret, SealedSecret or ExternalSecret: give its file, too".to_owned(),
+        );
+    }
     notes
+}
+
+/// No image that is documented to read files has a longer name.
+const IMAGE_BYTES: usize = 512;
+
+/// Whether the image is documented to read a file for the variable, were its entrypoint not overridden.
+fn command_hides_a_reader(reference: &Reference<'_>, container: &Container<'_>) -> bool {
+    let image = container.image().filter(|image| image.len() <= IMAGE_BYTES && !container.command.items.is_empty());
+    let (Some(image), Some(variable), Kind::SecretKeyRef) = (image, reference.variable, reference.kind) else {
+        return false;
+    };
+    catalogue::rows(&ImageName::parse(image).repository).iter().any(|row| row.covers(variable))
 }
 
 /// More than the API server takes of any name.

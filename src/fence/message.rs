@@ -6,6 +6,7 @@ use super::kind::Kind;
 use super::name::{Bare, Shown, ShownPointer};
 use super::pod::PodSpec;
 use super::policy::Action;
+use super::policy::error::near_miss;
 use super::reference::{Across, Keys, Known, Reference, Site};
 use super::swap::Unsafe;
 use super::verdict::{Decision, Note, Outcome, Reads, Reason};
@@ -50,7 +51,11 @@ pub fn describe(text: &mut String, reference: &Reference<'_>, spec: &PodSpec<'_>
                 Site::EnvFrom(..) => push.plain("takes env from "),
                 _ => push.plain("has "),
             };
-            push.quoted(detail).plain(", a source unknown to this version")
+            push.quoted(detail).plain(", a source unknown to this version");
+            match meant(reference.site, detail) {
+                Some(known) => push.plain(" (did you mean ").plain(&known).plain("?)"),
+                None => &mut push,
+            }
         }
         Kind::Volume => push.plain("holds Secret ").quoted(secret).keys(&reference.keys),
         Kind::Csi => match reference.secret {
@@ -127,6 +132,17 @@ pub fn describe(text: &mut String, reference: &Reference<'_>, spec: &PodSpec<'_>
             }
         }
     };
+}
+
+/// The source that was probably meant, where it is only misspelt.
+fn meant(site: Site, found: &str) -> Option<String> {
+    match site {
+        Site::Env(..) => {
+            near_miss(found, ["secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef", "fileKeyRef"])
+        }
+        Site::EnvFrom(..) => near_miss(found, ["secretRef", "configMapRef"]),
+        _ => None,
+    }
 }
 
 /// Where in a container's lists a word or a header stands.

@@ -22,15 +22,15 @@ pub mod rules;
 pub mod swap;
 #[cfg(test)]
 mod tests;
-mod validation;
+pub(crate) mod validation;
 mod verdict;
 pub mod workload;
 
 pub use answer::{Answer, Endpoint, Gate, answer};
-pub use evaluate::{Evaluation, Judgement, Question, evaluate, evaluate_but};
+pub use evaluate::{Evaluation, Judgement, Question, evaluate, evaluate_but, evaluate_for};
 pub use explain::{Explanation, explain};
 pub use facts::Facts;
-pub use finding::Finding;
+pub use finding::{Becomes, Finding, Subject};
 pub use kind::{Kind, KindSet};
 pub use message::help;
 pub use policy::PolicySet;

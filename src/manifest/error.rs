@@ -48,6 +48,12 @@ pub enum Problem {
     /// NUL and its like, which no manifest may hold.
     #[error("a control character ({0:#04x}): remove it, or write it as an escape in double quotes")]
     ControlCharacter(u8),
+    /// U+0085, U+2028 or U+2029 outside of quotes. For YAML 1.1, and so for kubectl, they end a line and what is behind them is
+    /// a line of its own, be it in a comment; for YAML 1.2, and for an editor, they do not.
+    #[error(
+        "an invisible character ({0}) that ends the line for kubectl: remove it, or write it as an escape in double quotes"
+    )]
+    LineBreak(&'static str),
     /// Bytes that are no UTF-8.
     #[error("bytes that are not UTF-8: save the file as UTF-8")]
     NotUtf8,

@@ -74,6 +74,12 @@ impl Document<'_> {
 
     /// Whether the byte of the file is part of a scalar: a `#` there begins no comment.
     pub fn is_within_scalar(&self, offset: usize) -> bool {
+        // A file may have thousands of documents, and as many comments that ask.
+        let ends = self.tree.nodes.first().zip(self.tree.nodes.last());
+        let whole = ends.map(|(first, last)| self.tree.file_range(first.start, first.end.max(last.end)));
+        if whole.is_none_or(|whole| !whole.contains(&offset)) {
+            return false;
+        }
         let is_scalar = |style: Style| !style.is_mapping() && !style.is_sequence() && style != Style::Alias;
         let mut nodes = self.tree.nodes.iter().filter(|node| is_scalar(node.style));
         nodes.any(|node| self.tree.file_range(node.start, node.end).contains(&offset))

@@ -18,6 +18,7 @@ mod scalar;
 mod secret_keys;
 mod template;
 mod tree;
+mod written_out;
 mod yaml;
 
 use std::fmt;
@@ -28,6 +29,7 @@ pub use object::Object;
 pub use provider_class::{ProviderClassError, provider_class};
 pub use secret_keys::{SecretKeys, secret_keys};
 pub use tree::Style;
+pub use written_out::written_out;
 
 /// A file, as far as it could be read.
 #[derive(Debug, Default)]

@@ -202,6 +202,24 @@ mod errors {
         assert_eq!(parse(b"a: 1\0\n---\nb: 2\n").documents[0].index, 1);
     }
 
+    /// go-yaml: `is_break` in yamlprivateh.go.
+    #[test]
+    fn what_ends_a_line_for_kubectl_alone_is_an_error_outside_of_quotes() {
+        let hidden = |document, line, column, name| (document, line, column, Problem::LineBreak(name));
+        assert_eq!(error("a: 1 # x\u{85}b: 2\n".as_bytes()), hidden(0, 1, 9, "U+0085"));
+        assert_eq!(error("# x\u{2028}b: 2\na: 1\n".as_bytes()), hidden(0, 1, 4, "U+2028"));
+        assert_eq!(error("a: x\u{2029}- y\n".as_bytes()), hidden(0, 1, 5, "U+2029"));
+        assert_eq!(error("a: |\n  x\u{2028}b\n".as_bytes()), hidden(0, 2, 4, "U+2028"));
+        assert_eq!(error("a: 1\n---\nb: \"\u{85}\" # \u{85}\n---\nc: 1\n".as_bytes()), hidden(1, 3, 10, "U+0085"));
+        assert_eq!(error("a: 1\n# x\u{85}b: 2\n".as_bytes()), hidden(0, 2, 4, "U+0085"));
+        assert_eq!(error("# x\u{85}b: 2\n".as_bytes()), hidden(0, 1, 4, "U+0085"));
+        assert_eq!(parse("a: 1\u{85}\n---\nb: 2\n".as_bytes()).documents[0].index, 1);
+        let quoted = "a: \"x\u{2028}y\"\nb: 'x\u{85}y'\n---\n{\"c\": \"\u{2029}\"}\n";
+        assert_eq!(parse(quoted.as_bytes()).documents.len(), 2);
+        assert!(parse(quoted.as_bytes()).errors.is_empty());
+        assert_eq!(parse("{\"a\": \"x\u{2028}y\"}".as_bytes()).documents.len(), 1);
+    }
+
     #[test]
     fn bytes_that_are_no_utf8_break_only_their_document() {
         let manifest = parse(b"a: 1\n---\nb: \xc3\xa9\xff\nc: [\n---\nd: 1\n---\n\xfe\n---\ne: 2\n");

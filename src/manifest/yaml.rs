@@ -5,7 +5,7 @@ use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, Span, Structu
 use super::builder::{AnchorIds, Builder, Mark};
 use super::error::{MAX_DEPTH, MAX_DOCUMENT_BYTES, ManifestError, Problem};
 use super::scalar::Tag;
-use super::tree::Style;
+use super::tree::{Node, Style, Tree};
 use super::{Manifest, template};
 
 /// Reads the documents of `source` into `manifest`, and returns the index of the next one.
@@ -50,8 +50,12 @@ pub(super) fn read<'s>(
             break;
         }
     }
+    reader.refuse_line_breaks();
     reader.index
 }
+
+/// The line breaks that YAML 1.2 has no more (5.4), as messages call them.
+const LINE_BREAKS: [(&str, &str); 3] = [("\u{85}", "U+0085"), ("\u{2028}", "U+2028"), ("\u{2029}", "U+2029")];
 
 struct Reader<'s, 'm> {
     source: &'s str,
@@ -211,6 +215,38 @@ impl Reader<'_, '_> {
         self.next(mark);
     }
 
+    /// Gives documents up that kubectl reads otherwise: with a line more. Comments are parts of them.
+    fn refuse_line_breaks(&mut self) {
+        let places = line_breaks(self.source);
+        if places.is_empty() {
+            return;
+        }
+        let mut rest = places.as_slice();
+        let mut broken = Vec::new();
+        let own = self.manifest.documents.iter().take_while(|document| document.index < self.first).count();
+        let documents = self.manifest.documents.split_off(own);
+        let last = documents.last().map(|document| document.index);
+        for document in documents {
+            let end = document.tree.node(0).map_or(0, |root| root.end as usize);
+            let behind = self.source.get(end..).unwrap_or_default();
+            let end = behind.find("\n---").map_or(self.source.len(), |marker| end + marker);
+            let is_before = |(at, _): &(usize, _)| Some(document.index) == last || *at < end;
+            let (within, behind) = rest.split_at(rest.partition_point(is_before));
+            rest = behind;
+            match outside_of_quotes(&document.tree, within) {
+                Some(place) => broken.push((document.index, place)),
+                None => self.manifest.documents.push(document),
+            }
+        }
+        // Of a text without a document kubectl may read one.
+        broken.extend(rest.first().filter(|_| self.index == self.first).map(|place| (self.first, *place)));
+        for (index, (at, name)) in broken {
+            let mark = Mark::after(Mark { line: 1, ..Mark::default() }, self.source.get(..at).unwrap_or_default());
+            self.manifest.errors.push(self.builder.error(index, mark, Problem::LineBreak(name)));
+        }
+        self.manifest.errors.sort_by_key(|error| error.document);
+    }
+
     /// The tab that the parser minds: it may stop after it, or at the scalar before it.
     fn tab_near(&self, mark: Mark) -> Mark {
         let before = self.source.get(..mark.offset as usize).unwrap_or_default();
@@ -246,6 +282,26 @@ impl Reader<'_, '_> {
     fn mark_within(&self, text: &str, at: usize) -> Mark {
         Mark::after(self.start, text.get(..at).unwrap_or_default())
     }
+}
+
+/// Where the line breaks of YAML 1.1 alone are, in order.
+fn line_breaks(source: &str) -> Vec<(usize, &'static str)> {
+    let places = |(text, name): (&'static str, &'static str)| {
+        memchr::memmem::find_iter(source.as_bytes(), text).map(move |at| (at, name)).collect::<Vec<_>>()
+    };
+    let mut places: Vec<_> = LINE_BREAKS.into_iter().flat_map(places).collect();
+    places.sort_unstable();
+    places
+}
+
+/// The first place that is in no quoted scalar: there a line break is white space, and changes no structure.
+fn outside_of_quotes(tree: &Tree<'_>, places: &[(usize, &'static str)]) -> Option<(usize, &'static str)> {
+    let is_quoted = |node: &&Node| matches!(node.style, Style::SingleQuoted | Style::DoubleQuoted);
+    let mut quoted = tree.nodes.iter().filter(is_quoted).peekable();
+    places.iter().copied().find(|(at, _)| {
+        while quoted.next_if(|node| node.end as usize <= *at).is_some() {}
+        quoted.peek().is_none_or(|node| node.start as usize > *at)
+    })
 }
 
 /// The first byte that no manifest may hold. go-yaml refuses these too.

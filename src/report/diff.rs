@@ -41,6 +41,11 @@ pub fn write(name: &str, before: &[u8], edited: &Edited, out: &mut dyn Write) ->
     hunks.iter().try_for_each(|hunk| write_hunk(hunk, &old, &new, out))
 }
 
+/// Whether a field holds a name or another harmless thing, by the field that holds its object.
+pub fn holds_a_name(holder: &str, key: &str) -> bool {
+    NAMES.iter().any(|(holders, keys)| holders.contains(&holder) && keys.contains(&key))
+}
+
 const RESET: &str = "\x1b[0m";
 const BOLD: &str = "\x1b[1m";
 const RED: &str = "\x1b[31m";
@@ -90,9 +95,7 @@ impl<'s> Side<'s> {
             inserted.get(after).is_some_and(|new| new.start <= range.start)
         };
         let documents = parse(bytes).documents;
-        let shows = |holder: &str, key: &str, range: &Range<usize>| {
-            NAMES.iter().any(|(holders, keys)| holders.contains(&holder) && keys.contains(&key)) || is_new(range)
-        };
+        let shows = |holder: &str, key: &str, range: &Range<usize>| holds_a_name(holder, key) || is_new(range);
         let tokens = documents.iter().flat_map(|document| document.tokens(shows)).collect();
         Side { bytes, lines, tokens }
     }

@@ -39,7 +39,7 @@ impl Excerpt {
     pub fn of(document: &Document<'_>, source: &[u8], kind: &str, pointer: &str, at: Position) -> Excerpt {
         let tokens = tokens(document, source, kind, pointer);
         if tokens.is_empty() {
-            return Excerpt { lines: vec![Line::hidden(at)] };
+            return Excerpt { lines: vec![Line::hidden(at, 0)] };
         }
         let mut lines: Vec<Line> = Vec::new();
         let mut rest = tokens.as_slice();
@@ -49,6 +49,12 @@ impl Excerpt {
             let (own, more) = rest.split_at(on_line);
             rest = more;
             lines.push(Line::masked(source, whole, own, at));
+        }
+        // Of a credential within a value of several lines, its own line.
+        if kind == "literal" && lines.iter().all(|line| line.number != at.line) {
+            lines.iter_mut().for_each(|line| line.marked = None);
+            let index = lines.partition_point(|line| line.number < at.line);
+            lines.insert(index, Line::hidden(at, at.column.saturating_sub(1).min(GAP_CHARACTERS)));
         }
         // Aliases can spread a reference over the file: what stands at its place counts.
         let place = lines.iter().position(|line| line.marked.is_some()).unwrap_or(0);
@@ -66,8 +72,9 @@ impl Excerpt {
 
 impl Line {
     /// A line of which nothing is known to be harmless.
-    fn hidden(at: Position) -> Line {
-        Line { number: at.line, text: "…".to_owned(), marked: Some(0..1) }
+    fn hidden(at: Position, indentation: usize) -> Line {
+        let text = format!("{}…", " ".repeat(indentation));
+        Line { number: at.line, text, marked: Some(indentation..indentation + 1) }
     }
 
     /// The tokens of a line, from the place on marked.

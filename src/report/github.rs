@@ -69,8 +69,9 @@ fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for sentence in &report.not_judged {
         writeln!(out, "not judged: {}", Plain(sentence))?;
     }
-    for gone in report.baseline.iter().flat_map(|compared| &compared.gone) {
-        writeln!(out, "gone: {}", Plain(&GoneLine(gone).to_string()))?;
+    if let Some(compared) = &report.baseline {
+        let label = compared.gone_label();
+        compared.gone.iter().try_for_each(|gone| writeln!(out, "{label}: {}", Plain(&GoneLine(gone).to_string())))?;
     }
     writeln!(out, "::endgroup::")
 }

@@ -153,8 +153,10 @@ fn write_remarks(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for sentence in &report.not_judged {
         let _ = writeln!(text, "not judged: {sentence}");
     }
-    for gone in report.baseline.iter().flat_map(|compared| &compared.gone) {
-        let _ = writeln!(text, "gone: {}", super::text::GoneLine(gone));
+    if let Some(compared) = &report.baseline {
+        for gone in &compared.gone {
+            let _ = writeln!(text, "{}: {}", compared.gone_label(), super::text::GoneLine(gone));
+        }
     }
     let _ = write!(text, "{}", Summary::of(report));
     let name = "the check itself";

@@ -2,8 +2,10 @@
 //!
 //! A report holds names, places and words, never a value of the input: the forms cannot show what they are not given.
 
+pub mod audit;
 pub mod diff;
 pub mod excerpt;
+pub mod explanation;
 pub mod github;
 pub mod json;
 pub mod junit;
@@ -11,6 +13,7 @@ mod path;
 pub mod sarif;
 pub mod text;
 
+use std::cmp::Ordering;
 use std::ops::AddAssign;
 use std::sync::Arc;
 
@@ -110,10 +113,19 @@ pub struct LocatedFinding {
 /// What became of an earlier report.
 #[derive(Clone, Debug, Default)]
 pub struct Compared {
+    /// Whether it was made by other policies: what these do not find may be there all the same.
+    pub other_policies: bool,
     /// How many findings it has that are still there.
     pub known: usize,
     /// Those that are not there any more, in its order.
     pub gone: Vec<Gone>,
+}
+
+impl Compared {
+    /// What is said in front of what is gone.
+    fn gone_label(&self) -> &'static str {
+        if self.other_policies { "not found by these policies" } else { "gone" }
+    }
 }
 
 /// A finding of an earlier report that is not there any more. Whoever wrote that file chose the words: not safe to show.
@@ -233,18 +245,22 @@ impl LocatedFinding {
 
     /// What it comes to in forms with three levels. What only a dry run denies fails nothing.
     fn level(&self) -> Level {
-        match (self.finding.mode, self.finding.outcome) {
-            (_, Outcome::Allowed) => Level::None,
-            (Some(Mode::DryRun), _) | (_, Outcome::Swapped) => Level::Note,
-            (_, Outcome::Warned) => Level::Warning,
-            (_, Outcome::Denied) => Level::Error,
-        }
+        level_of(&self.finding)
     }
 
     /// Its message, and that it is of a dry run, where it is.
     fn sentence(&self) -> String {
         let dry_run = if self.finding.mode == Some(Mode::DryRun) { " (dry run)" } else { "" };
         format!("{}{dry_run}: {}", self.finding.outcome.name(), self.finding.message)
+    }
+}
+
+fn level_of(finding: &Finding) -> Level {
+    match (finding.mode, finding.outcome) {
+        (_, Outcome::Allowed) => Level::None,
+        (Some(Mode::DryRun), _) | (_, Outcome::Swapped) => Level::Note,
+        (_, Outcome::Warned) => Level::Warning,
+        (_, Outcome::Denied) => Level::Error,
     }
 }
 
@@ -337,5 +353,21 @@ fn state_name(state: ExceptionState) -> &'static str {
         ExceptionState::Active => "active",
         ExceptionState::Ending => "ending",
         ExceptionState::Expired => "expired",
+    }
+}
+
+/// JSON pointers in the order of the object: indices by number.
+pub fn by_pointer(a: &str, b: &str) -> Ordering {
+    let step = |a: &str, b: &str| match (a.parse::<usize>(), b.parse::<usize>()) {
+        (Ok(a), Ok(b)) => a.cmp(&b),
+        _ => a.cmp(b),
+    };
+    let (mut left, mut right) = (a.split('/'), b.split('/'));
+    loop {
+        match (left.next(), right.next()) {
+            (Some(a), Some(b)) if a == b => {}
+            (Some(a), Some(b)) => return step(a, b),
+            (a, b) => return a.is_some().cmp(&b.is_some()),
+        }
     }
 }

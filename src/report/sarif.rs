@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::json::write_harmless;
 use super::path::uri;
+use super::text::GoneLine;
 use super::{Fault, Ignored, Level, LocatedFinding, Report, RuleLine, mode_name};
 use crate::fence::policy::{ExceptionState, Mode};
 use crate::fence::{Kind, Outcome};
@@ -19,10 +20,23 @@ const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os
 /// The rule of references that no rule is about. A policy's rule has a slash in its name.
 const NO_RULE: &str = "no-rule";
 /// Behind the name of a rule: what it guesses.
-const GUESS: &str = "/guess";
+pub(super) const GUESS: &str = "/guess";
 /// Ours. The name that GitHub knows, `primaryLocationLineHash`, is left to what uploads the file: it computes that itself,
 /// and warns of every other value.
-const FINGERPRINT: &str = "secretfence/v1";
+pub(super) const FINGERPRINT: &str = "secretfence/v1";
+
+/// What a run has to say.
+pub(super) struct Run<'r> {
+    /// All of them, as [`rules`] makes them.
+    pub(super) rules: Vec<Value>,
+    /// Of the policies.
+    pub(super) revision: &'r str,
+    /// Whether all could be read and judged.
+    pub(super) successful: bool,
+    pub(super) exit_code: u8,
+    pub(super) notifications: Vec<Value>,
+    pub(super) results: Vec<Value>,
+}
 
 /// Writes the report as one SARIF log with one run, which ends with an exit code.
 ///
@@ -30,16 +44,40 @@ const FINGERPRINT: &str = "secretfence/v1";
 /// Where the writer fails.
 pub fn write(report: &Report, exit_code: u8, out: &mut dyn Write) -> io::Result<()> {
     let unruled = report.findings.iter().any(|located| located.decided_by().is_none());
-    let mut rules: Vec<Value> = report.rules.iter().map(|line| rule(line, false)).collect();
-    rules.extend(report.rules.iter().filter(|line| guesses(line)).map(|line| rule(line, true)));
-    rules.extend(unruled.then(no_rule));
-    let ids: HashMap<&str, usize> =
-        rules.iter().enumerate().filter_map(|(index, rule)| Some((rule["id"].as_str()?, index))).collect();
+    let rules = rules(&report.rules, unruled);
+    let ids = ids(&rules);
     let compared = report.baseline.is_some();
     let findings = report.findings.iter().map(|located| result(located, None, &ids, compared));
     let ignored = report.ignored.iter().map(|ignored| result(&ignored.finding, Some(ignored), &ids, compared));
     let results: Vec<Value> = findings.chain(ignored).collect();
-    let log = json!({
+    let run = Run {
+        revision: &report.policies.revision,
+        successful: report.faults.is_empty(),
+        exit_code,
+        notifications: notifications(report),
+        results,
+        rules,
+    };
+    write_harmless(&log(run), out)
+}
+
+/// All rules; and what they guess, as rules of their own.
+pub(super) fn rules(lines: &[RuleLine], unruled: bool) -> Vec<Value> {
+    let mut rules: Vec<Value> = lines.iter().map(|line| rule(line, false)).collect();
+    rules.extend(lines.iter().filter(|line| guesses(line)).map(|line| rule(line, true)));
+    rules.extend(unruled.then(no_rule));
+    rules
+}
+
+/// Where each rule is among them.
+pub(super) fn ids(rules: &[Value]) -> HashMap<String, usize> {
+    let id = |rule: &Value| rule["id"].as_str().map(str::to_owned);
+    rules.iter().enumerate().filter_map(|(index, rule)| Some((id(rule)?, index))).collect()
+}
+
+/// The log of one run.
+pub(super) fn log(run: Run<'_>) -> Value {
+    json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
         "runs": [{
@@ -47,19 +85,18 @@ pub fn write(report: &Report, exit_code: u8, out: &mut dyn Write) -> io::Result<
                 "name": env!("CARGO_PKG_NAME"),
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
                 "shortDescription": message(env!("CARGO_PKG_DESCRIPTION")),
-                "rules": rules,
-                "properties": {"policyRevision": report.policies.revision},
+                "rules": run.rules,
+                "properties": {"policyRevision": run.revision},
             }},
             "invocations": [{
-                "executionSuccessful": report.faults.is_empty(),
-                "exitCode": exit_code,
-                "toolExecutionNotifications": notifications(report),
+                "executionSuccessful": run.successful,
+                "exitCode": run.exit_code,
+                "toolExecutionNotifications": run.notifications,
             }],
             "columnKind": "unicodeCodePoints",
-            "results": results,
+            "results": run.results,
         }],
-    });
-    write_harmless(&log, out)
+    })
 }
 
 /// Whether the rule may be about what only a name tells.
@@ -136,7 +173,7 @@ fn help(line: &RuleLine, about: &str) -> Value {
 }
 
 /// A result; where there is a baseline all of them say what they are to it (SARIF 3.27.24).
-fn result(located: &LocatedFinding, ignored: Option<&Ignored>, ids: &HashMap<&str, usize>, compared: bool) -> Value {
+fn result(located: &LocatedFinding, ignored: Option<&Ignored>, ids: &HashMap<String, usize>, compared: bool) -> Value {
     let LocatedFinding { object, finding, known, .. } = located;
     let guess = if finding.guess { GUESS } else { "" };
     let id = located.decided_by().map_or_else(|| NO_RULE.to_owned(), |id| id + guess);
@@ -161,7 +198,7 @@ fn result(located: &LocatedFinding, ignored: Option<&Ignored>, ids: &HashMap<&st
         },
     });
     if let Some(fields) = result.as_object_mut() {
-        if let Some(index) = ids.get(&*id) {
+        if let Some(index) = ids.get(&id) {
             fields.insert("ruleIndex".to_owned(), (*index).into());
         }
         let external =
@@ -200,7 +237,7 @@ fn physical(file: &str, place: Option<(usize, usize, Option<usize>)>) -> Value {
     physical.into()
 }
 
-/// What could not be judged, what was left out, and which exceptions end.
+/// What could not be judged, what was left out, what is gone of the baseline, and which exceptions end.
 fn notifications(report: &Report) -> Vec<Value> {
     let fault = |level: &'static str| {
         move |fault: &Fault| {
@@ -218,12 +255,15 @@ fn notifications(report: &Report) -> Vec<Value> {
         .not_judged
         .iter()
         .map(|sentence| json!({"level": "note", "message": message(&format!("not judged: {sentence}"))}));
+    // A service takes every result for one that is there.
+    let gone = report.baseline.iter().flat_map(|compared| &compared.gone);
+    let gone = gone.map(|gone| json!({"level": "note", "message": message(&format!("gone: {}", GoneLine(gone)))}));
     let exceptions = report.exceptions.iter().filter(|line| line.state != ExceptionState::Active).map(|line| {
         let verb = if line.state == ExceptionState::Ending { "ends" } else { "ended" };
         let text = format!("exception {}/{} {verb} on {}", line.policy, line.rule, line.expires);
         json!({"level": "warning", "message": message(&text)})
     });
-    faults.chain(not_judged).chain(exceptions).collect()
+    faults.chain(not_judged).chain(gone).chain(exceptions).collect()
 }
 
 fn level_of_rule(line: &RuleLine) -> Level {
@@ -234,7 +274,7 @@ fn level_of_rule(line: &RuleLine) -> Level {
     }
 }
 
-fn level_name(level: Level) -> &'static str {
+pub(super) fn level_name(level: Level) -> &'static str {
     match level {
         Level::Error => "error",
         Level::Warning => "warning",
@@ -261,7 +301,7 @@ fn link(text: &str) -> Option<String> {
     (link.len() > "https://".len()).then(|| link.to_owned())
 }
 
-fn message(text: &str) -> Value {
+pub(super) fn message(text: &str) -> Value {
     json!({"text": unlinked(&braced(text))})
 }
 

@@ -45,19 +45,20 @@ pub fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         Some([]) => writeln!(out, "cluster: asked for nothing, since no policy asks about it")?,
         Some(resources) => writeln!(out, "cluster: read {}", resources.join(", "))?,
     }
-    for gone in report.baseline.iter().flat_map(|compared| &compared.gone) {
-        writeln!(out, "{GREEN}gone{RESET}: {}", GoneLine(gone))?;
+    if let Some(compared) = &report.baseline {
+        let label = compared.gone_label();
+        compared.gone.iter().try_for_each(|gone| writeln!(out, "{GREEN}{label}{RESET}: {}", GoneLine(gone)))?;
     }
     writeln!(out, "{}", Summary::of(report))
 }
 
-const RESET: &str = "\x1b[0m";
-const RED: &str = "\x1b[1;31m";
-const YELLOW: &str = "\x1b[1;33m";
-const GREEN: &str = "\x1b[1;32m";
+pub(super) const RESET: &str = "\x1b[0m";
+pub(super) const RED: &str = "\x1b[1;31m";
+pub(super) const YELLOW: &str = "\x1b[1;33m";
+pub(super) const GREEN: &str = "\x1b[1;32m";
 const CYAN: &str = "\x1b[1;36m";
 const BLUE: &str = "\x1b[1;34m";
-const BOLD: &str = "\x1b[1m";
+pub(super) const BOLD: &str = "\x1b[1m";
 
 fn write_finding(located: &LocatedFinding, out: &mut dyn Write) -> io::Result<()> {
     let LocatedFinding { file, line, column, object, finding, excerpt, .. } = located;
@@ -113,7 +114,7 @@ fn write_exception(exception: &ExceptionLine, out: &mut dyn Write) -> io::Result
     }
 }
 
-fn colour(outcome: Outcome) -> &'static str {
+pub(super) fn colour(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Denied => RED,
         Outcome::Warned => YELLOW,
@@ -169,7 +170,11 @@ pub(super) struct GoneLine<'g>(pub(super) &'g Gone);
 impl fmt::Display for GoneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Gone { file, kind, namespace, name, message, fingerprint: _ } = self.0;
-        write!(f, "{}: {} {}/{}: {}", Path(file), Path(kind), Path(namespace), Path(name), Path(message))
+        // An audit's are of no file.
+        if !file.is_empty() {
+            write!(f, "{}: ", Path(file))?;
+        }
+        write!(f, "{} {}/{}: {}", Path(kind), Path(namespace), Path(name), Path(message))
     }
 }
 
@@ -177,7 +182,7 @@ impl fmt::Display for GoneLine<'_> {
 pub(super) struct Summary<'c> {
     counts: &'c Counts,
     errors: usize,
-    baseline: Option<(usize, usize)>,
+    baseline: Option<(usize, usize, &'static str)>,
 }
 
 impl Summary<'_> {
@@ -185,7 +190,10 @@ impl Summary<'_> {
         Summary {
             counts: &report.counts,
             errors: report.faults.len(),
-            baseline: report.baseline.as_ref().map(|compared| (compared.known, compared.gone.len())),
+            baseline: report
+                .baseline
+                .as_ref()
+                .map(|compared| (compared.known, compared.gone.len(), compared.gone_label())),
         }
     }
 }
@@ -202,8 +210,8 @@ impl fmt::Display for Summary<'_> {
         if ignored > 0 {
             write!(f, "; {ignored} ignored")?;
         }
-        if let Some((known, gone)) = self.baseline {
-            write!(f, "; {known} in the baseline, {gone} gone")?;
+        if let Some((known, gone, label)) = self.baseline {
+            write!(f, "; {known} in the baseline, {gone} {label}")?;
         }
         if self.errors > 0 {
             write!(f, "; {} error{}", self.errors, plural(self.errors))?;

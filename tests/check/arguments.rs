@@ -59,3 +59,13 @@ fn colour_is_for_terminals_unless_asked_for() {
         folder.command(&["check", "pod.yaml"]).env("NO_COLOR", "1").env("CLICOLOR_FORCE", "1").output().unwrap();
     assert!(!crate::shown(&output).contains('\u{1b}'));
 }
+
+#[test]
+fn a_namespace_that_cannot_be_is_refused() {
+    for command in [&["check"][..], &["fix"], &["policy", "explain"]] {
+        for name in ["Bad NS", "", "a/b"] {
+            let text = Folder::with(CLEAN).run(&[command, &["--namespace", name, "pod.yaml"]].concat());
+            assert!(text.starts_with("exit: 2\n") && text.contains("expected the name of a namespace"), "{text}");
+        }
+    }
+}

@@ -23,6 +23,23 @@ fn what_is_known_does_not_fail_and_what_is_gone_is_named() {
 }
 
 #[test]
+fn a_baseline_of_other_policies_says_so_and_calls_nothing_gone() {
+    let folder = with_baseline(Folder::with(POD), &["pod.yaml"])
+        .rules("[{name: no-rows, on: [envFrom], action: deny, message: none}]");
+    let command = |format: &str| {
+        folder.run(&["check", "-p", "policy.yaml", "--format", format, "--baseline", "known.json", "pod.yaml"])
+    };
+    let text = command("text");
+    assert!(text.contains("not judged: the baseline is of other policies (revision "), "{text}");
+    assert!(text.contains("\nnot found by these policies: pod.yaml: Pod default/web"), "{text}");
+    assert!(text.ends_with("0 in the baseline, 1 not found by these policies\n"), "{text}");
+    for format in ["junit", "github"] {
+        let text = command(format);
+        assert!(text.contains("not found by these policies: pod.yaml") && !text.contains("gone: "), "{text}");
+    }
+}
+
+#[test]
 fn what_is_new_fails_and_is_all_that_is_shown() {
     let folder =
         with_baseline(Folder::with(POD), &["pod.yaml"]).file("new.yaml", POD.replace("key: password", "key: user"));

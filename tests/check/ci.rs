@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use secretfence::manifest;
 use serde_json::Value;
 
-use crate::{CLEAN, Folder, POD, junit, sarif, shown};
+use crate::{CLEAN, Folder, POD, junit, sarif_schema, shown};
 
 #[test]
 fn the_action_annotates_writes_sarif_and_ends_as_the_check_does() {
@@ -16,7 +16,7 @@ fn the_action_annotates_writes_sarif_and_ends_as_the_check_does() {
     let annotations = String::from_utf8_lossy(&run.stdout).into_owned();
     assert!(annotations.contains("::error file=manifests/pod.yaml,line=10,"), "{annotations}");
     assert!(annotations.contains("::group::secretfence: 2 files, 2 workloads: 1 denied"), "{annotations}");
-    sarif::assert_valid(&serde_json::from_slice(&read(&folder, "out.sarif")).unwrap());
+    sarif_schema::assert_valid(&serde_json::from_slice(&read(&folder, "out.sarif")).unwrap());
     assert_eq!(read(&folder, "github-output"), b"exit-code=1\n");
 }
 
@@ -86,6 +86,12 @@ fn the_job_of_gitlab_writes_both_reports_and_fails() {
         command.env(name, value.as_str().unwrap());
     }
     let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
+    std::fs::copy(folder.path().join("secretfence.json"), folder.path().join("known findings.json")).unwrap();
+    let output = command.env("BASELINE", "known findings.json").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", shown(&output));
+    assert_eq!(read(&folder, job["artifacts"]["reports"]["codequality"].as_str().unwrap()).trim_ascii(), b"[]");
+    let output = command.env("BASELINE", "").output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
     let reports = &job["artifacts"]["reports"];
     junit::assert_valid(&String::from_utf8(read(&folder, reports["junit"].as_str().unwrap())).unwrap());

@@ -244,3 +244,26 @@ fn what_a_baseline_knows_and_a_comment_sets_aside_is_not_gone() {
     let folder = folder.file("known.json", report.to_string()).file("pod.yaml", pod("", "", ""));
     assert_eq!(folder.json(&["-p", "policy.yaml", "--baseline", "known.json", "pod.yaml"])["summary"]["denied"], 1);
 }
+
+#[test]
+fn a_comment_without_its_colon_is_warned_of() {
+    let content = pod("        # secretfence ignore test/no-env it is a test\n", "", "");
+    assert!(ignored(&content).is_empty());
+    let warnings = report(&content)["warnings"].clone();
+    assert_eq!(warnings.as_array().unwrap().len(), 1, "{warnings}");
+    assert_eq!(warnings[0]["line"], 9);
+    assert!(warnings[0]["message"].as_str().unwrap().contains("has no colon"), "{warnings}");
+    for other in ["# secretfence ignores this\n", "# secretfence ignore\n", "# secretfence is fine\n"] {
+        assert_eq!(report(&pod(&format!("        {other}"), "", ""))["warnings"], json!([]), "{other}");
+    }
+}
+
+#[test]
+fn a_misspelt_policy_or_rule_is_told_with_what_was_meant() {
+    for (named, meant) in [("test/no-emv", "no-env"), ("tets/no-env", "test")] {
+        let warnings =
+            report(&pod(&format!("        # secretfence: ignore {named} a reason\n"), "", ""))["warnings"].clone();
+        let message = warnings[0]["message"].as_str().unwrap();
+        assert!(message.contains(&format!("(did you mean \"{meant}\"?)")), "{message}");
+    }
+}

@@ -256,6 +256,18 @@ fn what_passes_is_waited_for() {
 }
 
 #[test]
+fn a_connection_that_breaks_in_the_midst_of_a_list_is_taken_up_again() {
+    let listed: Vec<Value> = (0..7).map(|index| namespace(&format!("n-{index}"), "test")).collect();
+    let listed = [listed, vec![namespace("default", "prod")]].concat();
+    let api = ApiServer::start(State { breaks: 2, listed, ..State::default() });
+    let folder = Folder::with(POD).policy(TIER).of(&api);
+    let output = folder.live(&[]);
+    assert!(output.starts_with("exit: 1\n"), "{output}");
+    // Four pages, of which the second was asked for three times.
+    assert_eq!(api.asked("/api/v1/namespaces"), 6);
+}
+
+#[test]
 fn pages_that_are_outlived_are_listed_anew() {
     let listed: Vec<Value> = ["a", "b", "default"].map(|name| namespace(name, "test")).into();
     let refuses = [("namespaces", (410, None, 1))].into();

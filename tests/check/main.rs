@@ -22,6 +22,7 @@ mod json;
 mod junit;
 #[cfg(feature = "cluster")]
 mod live;
+mod multiline;
 mod namespaces;
 mod outcomes;
 mod policy_check;
@@ -29,9 +30,12 @@ mod properties;
 mod reach;
 mod sarif;
 mod secrecy;
+mod unknown;
 
 #[path = "../support/program.rs"]
 mod program;
+#[path = "../support/sarif_schema.rs"]
+mod sarif_schema;
 
 use std::path::Path;
 use std::process::Command;

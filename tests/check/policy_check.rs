@@ -37,7 +37,7 @@ fn every_mistake_is_told_with_its_place() {
     --- stderr
     ./other.yaml:4:8: spec.mod: unknown field (did you mean "mode"?); known here: description, mode, warnings, match, exclude, templates, rules, readers, secretDrivers, copyMarks
     ./policy.yaml:5:27: spec.rules[0].on[0]: "envs" is not known here (did you mean "env"?); expected one of secretKeyRef, envFrom, fileKeyRef, unknownSource, volume, csi, legacyVolume, imagePull, externalEnv, injected, nodeAccess, storePath, sharedSecret, reach, copied, literal, rawSecret, env, clear, file, crossNamespace, any
-    error: 2 mistakes in the policies: correct them, and check again
+    error: 2 mistakes in the policies, the first of a document that does not have the shape of its kind: more are told once it has: correct them, and check again
     "#);
 }
 
@@ -48,12 +48,12 @@ fn nothing_there_is_an_error() {
     exit: 2
     --- stderr
     nowhere: cannot be read: No such file or directory (os error 2)
-    error: 1 mistake in the policies: correct them, and check again
+    error: 1 mistake in the policies: correct it, and check again
     ");
     assert_snapshot!(folder.run(&["policy", "check", "."]), @"
     exit: 2
     --- stderr
     no policy in .: expected *.yaml, *.yml or *.json files with documents of kind: SecretPolicy
-    error: 1 mistake in the policies: correct them, and check again
+    error: 1 mistake in the policies: correct it, and check again
     ");
 }

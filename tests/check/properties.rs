@@ -8,7 +8,7 @@ use secretfence::cli::check::{Format, Settings, check, write_for_machines};
 use secretfence::policy_dir;
 use serde_json::{Value, json};
 
-use crate::{junit, sarif};
+use crate::{junit, sarif_schema};
 
 /// In every value, and in no name.
 const VALUE: &str = "hunter2";
@@ -78,7 +78,7 @@ proptest! {
             match format {
                 Format::Text => {}
                 Format::Json => drop(serde_json::from_str::<Value>(&text).unwrap()),
-                Format::Sarif => sarif::assert_valid(&serde_json::from_str(&text).unwrap()),
+                Format::Sarif => sarif_schema::assert_valid(&serde_json::from_str(&text).unwrap()),
                 Format::Junit => junit::assert_valid(&text),
                 Format::Github => assert_commands(&text),
             }

@@ -1,12 +1,8 @@
 //! SARIF: valid by its schema, and what code scanning makes use of.
 
-use std::path::PathBuf;
-use std::process::Command;
-use std::sync::LazyLock;
-
-use jsonschema::Validator;
 use serde_json::{Value, json};
 
+use crate::sarif_schema::{assert_valid, errors};
 use crate::{CLEAN, Folder, POD};
 
 #[test]
@@ -210,6 +206,19 @@ fn what_the_baseline_has_is_suppressed() {
 }
 
 #[test]
+fn what_is_gone_of_the_baseline_is_named_in_a_note_and_is_no_result() {
+    let folder = Folder::with(POD);
+    std::fs::write(folder.path().join("known.json"), folder.json(&["pod.yaml"]).to_string()).unwrap();
+    let folder = folder.file("pod.yaml", POD.replace("key: password", "key: user"));
+    let run = run(&folder, &["--baseline", "known.json", "pod.yaml"]);
+    let notes = &run["invocations"][0]["toolExecutionNotifications"];
+    let gone =
+        notes.as_array().unwrap().iter().find(|note| note["message"]["text"].to_string().contains("gone: pod.yaml"));
+    assert!(gone.is_some_and(|note| note["level"] == "note"), "{notes}");
+    assert_eq!(run["results"].as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn a_name_makes_no_link_and_no_placeholder() {
     let pod = POD.replace("name: DB_PASSWORD", "name: \"[click](https://evil.test) {0}\"");
     let run = run(&Folder::with(&pod), &["pod.yaml"]);
@@ -233,13 +242,6 @@ pub fn run(folder: &Folder, arguments: &[&str]) -> Value {
     log["runs"][0].clone()
 }
 
-/// By the schema of OASIS, as the package of the types has it; and by those types.
-pub fn assert_valid(log: &Value) {
-    let errors = errors(log);
-    assert!(errors.is_empty(), "{errors:#?}");
-    serde_json::from_value::<serde_sarif::sarif::Sarif>(log.clone()).unwrap();
-}
-
 #[test]
 fn the_schema_refuses_what_is_no_log() {
     let log = json!({"version": "2.1.0", "runs": []});
@@ -249,29 +251,4 @@ fn the_schema_refuses_what_is_no_log() {
         log[change] = value;
         assert_eq!(errors(&log).len(), 1, "{change}");
     }
-}
-
-fn errors(log: &Value) -> Vec<String> {
-    static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
-        let schema = std::fs::read_to_string(package("serde-sarif").join("src/schema.json")).unwrap();
-        // A bracket too many, which makes a pattern none; nothing of ours has a language.
-        let schema = schema.replace("-[a-zA-Z]{2}]?$", "-[a-zA-Z]{2}?$");
-        let schema: Value = serde_json::from_str(&schema).unwrap();
-        assert_eq!(schema["title"], "Static Analysis Results Format (SARIF) Version 2.1.0 JSON Schema");
-        jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
-    });
-    SCHEMA.iter_errors(log).map(|error| format!("{}: {error}", error.instance_path())).collect()
-}
-
-/// The folder of a package that the tests depend on.
-fn package(name: &str) -> PathBuf {
-    let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--offline", "--locked", "--manifest-path"])
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
-        .output()
-        .unwrap();
-    let metadata: Value = serde_json::from_slice(&output.stdout).expect("what cargo knows of the package");
-    let mut packages = metadata["packages"].as_array().unwrap().iter();
-    let found = packages.find(|package| package["name"] == name).expect("a dependency");
-    PathBuf::from(found["manifest_path"].as_str().unwrap()).parent().unwrap().to_owned()
 }

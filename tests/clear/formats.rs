@@ -38,6 +38,10 @@ impl Dice {
         self.of(ALNUM, length)
     }
 
+    fn uuid(&mut self) -> String {
+        [8, 4, 4, 4, 12].map(|length| self.hex(length)).join("-")
+    }
+
     fn url(&mut self, length: usize) -> String {
         self.of(URL_SAFE, length)
     }
@@ -243,6 +247,34 @@ pub const ROWS: &[Row] = &[
     row("Dynatrace token", |dice| short(&format!("dt0c01.{}.", dice.of(UPPER, 24)), dice.of(UPPER, 64))),
     row("1Password service account token", |dice| (format!("ops_eyJ{}", dice.alnum(400)), format!("ops_eyJ{}", dice.alnum(100)))),
     row("OpenShift token", |dice| short("sha256~", dice.url(43))),
+    row("Atlassian token", |dice| short("ATATT3", dice.url(186))),
+    row("Artifactory key", |dice| short("AKCp", dice.alnum(69))),
+    row("Artifactory reference token", |dice| short("cmVmdGtu", dice.alnum(56))),
+    row("SonarQube token", |dice| short("squ_", dice.hex(40))),
+    row("CircleCI token", |dice| short(&format!("CCIPAT_{}_", dice.alnum(22)), dice.hex(40))),
+    row("Buildkite token", |dice| short("bkua_", dice.hex(40))),
+    row("Notion token", |dice| short(&format!("ntn_{}", dice.of(DIGITS, 11)), dice.alnum(35))),
+    row("Airtable token", |dice| short(&format!("pat{}.", dice.alnum(14)), dice.hex(64))),
+    row("HubSpot token", |dice| short("pat-na1-", dice.uuid())),
+    row("Microsoft Teams webhook", |dice| {
+        let ids = format!("{}@{}", dice.uuid(), dice.uuid());
+        let url = |token: &str, owner: &str| format!("https://shop.webhook.office.com/webhookb2/{ids}/IncomingWebhook/{token}/{owner}");
+        let (token, owner) = (dice.hex(32), dice.uuid());
+        (url(&token, &owner), url(&token[1..], &owner))
+    }),
+    row("Tailscale key", |dice| {
+        let id = dice.alnum(17);
+        (format!("tskey-auth-{id}-{}", dice.alnum(32)), format!("tskey-auth-{id}"))
+    }),
+    row("Supabase token", |dice| short("sbp_", dice.hex(40))),
+    row("PostHog personal key", |dice| short("phx_", dice.alnum(43))),
+    row("OpenRouter key", |dice| short("sk-or-v1-", dice.hex(64))),
+    row("xAI key", |dice| short("xai-", dice.alnum(80))),
+    row("LangSmith key", |dice| short(&format!("lsv2_pt_{}_", dice.hex(32)), dice.hex(10))),
+    row("K3s token", |dice| {
+        let authority = dice.hex(64);
+        (format!("K10{authority}::server:{}", dice.hex(32)), format!("K10{authority}::server:"))
+    }),
     row("age secret key", bech32),
     row("private key", |dice| (pem("RSA PRIVATE KEY", dice), pem("PUBLIC KEY", dice))),
     row("private key in base64", |dice| (encode(&pem("EC PRIVATE KEY", dice)), encode(&pem("CERTIFICATE", dice)))),

@@ -202,3 +202,14 @@ fn a_secret_of_another_shape_is_an_error_with_its_place() {
     let error = evaluate(object.to_string().as_bytes(), &question, &denies(), &facts()).unwrap_err();
     assert_eq!(error.to_string(), "/data/a: expected a string");
 }
+
+#[test]
+fn the_built_in_baseline_does_not_look_for_credentials_and_the_shipped_example_does() {
+    let policies = |yaml: &str| crate::support::policies(yaml);
+    let token = (ROWS[0].make)(&mut Dice::new(7)).0;
+    let key = ROWS[0].variable.unwrap_or("settings.conf");
+    let object = config_map(json!({key: token}));
+    assert!(pointers(&object, &policies(include_str!("../../policies/baseline.yaml"))).is_empty());
+    let found = pointers(&object, &policies(include_str!("../../policies/examples/clear.yaml")));
+    assert_eq!(found, [(format!("/data/{key}"), Outcome::Denied)]);
+}

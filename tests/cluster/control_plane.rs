@@ -128,6 +128,11 @@ impl ControlPlane {
         self.directory.join(name).to_str().unwrap().to_owned()
     }
 
+    /// From now on nobody makes pods, nor ends them.
+    pub fn stop_controllers(&self) {
+        drop(self.controllers.lock().unwrap().take());
+    }
+
     pub fn restart_api_server(&self) {
         drop(self.api_server.lock().unwrap().take());
         self.start_api_server();

@@ -124,7 +124,8 @@ impl Crowd {
     }
 }
 
-fn create_all(control_plane: &ControlPlane, count: usize, object: impl Fn(usize) -> Value + Sync) {
+/// Makes so many objects, with many hands.
+pub fn create_all(control_plane: &ControlPlane, count: usize, object: impl Fn(usize) -> Value + Sync) {
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..CLIENTS {

@@ -119,7 +119,7 @@ fn pods(cluster: &Cluster, namespace: &str, other: &str) -> Vec<Value> {
 }
 
 /// A kubeconfig of a new ServiceAccount, without rights.
-fn write_kubeconfig(cluster: &Cluster, account: &str, file: &Path) {
+pub fn write_kubeconfig(cluster: &Cluster, account: &str, file: &Path) {
     let object =
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": "default", "name": account}});
     cluster.api.create(&object, "").done();

@@ -84,6 +84,14 @@ fn files_one_after_the_other_are_documents_of_one_stream() {
 }
 
 #[test]
+fn a_file_without_a_line_break_at_its_end_is_parted_from_the_next() {
+    let folder =
+        Folder::new().file("a.yaml", "a: 1").file("b.yaml", "b: 2\r\n").file("c.yaml", "# c\n%YAML 1.1\n---\nc: 3");
+    let printed = folder.fix(&["a.yaml", "b.yaml", "c.yaml"]);
+    assert!(printed.contains("\na: 1\n---\nb: 2\r\n...\n# c\n%YAML 1.1\n---\nc: 3--- stderr"), "{printed}");
+}
+
+#[test]
 fn nothing_to_do_is_no_failure() {
     assert_snapshot!(Folder::new().file("a.yaml", "a: 1\n").fix(&["--diff", "a.yaml"]), @"
     exit: 0
@@ -155,7 +163,7 @@ fn policies_that_swap_nothing_are_said_to() {
     assert_snapshot!(Folder::with(POD).run(&["fix", "--diff", "pod.yaml"]), @"
     exit: 0
     --- stderr
-    nothing is swapped by these policies: give some with the action mount, such as -p policies/secrets-as-files.yaml
+    nothing is swapped by these policies: give -p a policy with action: mount, such as a copy of policies/secrets-as-files.yaml of the source
     1 file: 0 would be fixed; 0 references would be swapped; 1 finding remains, which secretfence check lists
     ");
 }

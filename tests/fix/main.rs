@@ -12,6 +12,7 @@ mod ignored;
 mod interrupted;
 mod keys;
 mod layout;
+mod overlays;
 mod properties;
 
 #[path = "../support/program.rs"]

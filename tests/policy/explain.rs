@@ -309,3 +309,40 @@ metadata: {name: empty, namespace: shop}
     "#);
     assert!(!said.contains("hunter2"), "{said}");
 }
+
+#[test]
+fn the_way_out_of_a_template_names_this_command() {
+    let folder = folder();
+    fs::write(folder.path().join("pod.yaml"), POD.replace("name: web", "name: {{ .Release.Name }}")).unwrap();
+    let said = run(folder.path(), &["policy", "explain", "-p", "policies.yaml", "pod.yaml"]);
+    assert!(said.contains("exit: 2") && said.contains("| secretfence policy explain -"), "{said}");
+}
+
+#[test]
+fn a_pointer_without_its_first_slash_is_refused() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("pod.yaml"), "").unwrap();
+    let said = run(folder.path(), &["policy", "explain", "pod.yaml", "--pointer", "spec/containers/0"]);
+    assert!(said.starts_with("exit: 2\n") && said.contains("a JSON pointer begins with /"), "{said}");
+}
+
+#[test]
+fn keys_that_are_not_known_come_with_the_way_to_tell_them() {
+    let folder = TempDir::new().unwrap();
+    let policy = POLICIES
+        .split_once("---")
+        .unwrap()
+        .0
+        .replace("{name: rest, on: [env], action: warn}", "{name: rest, on: [env], action: mount}");
+    fs::write(folder.path().join("policy.yaml"), policy).unwrap();
+    fs::write(
+        folder.path().join("pod.yaml"),
+        "{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {containers: [{name: api, image: api, envFrom: [{secretRef: {name: db}}]}]}}",
+    )
+    .unwrap();
+    for command in [&["policy", "explain"][..], &["check"]] {
+        let said = run(folder.path(), &[command, &["-p", "policy.yaml", "pod.yaml"]].concat());
+        assert!(said.contains("list them in mount.keys"), "{said}");
+        assert!(said.contains("note: the keys are also learned from the Secret"), "{said}");
+    }
+}

@@ -158,7 +158,7 @@ fn what_a_swap_makes_is_compared_whole_and_shows_no_value() {
       +              "secret": {
       +                "items": [
       +                  {
-      +                    "key": "password",
+      +                    "key": "<masked 4>",
       +                    "path": "db/password"
       +                  }
       +                ],
@@ -334,4 +334,11 @@ fn a_secret_and_a_config_map_are_judged_where_a_rule_is_about_what_they_hold() {
     let said = tested_in_clear(SECRET, "");
     assert!(said.contains("+ actual:   /stringData/password: denied as rawSecret by no-env/raw"), "{said}");
     assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn a_pointer_without_its_first_slash_is_a_mistake_that_says_so() {
+    let said = tested("pointer: /spec", "pointer: spec");
+    assert!(said.starts_with("exit: 2\n") && said.contains("a JSON pointer, which begins with /"), "{said}");
+    assert!(said.contains("test.yaml:22:"), "{said}");
 }

@@ -20,6 +20,8 @@ pub struct State {
     pub unauthorized: bool,
     /// So many pages break off.
     pub breaks: usize,
+    /// So many pages that go on from another are of a version that is gone.
+    pub outlives: usize,
     /// Each watch ends at once, with this status: 410 is that whatever is watched from is too old.
     pub ends: Option<u16>,
     /// In pages of two, or of one where no more is asked for.
@@ -28,6 +30,10 @@ pub struct State {
     pub lists: BTreeMap<&'static str, Vec<Value>>,
     /// By the plural name of the resource: the status, its `Retry-After`, and how often.
     pub refuses: BTreeMap<&'static str, (u16, Option<u32>, usize)>,
+    /// By path, where one object is asked for.
+    pub objects: BTreeMap<String, Value>,
+    /// Paths that may not be asked for.
+    pub forbidden: Vec<&'static str>,
     /// Known to who asks by name, and not in the list.
     pub unlisted: BTreeMap<String, Value>,
     /// Never answers who asks by name.
@@ -89,9 +95,18 @@ impl ApiServer {
             let breaks = value("continue").is_some() && state.breaks > 0;
             state.breaks -= usize::from(breaks);
             let limit = value("limit").map_or(2, |limit| limit.parse().unwrap());
+            let outlives = value("continue").is_some() && state.outlives > 0;
+            state.outlives -= usize::from(outlives);
+            let place = path.split('?').next().unwrap_or_default();
             let (answer, again) = match state.refusal(resource) {
                 Some(refusal) => refusal,
-                None => (state.answer(resource, value("fieldSelector"), value("continue"), limit), None),
+                None if outlives => {
+                    ((410, json!({"kind": "Status", "status": "Failure", "code": 410, "reason": "Expired"})), None)
+                }
+                None => match state.object(place) {
+                    Some(answer) => (answer, None),
+                    None => (state.answer(place, value("fieldSelector"), value("continue"), limit), None),
+                },
             };
             (answer, state.hangs, breaks, again)
         };
@@ -150,7 +165,16 @@ impl State {
         Some(((*status, json!({"kind": "Status", "status": "Failure", "code": *status})), *again))
     }
 
-    fn answer(&self, resource: &str, field: Option<&str>, from: Option<&str>, limit: usize) -> (u16, Value) {
+    /// What is said of one path.
+    fn object(&self, path: &str) -> Option<(u16, Value)> {
+        if self.forbidden.contains(&path) {
+            return Some((403, json!({"kind": "Status", "status": "Failure", "code": 403, "reason": "Forbidden"})));
+        }
+        self.objects.get(path).map(|object| (200, object.clone()))
+    }
+
+    fn answer(&self, path: &str, field: Option<&str>, from: Option<&str>, limit: usize) -> (u16, Value) {
+        let resource = path.rsplit('/').next().unwrap_or_default();
         if self.unauthorized {
             return (401, json!({"kind": "Status", "status": "Failure", "code": 401, "reason": "Unauthorized"}));
         }
@@ -161,12 +185,21 @@ impl State {
             let metadata = json!({"resourceVersion": "7", "continue": more});
             (200, json!({"kind": "PartialObjectMetadataList", "metadata": metadata, "items": items}))
         };
-        if let Some(field) = field {
-            let name = field.rsplit("%3D").next().unwrap();
-            return list(self.unlisted.get(name).map(std::slice::from_ref).unwrap_or_default(), String::new());
-        }
-        let from: usize = from.map_or(0, |from| from.parse().unwrap());
         let listed = self.lists.get(resource).unwrap_or(&self.listed);
+        let without = field.filter(|field| field.contains("metadata.namespace"));
+        if let Some(field) = field.filter(|_| without.is_none()) {
+            let name = field.rsplit("%3D").next().unwrap();
+            let known = self.unlisted.get(name).or_else(|| listed.iter().find(|its| its["metadata"]["name"] == name));
+            return list(known.map(std::slice::from_ref).unwrap_or_default(), String::new());
+        }
+        let namespace = path.split("/namespaces/").nth(1).and_then(|rest| rest.split_once('/')).map(|(name, _)| name);
+        let is_asked = |its: &&Value| {
+            let own = its["metadata"]["namespace"].as_str().unwrap_or_default();
+            let is_left_out = without.is_some_and(|field| field.contains(&format!("%21%3D{own}")));
+            namespace.is_none_or(|namespace| namespace == own) && !is_left_out
+        };
+        let listed: Vec<Value> = listed.iter().filter(is_asked).cloned().collect();
+        let from: usize = from.map_or(0, |from| from.parse().unwrap());
         let end = (from + limit.min(2)).min(listed.len());
         list(&listed[from..end], if end < listed.len() { end.to_string() } else { String::new() })
     }

@@ -8,13 +8,18 @@ use std::path::{Component, Path, PathBuf};
 use serde::Deserialize;
 
 use super::files::MAX_FILE_BYTES;
+use crate::fence::name::Shown;
 use crate::fence::policy::Mode;
 use crate::fence::{Finding, Outcome};
 use crate::report::{self, Compared, Gone, LocatedFinding, Report, mode_name};
 
 /// The findings of an earlier `check --format json`.
 #[derive(Debug)]
-pub struct Baseline(Vec<Entry>);
+pub struct Baseline {
+    entries: Vec<Entry>,
+    /// Of the policies that it was made by, where it says so.
+    revision: Option<String>,
+}
 
 /// Why a file is no baseline.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +56,13 @@ struct Version {
 #[derive(Deserialize)]
 struct Document {
     findings: Vec<Entry>,
+    #[serde(default)]
+    policies: Option<Policies>,
+}
+
+#[derive(Deserialize)]
+struct Policies {
+    revision: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -96,15 +108,15 @@ impl Baseline {
         if found != u64::from(report::json::FORMAT_VERSION) {
             return Err(BaselineError::Version { found });
         }
-        let Document { mut findings } = serde_json::from_slice(bytes).map_err(not_a_report)?;
+        let Document { mut findings, policies } = serde_json::from_slice(bytes).map_err(not_a_report)?;
         findings.retain(|entry| entry.outcome != Outcome::Allowed.name());
-        Ok(Baseline(findings))
+        Ok(Baseline { entries: findings, revision: policies.map(|policies| policies.revision) })
     }
 
     /// Marks what the baseline knows, takes it out of the numbers, and names what is gone of it: in the files that the
     /// paths stand for, as far as they could be judged. Each entry stands for one finding.
     pub fn apply(&self, report: &mut Report, paths: &[PathBuf]) {
-        let Baseline(entries) = self;
+        let Baseline { entries, revision } = self;
         let files: Vec<PathBuf> = entries.iter().map(|entry| tidy(&entry.file)).collect();
         let mut is_left = vec![true; entries.len()];
         // First those of the same file: where one of two alike is new, it is the one in the other file.
@@ -138,7 +150,17 @@ impl Baseline {
         let paths: Vec<PathBuf> = paths.iter().map(|path| tidy(&path.to_string_lossy())).collect();
         let is_judged = |file: &PathBuf| !broken.contains(file) && paths.iter().any(|path| file.starts_with(path));
         let gone = entries.iter().zip(&files).zip(&is_left).filter(|((_, file), left)| **left && is_judged(file));
+        let other = revision.as_ref().filter(|revision| **revision != report.policies.revision);
+        if let Some(revision) = other {
+            report.not_judged.push(format!(
+                "the baseline is of other policies (revision {}, and these are {}), which may find something else: make it \
+                 anew",
+                Shown(revision),
+                report.policies.revision
+            ));
+        }
         report.baseline = Some(Compared {
+            other_policies: other.is_some(),
             known: report.findings.iter().filter(|located| located.known).count(),
             gone: gone.map(|((entry, _), _)| entry.gone()).collect(),
         });

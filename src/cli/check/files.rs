@@ -68,7 +68,8 @@ impl InputError {
 }
 
 impl Input {
-    fn file(path: PathBuf) -> Input {
+    /// What lies at the path.
+    pub(crate) fn file(path: PathBuf) -> Input {
         Input { name: path.to_string_lossy().into(), from: Source::File(path) }
     }
 

@@ -6,13 +6,14 @@ use std::ops::RangeInclusive;
 use memchr::{memchr, memchr_iter, memmem, memrchr};
 
 use crate::fence::name::{Shown, acts_on_a_terminal};
+use crate::fence::policy::error::near_miss;
 use crate::fence::rules::credential;
 use crate::fence::{Evaluation, Facts, Finding, ObjectError, Outcome, PolicySet, Question, SetAside, evaluate_but};
 use crate::manifest::{Document, Manifest, Object, Position};
 use crate::report::excerpt::nearest;
 
-/// What a comment begins with.
-const MARK: &str = "secretfence:";
+/// What a comment begins with: then `:`.
+const MARK: &str = "secretfence";
 /// How much of a reason is shown, in characters.
 const REASON_CHARACTERS: usize = 256;
 
@@ -21,6 +22,8 @@ const REASON_CHARACTERS: usize = 256;
 pub struct Comments<'s> {
     source: &'s [u8],
     comments: Vec<Comment>,
+    /// Such as want to be one.
+    strays: Vec<Mistake>,
 }
 
 /// A comment that sets a rule aside.
@@ -46,12 +49,14 @@ pub type Mistake = ((usize, usize), &'static str);
 impl<'s> Comments<'s> {
     /// The comments of a file, and those that are mistaken. What only looks like one, within a string or a script, is none.
     pub fn read(source: &'s [u8], manifest: &Manifest<'_>) -> (Comments<'s>, Vec<Mistake>) {
-        let (mut comments, mut mistakes) = (Vec::new(), Vec::new());
+        let (mut comments, mut mistakes, mut strays) = (Vec::new(), Vec::new(), Vec::new());
         for mark in memmem::find_iter(source, MARK) {
             let start = memrchr(b'\n', &source[..mark]).map_or(0, |newline| newline + 1);
             let end = memchr(b'\n', &source[mark..]).map_or(source.len(), |newline| mark + newline);
             let Some(sign) = sign(&source[start..mark]).map(|at| start + at) else { continue };
             let text = String::from_utf8_lossy(&source[mark + MARK.len()..end]);
+            let text = text.trim_start();
+            let (text, has_colon) = text.strip_prefix(':').map_or((text, false), |text| (text, true));
             let Some(text) = text.trim().strip_prefix("ignore").filter(|rest| !rest.starts_with(char::is_alphanumeric))
             else {
                 continue;
@@ -62,6 +67,12 @@ impl<'s> Comments<'s> {
             let line = memchr_iter(b'\n', &source[..start]).count() + 1;
             let place = (line, String::from_utf8_lossy(&source[start..sign]).chars().count() + 1);
             let (rule, reason) = text.trim().split_once(char::is_whitespace).unwrap_or((text.trim(), ""));
+            if !has_colon {
+                if rule.contains('/') {
+                    strays.push((place, "has no colon, so it sets nothing aside: write # secretfence: ignore …"));
+                }
+                continue;
+            }
             match rule.split_once('/').filter(|(policy, rule)| !policy.is_empty() && !rule.is_empty()) {
                 None => mistakes.push((place, "names no rule: write # secretfence: ignore <policy>/<rule> <reason>")),
                 Some(_) if reason.trim().is_empty() => {
@@ -75,7 +86,12 @@ impl<'s> Comments<'s> {
                 }
             }
         }
-        (Comments { source, comments }, mistakes)
+        (Comments { source, comments, strays }, mistakes)
+    }
+
+    /// Those that are none for want of a colon.
+    pub fn strays(&self) -> &[Mistake] {
+        &self.strays
     }
 
     /// Those that have set nothing aside so far.
@@ -153,10 +169,14 @@ impl Comment {
     pub fn complaint(&self, policies: &PolicySet) -> String {
         let (policy, rule) = (Shown(&self.policy), Shown(&self.rule));
         match policies.policies().iter().find(|its| its.name == self.policy) {
-            None => format!("the comment names policy \"{policy}\", which is not in force: correct it, or remove it"),
+            None => {
+                let meant = meant(&self.policy, policies.policies().iter().map(|its| &*its.name));
+                format!("the comment names policy \"{policy}\", which is not in force{meant}: correct it, or remove it")
+            }
             Some(its) if its.rules.iter().all(|its| its.name != self.rule) => {
+                let meant = meant(&self.rule, its.rules.iter().map(|its| &*its.name));
                 format!(
-                    "the comment names rule \"{rule}\", which policy \"{policy}\" does not have: correct it, or remove it"
+                    "the comment names rule \"{rule}\", which policy \"{policy}\" does not have{meant}: correct it, or remove it"
                 )
             }
             Some(_) => format!(
@@ -165,6 +185,10 @@ impl Comment {
             ),
         }
     }
+}
+
+fn meant<'n>(found: &str, names: impl Iterator<Item = &'n str>) -> String {
+    near_miss(found, names).map(|name| format!(" (did you mean \"{name}\"?)")).unwrap_or_default()
 }
 
 /// Where a reference stands; where nothing does (a ServiceAccount that is not named), the field that it would be in.

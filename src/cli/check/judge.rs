@@ -1,17 +1,18 @@
 //! One file: its documents, their objects, and what the policies say of each.
 
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::ignore::{Comment, Comments, position};
+use super::multiline;
+use super::unknown::Unknown;
 use crate::fence::access::{self, ObjectKind};
 use crate::fence::kind::Kind;
 use crate::fence::name::Shown;
 use crate::fence::{Evaluation, Facts, Finding, Judgement, ObjectError, PolicySet, Question};
 use crate::manifest::{self, Document, ManifestError, Object, Position};
 use crate::report::excerpt::{self, Excerpt};
-use crate::report::{Counts, Fault, Ignored, LocatedFinding, ObjectName};
+use crate::report::{Counts, Fault, Ignored, LocatedFinding, ObjectName, by_pointer};
 
 /// What judges files: the same for all of them.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +46,10 @@ pub struct JudgedFile {
     pub matching: BTreeSet<u32>,
     /// The ServiceAccounts of pods that a policy is about, by namespace and name.
     pub accounts: BTreeSet<(String, String)>,
+    /// How many Kubernetes objects there are.
+    pub objects: usize,
+    /// Those that no table names and that hold containers all the same.
+    pub unknown: Vec<Unknown>,
 }
 
 impl Judge<'_> {
@@ -65,7 +70,11 @@ impl Judge<'_> {
         if manifest.errors.is_empty() {
             let unused = at.comments.unused();
             let warnings = unused.map(|comment| at.fault(comment.place, comment.complaint(self.policies)));
-            at.file.warnings = warnings.collect();
+            let strays = at.comments.strays().iter();
+            let strays = strays.map(|(place, why)| at.fault(*place, format!("the comment {why}")));
+            let mut warnings: Vec<Fault> = warnings.chain(strays).collect();
+            warnings.sort_by_key(|warning| warning.place);
+            at.file.warnings = warnings;
         }
         at.file
     }
@@ -86,7 +95,10 @@ impl Reading<'_> {
         match document.objects() {
             // Not ours, and passed by; but what kubectl could not read either is said.
             Ok(objects) if objects.is_empty() => document.json().err().iter().for_each(|error| self.broken(error)),
-            Ok(objects) => objects.into_iter().for_each(|object| self.object(document, &object)),
+            Ok(objects) => {
+                self.file.objects += objects.len();
+                objects.into_iter().for_each(|object| self.object(document, &object));
+            }
             Err(error) => self.broken(&error),
         }
     }
@@ -109,6 +121,7 @@ impl Reading<'_> {
 
     /// What is no RBAC object gives nobody a right that could be judged.
     fn no_workload(&mut self, document: &Document<'_>, object: &Object) {
+        self.file.unknown.extend(Unknown::of(object));
         if !self.judge.policies.kinds().contains(Kind::Reach) {
             return;
         }
@@ -160,7 +173,8 @@ impl Reading<'_> {
 
     fn locate(&self, document: &Document<'_>, object: &Object, place: &Located, finding: Finding) -> LocatedFinding {
         let pointer = format!("{}{}", object.pointer, finding.pointer);
-        let position = position(document, &pointer);
+        let position = multiline::position(document, self.bytes, &finding, &pointer)
+            .unwrap_or_else(|| position(document, &pointer));
         let excerpt = if self.judge.excerpts {
             Excerpt::of(document, self.bytes, finding.kind, &pointer, position)
         } else {
@@ -213,20 +227,4 @@ struct Located {
 fn end_column(document: &Document<'_>, source: &[u8], kind: &str, pointer: &str, at: Position) -> Option<usize> {
     let shown = &source[excerpt::shown(document, source, kind, pointer, at)?];
     Some(at.column + String::from_utf8_lossy(shown).chars().count().max(1))
-}
-
-/// In the order of the object: indices by number.
-fn by_pointer(a: &str, b: &str) -> Ordering {
-    let step = |a: &str, b: &str| match (a.parse::<usize>(), b.parse::<usize>()) {
-        (Ok(a), Ok(b)) => a.cmp(&b),
-        _ => a.cmp(b),
-    };
-    let (mut left, mut right) = (a.split('/'), b.split('/'));
-    loop {
-        match (left.next(), right.next()) {
-            (Some(a), Some(b)) if a == b => {}
-            (Some(a), Some(b)) => return step(a, b),
-            (a, b) => return a.is_some().cmp(&b.is_some()),
-        }
-    }
 }

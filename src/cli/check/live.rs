@@ -13,7 +13,7 @@ use crate::cluster::{Caller, Connection, Needs, Resource, Snapshot};
 use crate::fence::{Facts, PolicySet};
 
 /// For each answer of the API server.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(in crate::cli) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Whether a cluster is asked, and which.
 #[derive(Args, Debug)]
@@ -40,12 +40,16 @@ impl ClusterArguments {
         if !cluster {
             return Ok(None);
         }
-        let variable = || std::env::var_os("SECRETFENCE_KUBECONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
-        let kubeconfig = kubeconfig.or_else(variable);
-        let connection = Connection { kubeconfig, context, caller: Caller::Person };
+        let connection = connection(kubeconfig, context);
         let Snapshot { known, access, resources } = Snapshot::read(&connection, &Needs::of(policies), PATIENCE)
             .context("what the policies ask of the cluster cannot be read, so nothing was judged")?;
         let resources = resources.into_iter().map(Resource::name).collect();
         Ok(Some(FromCluster { facts: known.added_to(Facts::on(today)), access, resources }))
     }
+}
+
+/// The way to the cluster that a person names, or has set.
+pub(in crate::cli) fn connection(kubeconfig: Option<PathBuf>, context: Option<String>) -> Connection {
+    let variable = || std::env::var_os("SECRETFENCE_KUBECONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
+    Connection { kubeconfig: kubeconfig.or_else(variable), context, caller: Caller::Person }
 }

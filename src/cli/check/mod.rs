@@ -7,6 +7,8 @@
 //! ignore.rs     comments that set a finding aside
 //! live.rs       what a live cluster tells, where it is to be asked
 //! judge.rs      one file -> findings with their places, faults, counts
+//! unknown.rs    objects with containers that no table names
+//! multiline.rs  the line of a credential within a value of several
 //! baseline.rs   an earlier report -> what is known already, what is gone
 //! ```
 
@@ -18,6 +20,8 @@ pub(super) mod ignore;
 pub mod judge;
 #[cfg(feature = "cluster")]
 pub mod live;
+mod multiline;
+pub mod unknown;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -25,12 +29,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 use rayon::prelude::*;
 
-use super::{Colour, DENIED, FAILED, OK, day, today, unless_closed};
+use super::{Colour, DENIED, FAILED, OK, day, namespace_name, today, unless_closed};
 use crate::fence::access::Dangling;
 use crate::fence::kind::Kind;
 use crate::fence::{Facts, PolicySet};
@@ -62,7 +65,7 @@ pub struct CheckArguments {
     baseline: Option<PathBuf>,
 
     /// The namespace of objects that name none
-    #[arg(short, long, value_name = "NAME", default_value = "default", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(short, long, value_name = "NAME", default_value = "default", value_parser = namespace_name)]
     namespace: String,
 
     /// The day on which exceptions are judged [default: today, UTC]
@@ -182,7 +185,10 @@ pub fn check(settings: &Settings) -> Report {
     let (mut findings, mut ignored, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
     let mut matching = BTreeSet::new();
     let mut accounts = BTreeSet::new();
+    let (mut objects, mut unknown) = (0, Vec::new());
     for file in judged {
+        objects += file.objects;
+        unknown.extend(file.unknown);
         matching.extend(file.matching);
         accounts.extend(file.accounts);
         counts += file.counts;
@@ -194,7 +200,14 @@ pub fn check(settings: &Settings) -> Report {
     // Those of the walk came first; within a file they are in order of their lines already.
     faults.sort_by(|a, b| a.file.cmp(&b.file));
     let mut not_judged = not_judged(&counts, &matching, &settings.policies, &facts);
-    not_judged.extend(unresolved(&dangling, &accounts, settings.cluster.is_some()));
+    not_judged.extend(unknown::sentences(&unknown));
+    // An empty clean bill: what was meant lies elsewhere, or is not what it seems.
+    if objects == 0 && faults.is_empty() {
+        not_judged
+            .push("nothing is here to judge: no Kubernetes object, with apiVersion and kind, is in the input".into());
+    }
+    let place = if settings.cluster.is_some() { "neither in the input nor in the cluster" } else { "not in the input" };
+    not_judged.extend(unresolved(&dangling, &accounts, place));
     Report {
         policies: Policies::of(&settings.policies),
         cluster: settings.cluster.as_ref().map(|cluster| cluster.resources.clone()),
@@ -241,8 +254,7 @@ fn not_judged(counts: &Counts, matching: &BTreeSet<u32>, policies: &PolicySet, f
 const NAMED_BINDINGS: usize = 20;
 
 /// Rights that somebody in the input has, and nobody can say which.
-fn unresolved(dangling: &[Dangling], accounts: &BTreeSet<(String, String)>, asked_cluster: bool) -> Vec<String> {
-    let place = if asked_cluster { "neither in the input nor in the cluster" } else { "not in the input" };
+pub(super) fn unresolved(dangling: &[Dangling], accounts: &BTreeSet<(String, String)>, place: &str) -> Vec<String> {
     let speaks = |binding: &&Dangling| accounts.iter().any(|(namespace, name)| binding.speaks_of(namespace, name));
     let speaking: Vec<&Dangling> = dangling.iter().filter(speaks).collect();
     let named = speaking.iter().take(NAMED_BINDINGS);
@@ -257,7 +269,7 @@ fn unresolved(dangling: &[Dangling], accounts: &BTreeSet<(String, String)>, aske
 const NAMED_POLICIES: usize = 3;
 
 /// A misspelt glob would else look like a clean bill for ever.
-fn matched_nothing(workloads: usize, matching: &BTreeSet<u32>, policies: &PolicySet) -> Option<String> {
+pub(super) fn matched_nothing(workloads: usize, matching: &BTreeSet<u32>, policies: &PolicySet) -> Option<String> {
     if policies.policies().is_empty() {
         return Some("no policy is in force: every policy of the set is off".to_owned());
     }

@@ -2,6 +2,7 @@
 
 use std::ops::AddAssign;
 
+use super::overlay::{self, Going, Layer};
 use crate::cli::check::files::Input;
 use crate::cli::check::ignore::Comments;
 use crate::fence::name::Shown;
@@ -35,6 +36,10 @@ pub struct Fixed {
     pub faults: Vec<Fault>,
     /// The numbers.
     pub tally: Tally,
+    /// What would be swapped.
+    pub going: Vec<Going>,
+    /// The patches that it holds or names.
+    pub layers: Vec<Layer>,
 }
 
 /// What a file becomes.
@@ -86,6 +91,8 @@ impl Fixer<'_> {
                     declined: None,
                     faults: vec![error.into_fault(&input.name)],
                     tally: Tally::default(),
+                    going: Vec::new(),
+                    layers: Vec::new(),
                 };
             }
         };
@@ -96,10 +103,12 @@ impl Fixer<'_> {
             declined: None,
             faults: Vec::new(),
             tally: Tally::default(),
+            going: Vec::new(),
+            layers: Vec::new(),
         };
         work.tally.files = 1;
         work.read(&bytes);
-        let Work { patches, mut declined, faults, mut tally, .. } = work;
+        let Work { patches, mut declined, faults, mut tally, going, layers, .. } = work;
         let mut fate = Fate::Left;
         if declined.is_none() && faults.is_empty() && !patches.is_empty() {
             match edit(&bytes, &patches) {
@@ -109,13 +118,10 @@ impl Fixer<'_> {
         }
         match fate {
             Fate::Changed(_) => tally.fixed = 1,
-            Fate::Left => {
-                tally.remaining += tally.swapped;
-                (tally.swapped, tally.to_be_told) = (0, 0);
-            }
+            Fate::Left => tally.leave(),
         }
         let keep = all || matches!(fate, Fate::Changed(_));
-        Fixed { before: if keep { bytes } else { Vec::new() }, fate, declined, faults, tally }
+        Fixed { before: if keep { bytes } else { Vec::new() }, fate, declined, faults, tally, going, layers }
     }
 }
 
@@ -127,6 +133,8 @@ struct Work<'w> {
     declined: Option<Fault>,
     faults: Vec<Fault>,
     tally: Tally,
+    going: Vec<Going>,
+    layers: Vec<Layer>,
 }
 
 impl Work<'_> {
@@ -138,12 +146,15 @@ impl Work<'_> {
         }
         let (mut comments, mistakes) = Comments::read(bytes, &manifest);
         // Whoever wrote it wants something left alone: so the file is.
-        for (place, mistake) in mistakes {
+        for (place, mistake) in mistakes.into_iter().chain(comments.strays().to_vec()) {
             self.fault(None, Some(place), format!("the comment {mistake}"));
         }
         for document in manifest.documents.iter().filter(|document| !document.is_empty()) {
             match document.objects() {
-                Ok(objects) => objects.iter().for_each(|object| self.object(document, object, &mut comments)),
+                Ok(objects) => {
+                    objects.iter().for_each(|object| self.object(document, object, &mut comments));
+                    overlay::layers(self.input, document, &objects, &mut self.layers);
+                }
                 Err(error) => {
                     let place = Some((error.line, error.column));
                     self.fault(Some(document.index.to_string()), place, error.problem.told_by("fix"));
@@ -186,9 +197,38 @@ impl Work<'_> {
             }
         }
         if !judgement.patch.is_empty() {
+            self.going(document, object, &judgement);
             let pointer = object.pointer.clone();
             self.patches.push(ObjectPatch { document: document.index, pointer, patch: judgement.patch });
         }
+    }
+
+    fn going(&mut self, document: &Document<'_>, object: &Object, judgement: &Judgement) {
+        let subject = Going::subject(object);
+        let goes = |finding: &&Finding| finding.outcome == Outcome::Swapped && finding.mode == Some(Mode::Enforce);
+        for finding in judgement.findings.iter().filter(goes) {
+            let Some(container) = &finding.container else { continue };
+            let position = document.locate_nearest(&format!("{}{}", object.pointer, finding.pointer));
+            self.going.push(Going {
+                subject: subject.clone(),
+                address: object.address.clone(),
+                pointer: finding.pointer.clone(),
+                container: container.clone(),
+                variables: self.variables(finding, &judgement.namespace),
+                place: (position.line, position.column),
+            });
+        }
+    }
+
+    /// The variables that a reference makes, as far as it and the input tell.
+    fn variables(&self, finding: &Finding, namespace: &str) -> Option<Vec<String>> {
+        let variable = finding.variable.clone().unwrap_or_default();
+        if !finding.pointer.contains("/envFrom/") {
+            return Some(vec![variable]);
+        }
+        let secret = (namespace.to_owned(), finding.secret.clone()?);
+        let keys = self.fixer.facts.secret_keys.get(&secret)?;
+        Some(keys.iter().map(|key| format!("{variable}{key}")).collect())
     }
 
     fn fault(&mut self, document: Option<String>, place: Option<(usize, usize)>, message: String) {
@@ -197,6 +237,12 @@ impl Work<'_> {
 }
 
 impl Tally {
+    /// For a file that stays as it is.
+    pub fn leave(&mut self) {
+        self.remaining += self.swapped;
+        (self.fixed, self.swapped, self.to_be_told) = (0, 0, 0);
+    }
+
     fn count(&mut self, finding: &Finding) {
         match (finding.mode, finding.outcome) {
             (Some(Mode::DryRun), Outcome::Swapped) => self.dry_run += 1,

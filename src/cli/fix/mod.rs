@@ -2,24 +2,25 @@
 //!
 //! ```text
 //! file.rs      one file -> the fixed one, or why it is left as it is
+//! overlay.rs   what kustomize lays over an object, and names what would go from it
 //! in_place.rs  a file's content becomes another, wholly or not at all
 //! ```
 
 pub mod file;
 pub mod in_place;
+pub mod overlay;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use clap::builder::NonEmptyStringValueParser;
 use jiff::civil::Date;
 use rayon::prelude::*;
 
 use super::check::files::{self, Input};
 use super::check::{facts, load};
-use super::{Colour, FAILED, OK, day, today, unless_closed};
+use super::{Colour, FAILED, OK, day, namespace_name, today, unless_closed};
 use crate::fence::policy::Action;
 use crate::fence::{Facts, PolicySet};
 use crate::report::text::FaultLine;
@@ -55,7 +56,7 @@ pub struct FixArguments {
     in_place: bool,
 
     /// The namespace of objects that name none
-    #[arg(short, long, value_name = "NAME", default_value = "default", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(short, long, value_name = "NAME", default_value = "default", value_parser = namespace_name)]
     namespace: String,
 
     /// The day on which exceptions are judged [default: today, UTC]
@@ -97,10 +98,11 @@ pub fn run(arguments: FixArguments) -> anyhow::Result<ExitCode> {
     let mut facts = Facts::on(as_of.unwrap_or_else(today));
     facts::add(&mut facts, None, &policies, &namespace, &inputs);
     let fixer = Fixer { policies: &policies, facts: &facts, namespace: &namespace };
-    let fixed: Vec<Fixed> = inputs.par_iter().map(|input| fixer.input(input, target == Target::Output)).collect();
+    let mut fixed: Vec<Fixed> = inputs.par_iter().map(|input| fixer.input(input, target == Target::Output)).collect();
+    overlay::decline(&inputs, &mut fixed);
     let mut tally = Tally::default();
     let mut declined = Vec::new();
-    let mut sink = Sink { target, out: io::BufWriter::new(color.stream(io::stdout().lock())), begun: false };
+    let mut sink = Sink { target, out: io::BufWriter::new(color.stream(io::stdout().lock())), last: None };
     for (input, file) in inputs.iter().zip(fixed) {
         let mut own = file.tally;
         match (&file.fate, sink.take(input, &file)) {
@@ -134,7 +136,8 @@ enum Unwritten {
 struct Sink {
     target: Target,
     out: io::BufWriter<anstream::AutoStream<io::StdoutLock<'static>>>,
-    begun: bool,
+    /// The last byte of the files that were printed.
+    last: Option<u8>,
 }
 
 impl Sink {
@@ -158,19 +161,31 @@ impl Sink {
             Fate::Changed(edited) => &edited.source,
             Fate::Left => &file.before,
         };
-        let bytes = if self.begun { bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes) } else { bytes };
-        if bytes.is_empty() {
-            return Ok(());
-        }
+        let bytes = if self.last.is_some() { bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes) } else { bytes };
+        let Some(last) = bytes.last() else { return Ok(()) };
         // Not through what drops escape codes: the file is printed as it is.
         self.out.flush()?;
         let mut raw = io::stdout().lock();
-        if self.begun && !bytes.starts_with(b"---") {
-            raw.write_all(b"---\n")?;
+        if let Some(end) = self.last {
+            // A marker that does not begin its line would be a part of the value before it.
+            if end != b'\n' {
+                raw.write_all(b"\n")?;
+            }
+            raw.write_all(marker_before(bytes))?;
         }
         raw.write_all(bytes)?;
-        self.begun = true;
+        self.last = Some(*last);
         Ok(())
+    }
+}
+
+/// What parts a file from the one before it. Directives (`%YAML 1.1`) stand only behind the end of a document (YAML 1.2, 9.2).
+fn marker_before(bytes: &[u8]) -> &'static [u8] {
+    let is_content = |line: &&[u8]| !line.trim_ascii().is_empty() && !line.trim_ascii_start().starts_with(b"#");
+    match bytes.split(|byte| *byte == b'\n').find(is_content) {
+        Some(first) if first.starts_with(b"%") => b"...\n",
+        Some(_) if bytes.starts_with(b"---") => b"",
+        _ => b"---\n",
     }
 }
 
@@ -206,8 +221,8 @@ fn say(
     if !swaps {
         writeln!(
             out,
-            "nothing is swapped by these policies: give some with the action mount, such as \
-             -p policies/secrets-as-files.yaml"
+            "nothing is swapped by these policies: give -p a policy with action: mount, such as a copy of \
+             policies/secrets-as-files.yaml of the source"
         )?;
     }
     let would = if target == Target::Diff { "would be " } else { "" };

@@ -1,24 +1,23 @@
 //! `secretfence policy explain`: which rule decides each reference of a manifest, and why the others do not.
 
-use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 use serde::Serialize;
 
 use super::super::check::{facts, files, files::Input};
-use super::super::{FAILED, OK, day, today, unless_closed};
-use crate::fence::explain::{Bystander, ExplainedReference, PolicyTrace};
+use super::super::{FAILED, OK, day, namespace_name, today, unless_closed};
+use crate::fence::explain::{Bystander, PolicyTrace};
 use crate::fence::name::{Shown, ShownPointer};
 use crate::fence::policy::Mode;
 use crate::fence::rules::data::OBJECT_KINDS;
 use crate::fence::{Explanation, Facts, Finding, PolicySet, Question, explain};
-use crate::manifest::{self, Document, Object};
+use crate::manifest::{self, Document, ManifestError, Object};
 use crate::policy_dir;
+use crate::report::explanation;
 use crate::report::text::{FaultLine, Path as ShownPath};
 
 /// Say which rule decides each reference of a manifest, and why the rules before it do not
@@ -30,8 +29,8 @@ use crate::report::text::{FaultLine, Path as ShownPath};
 
 Exit code: 0 explained, whatever is decided; 2 something could not be read, or there is nothing to explain")]
 pub struct PolicyExplainArguments {
-    /// A manifest; - is standard input
-    #[arg(value_name = "FILE")]
+    /// A manifest, or a folder of *.yaml, *.yml and *.json; - is standard input
+    #[arg(value_name = "PATH")]
     file: PathBuf,
 
     /// A policy file or a directory of them; may be repeated [default: the built-in baseline]
@@ -39,11 +38,11 @@ pub struct PolicyExplainArguments {
     policies: Vec<PathBuf>,
 
     /// The namespace of objects that name none
-    #[arg(short, long, value_name = "NAME", default_value = "default", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(short, long, value_name = "NAME", default_value = "default", value_parser = namespace_name)]
     namespace: String,
 
     /// Only the reference at this JSON pointer in its object, and those below it
-    #[arg(long, value_name = "POINTER")]
+    #[arg(long, value_name = "POINTER", value_parser = a_pointer)]
     pointer: Option<String>,
 
     /// How it is written
@@ -113,6 +112,13 @@ pub fn run(arguments: PolicyExplainArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(if faults.is_empty() { OK } else { FAILED }))
 }
 
+fn a_pointer(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.starts_with('/') {
+        return Ok(text.to_owned());
+    }
+    Err("a JSON pointer begins with /, as in /spec/containers/0/env/2".to_owned())
+}
+
 struct Asked<'a> {
     policies: &'a PolicySet,
     facts: &'a Facts,
@@ -124,9 +130,10 @@ impl Asked<'_> {
     fn file(&self, input: &Input, bytes: &[u8], explained: &mut Vec<Explained>, faults: &mut Vec<String>) {
         let manifest = manifest::parse(bytes);
         let name = ShownPath(&input.name).to_string();
-        for error in &manifest.errors {
-            faults.push(format!("{name}:{}:{}: {}", error.line, error.column, error.problem));
-        }
+        let told = |error: &ManifestError| {
+            format!("{name}:{}:{}: {}", error.line, error.column, error.problem.told_by("policy explain"))
+        };
+        faults.extend(manifest.errors.iter().map(told));
         for document in &manifest.documents {
             match document.objects() {
                 Ok(objects) => {
@@ -134,7 +141,7 @@ impl Asked<'_> {
                         self.object(&name, document, object, explained, faults);
                     }
                 }
-                Err(error) => faults.push(format!("{name}:{}:{}: {}", error.line, error.column, error.problem)),
+                Err(error) => faults.push(told(&error)),
             }
         }
     }
@@ -185,79 +192,18 @@ fn write(explained: &[Explained], format: Format) -> io::Result<()> {
 }
 
 fn write_object(explained: &Explained, out: &mut dyn Write) -> io::Result<()> {
-    let Explained { place, kind, explanation, lines, .. } = explained;
-    writeln!(out, "{place}: {kind} {}/{}", explanation.namespace, explanation.name)?;
-    if explanation.references.is_empty() {
+    let Explained { place, kind, explanation: Explanation { namespace, name, references, bystanders }, lines, .. } =
+        explained;
+    writeln!(out, "{place}: {kind} {namespace}/{name}")?;
+    if references.is_empty() {
         let is_data = OBJECT_KINDS.contains(&&**kind);
         writeln!(out, "  {}", if is_data { "nothing in clear" } else { "no reference to a Secret" })?;
     }
-    for (reference, line) in explanation.references.iter().zip(lines) {
-        write_reference(reference, *line, out)?;
+    for (reference, line) in references.iter().zip(lines) {
+        explanation::write_reference(reference, Some(*line), out)?;
     }
-    for Bystander { policy, why } in &explanation.bystanders {
-        writeln!(out, "  policy {policy} is not about it: {why}")?;
-    }
+    explanation::write_bystanders(bystanders, out)?;
     writeln!(out)
-}
-
-fn write_reference(reference: &ExplainedReference, line: usize, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "  line {line}: {} ({})", reference.sentence, ShownPointer(&reference.pointer).text())?;
-    for finding in &reference.findings {
-        writeln!(out, "    {}", decided(finding, &reference.policies))?;
-        if let Some(reason) = finding.reason.as_ref().filter(|_| finding.reads == Some("unsafe")) {
-            writeln!(out, "      not safe to swap: {reason}")?;
-        }
-        for note in &finding.notes {
-            writeln!(out, "      note: {note}")?;
-        }
-    }
-    for trace in &reference.policies {
-        write_trace(trace, out)?;
-    }
-    Ok(())
-}
-
-/// The outcome, and which rule of which policy it is from.
-fn decided(finding: &Finding, traces: &[PolicyTrace]) -> String {
-    let outcome = finding.outcome.name();
-    let (Some(policy), Some(rule)) = (&finding.policy, &finding.rule) else {
-        return format!("{outcome}: no rule is about it");
-    };
-    let dry_run = if finding.mode == Some(Mode::DryRun) { " (dry run)" } else { "" };
-    let mut text = format!("{outcome}{dry_run} by {policy}/{rule}");
-    if let Some(reads) = finding.reads.filter(|reads| *reads != "unsafe") {
-        text.push_str(match reads {
-            "files" => ", and its image reads the file",
-            _ => ", and its program must be told to read the file",
-        });
-    }
-    let mode = if finding.mode == Some(Mode::DryRun) { "dryRun" } else { "enforce" };
-    let deciding = traces.iter().filter(|trace| trace.mode == mode && trace.decided.is_some());
-    // Of several keys a policy is asked about each.
-    let deciding: BTreeSet<&str> = deciding.map(|trace| &*trace.policy).collect();
-    if deciding.len() > 1 {
-        text.push_str(&format!(": the strictest of {} policies", deciding.len()));
-    } else if !traces.iter().any(|trace| trace.decided.as_ref() == Some(rule) && trace.policy == *policy) {
-        text.push_str(match rule.as_str() {
-            "unknown-source" => ": no rule is about this source, and it may hand out secrets",
-            _ => ": the rule on what it would become",
-        });
-    }
-    text
-}
-
-fn write_trace(trace: &PolicyTrace, out: &mut dyn Write) -> io::Result<()> {
-    let key = trace.key.as_ref().map(|key| format!(" on key \"{key}\"")).unwrap_or_default();
-    let says = if trace.decided.is_some() { "" } else { ": no rule fits" };
-    writeln!(out, "    {} ({}){key}{says}", trace.policy, trace.mode)?;
-    for rule in &trace.rules {
-        if rule.decides {
-            writeln!(out, "      * {} ({}) decides", rule.rule, rule.action)?;
-        } else {
-            writeln!(out, "      - {} ({}): {}", rule.rule, rule.action, rule.why)?;
-        }
-    }
-    Ok(())
 }
 
 #[derive(Serialize)]

@@ -48,7 +48,7 @@ pub struct PolicySchemaArguments {}
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   secretfence policy check my-policies/
-  secretfence policy check baseline.yaml exceptions/ --as-of 2027-01-01
+  secretfence policy check my-policies/ --as-of 2027-01-01      with the exceptions that hold on that day
 
 Exit code: 0 the policies can be used (there may be warnings), 2 they cannot")]
 pub struct PolicyCheckArguments {
@@ -91,9 +91,16 @@ fn check(arguments: PolicyCheckArguments) -> anyhow::Result<ExitCode> {
         }
         Err(error) => {
             let (count, s) = (error.0.len(), if error.0.len() == 1 { "" } else { "s" });
+            // Of each such document: others may have told all.
+            let first = if error.tells_only_the_first() {
+                ", the first of a document that does not have the shape of its kind: more are told once it has"
+            } else {
+                ""
+            };
+            let them = if count == 1 { "it" } else { "them" };
             unless_closed(writeln!(
                 io::stderr(),
-                "{error}\nerror: {count} mistake{s} in the policies: correct them, and check again"
+                "{error}\nerror: {count} mistake{s} in the policies{first}: correct {them}, and check again"
             ))?;
             Ok(ExitCode::from(FAILED))
         }

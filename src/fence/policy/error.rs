@@ -168,6 +168,20 @@ pub enum Problem {
     Other(String),
 }
 
+impl Problem {
+    /// Whether the document does not have the shape of its kind: then nothing else of it was looked at.
+    pub fn is_of_shape(&self) -> bool {
+        matches!(
+            self,
+            Problem::UnknownField { .. }
+                | Problem::UnknownValue { .. }
+                | Problem::MissingField(_)
+                | Problem::WrongType { .. }
+                | Problem::Other(_)
+        )
+    }
+}
+
 /// A JSON pointer as a person writes a field: `spec.rules[0].action`.
 pub struct Field<'a>(
     /// The pointer.
@@ -199,7 +213,7 @@ pub(in crate::fence) fn escape(step: &str) -> String {
 }
 
 /// Which of the names was probably meant.
-pub(super) fn near_miss<'a>(found: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn near_miss<'a>(found: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let found = found.to_ascii_lowercase();
     names
         .into_iter()

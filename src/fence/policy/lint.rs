@@ -7,7 +7,7 @@ use std::fmt;
 use jiff::civil::Date;
 
 use super::glob::{Globs, ImageGlob};
-use super::{Action, ExceptionState, LabelSelector, Mount, Operator, Policy, PolicySet, Rule, Variable};
+use super::{Action, ExceptionState, LabelSelector, Mode, Mount, Operator, Policy, PolicySet, Rule, Variable};
 use crate::fence::kind::{Kind, KindSet};
 
 /// Something to look at.
@@ -42,6 +42,7 @@ impl PolicySet {
             }));
             warnings.extend(namespace_selector(policy));
             warnings.extend(excluded_by_choice(policy));
+            warnings.extend(allows_only(policy, &self.policies));
             for (index, rule) in policy.rules.iter().enumerate() {
                 let said = [
                     exception(rule, today),
@@ -102,6 +103,24 @@ fn unbounded_allow(policy: &Policy, rule: &Rule) -> Option<String> {
         "nothing that a tenant cannot choose bounds this allow: add where.namespaces, where.secrets, or where.images \
          with a registry such as registry.example.com/vendor/*"
             .to_owned()
+    })
+}
+
+/// What an allow of one policy lets through, the others still judge.
+fn allows_only(policy: &Policy, all: &[Policy]) -> Option<Warning> {
+    let allows = |policy: &Policy| policy.rules.iter().all(|rule| matches!(rule.action, Action::Allow(_)));
+    if policy.mode != Mode::Enforce || policy.rules.is_empty() || !allows(policy) {
+        return None;
+    }
+    let other = all.iter().find(|other| !allows(other) && may_share_a_namespace(policy, other))?;
+    Some(Warning {
+        policy: policy.name.clone(),
+        rule: None,
+        message: format!(
+            "decides nothing: all its rules allow, and over several policies the strictest wins: put them into the policy \
+             that they except from, such as \"{}\", before its deny",
+            other.name
+        ),
     })
 }
 
@@ -334,6 +353,29 @@ mod tests {
         assert!(ending("2026-11-21")[0].contains("the exception ends on 2026-11-21"));
         assert!(ending("2026-12-05")[0].contains("the exception ends on 2026-12-05"));
         assert!(ending("2026-12-06").is_empty());
+    }
+
+    #[test]
+    fn warns_of_a_policy_of_exceptions_beside_the_one_that_it_means() {
+        let exceptions = |more: Value| {
+            let mut spec = json!({"rules": [rule("allow", json!({"where": {"namespaces": ["billing"]}}))]});
+            spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            spec
+        };
+        let deny = || json!({"match": {"namespaces": ["billing"]}, "rules": [rule("deny", json!({}))]});
+        let said = warnings(vec![deny(), exceptions(json!({}))]);
+        assert_eq!(
+            said,
+            [
+                "b: decides nothing: all its rules allow, and over several policies the strictest wins: put them into the policy \
+              that they except from, such as \"a\", before its deny"
+            ]
+        );
+        for more in [json!({"mode": "dryRun"}), json!({"match": {"namespaces": ["shop"]}})] {
+            let said = warnings(vec![deny(), exceptions(more.clone())]);
+            assert!(!said.iter().any(|said| said.contains("all its rules allow")), "{more}: {said:?}");
+        }
+        assert!(warnings(vec![exceptions(json!({}))]).is_empty());
     }
 
     #[test]

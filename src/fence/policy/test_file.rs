@@ -163,6 +163,13 @@ impl PolicyTest {
             if case.name.trim().is_empty() {
                 fault(format!("{at}/name"), Problem::Empty("say what is tested"));
             }
+            for (number, its) in
+                case.expect.iter().flatten().enumerate().filter(|(_, its)| !its.pointer.starts_with('/'))
+            {
+                let expected = "a JSON pointer, which begins with /: /spec/containers/0/env/2".to_owned();
+                let problem = Problem::WrongValue { found: its.pointer.clone(), expected };
+                fault(format!("{at}/expect/{number}/pointer"), problem);
+            }
             if case.object.is_some() == case.file.is_some() {
                 fault(at.clone(), Problem::Other("a case has one object: give object, or file".to_owned()));
             }

@@ -117,6 +117,13 @@ pub enum Unsafe {
         /// What is in the way.
         path: String,
     },
+    /// A volume that is named as ours, and does not hold what its name says, is mounted at the target.
+    Renamed {
+        /// The directory of the files.
+        target: String,
+        /// The volume.
+        volume: String,
+    },
     /// A volume of our name holds something else.
     VolumeTaken(String),
     /// More than any pod can hold.
@@ -152,6 +159,11 @@ impl fmt::Display for Unsafe {
             Unsafe::Mounted { target, path } => {
                 write!(f, "\"{}\" is mounted at, above or below {target}", Shown(path))
             }
+            Unsafe::Renamed { target, volume } => write!(
+                f,
+                "volume {volume} at {target} holds other Secrets than it was made for, as where kustomize renamed them: \
+                 run fix on what is rendered, not on its base, or take another mount.path"
+            ),
             Unsafe::TooManyFiles => f.write_str("the pod would hold more files than an API server stores"),
             Unsafe::VolumeTaken(name) => write!(f, "a volume named {name} holds something else"),
         }

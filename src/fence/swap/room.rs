@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::plan::{OwnMount, OwnVolumes, file_path};
 use super::safety::{Entries, Mentions, Tally, clean_path, overlaps};
-use super::volume::{Contents, MODE_ALL, MODE_GROUP, SecretFile};
+use super::volume::{Contents, MODE_ALL, MODE_GROUP, SecretFile, is_name_of_ours};
 use super::{Candidate, Unsafe};
 use crate::fence::kind::Kind;
 use crate::fence::pod::{Container, EnvVarSource};
@@ -128,10 +128,24 @@ impl<'c, 't, 'p> Room<'c, 't, 'p> {
                     targets.iter().copied().find(|other| other != target && overlaps(&clean_path(other), &clean))
                 });
             if let Some(path) = in_the_way {
-                blocked.push((*target, Unsafe::Mounted { target: (*target).to_owned(), path: path.to_owned() }));
+                let candidate_path = *target;
+                let target = (*target).to_owned();
+                let reason = match self.renamed(path).filter(|_| path == target) {
+                    Some(volume) => Unsafe::Renamed { target, volume: volume.to_owned() },
+                    None => Unsafe::Mounted { target, path: path.to_owned() },
+                };
+                blocked.push((candidate_path, reason));
             }
         }
         blocked
+    }
+
+    /// The volume that is mounted at the path as ours are, and named so, and is not recognised.
+    fn renamed(&self, path: &str) -> Option<&'c str> {
+        let mut mounts = self.container.volume_mounts.items.iter();
+        let mount = mounts.find(|mount| mount.mount_path.as_str() == path)?;
+        let whole = mount.sub_path.as_str().is_empty() && mount.sub_path_expr.as_str().is_empty();
+        (whole && mount.read_only == Some(true) && is_name_of_ours(mount.name.as_str())).then(|| mount.name.as_str())
     }
 
     /// The roots of what it would swap.

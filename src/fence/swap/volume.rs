@@ -11,6 +11,12 @@ pub const MODE_ALL: u16 = 0o444;
 /// The mode of files that root and the pod's `fsGroup` may read.
 pub const MODE_GROUP: u16 = 0o440;
 
+/// Whether a volume is named as one of ours, whatever it holds.
+pub fn is_name_of_ours(name: &str) -> bool {
+    let hash = name.strip_prefix(NAME_PREFIX).unwrap_or_default();
+    hash.len() == 16 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// One key of a Secret, as a file at `<secret>/<key>` of the volume.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SecretFile<'t> {

@@ -6,10 +6,12 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 use similar::TextDiff;
 
+use crate::report::diff::holds_a_name;
+
 /// Lines around a change.
 const CONTEXT: usize = 3;
 
-/// Fields whose text, and all text below them, may be a credential.
+/// Fields below which a number may be a credential, too. Text is hidden wherever it is not known to be a name.
 const HIDDEN: [&str; 9] =
     ["value", "args", "command", "annotations", "data", "stringData", "volumeAttributes", "options", "httpHeaders"];
 
@@ -48,20 +50,24 @@ struct Mask<'v> {
 impl Mask<'_> {
     fn text(&mut self, value: &Value) -> String {
         let mut masked = value.clone();
-        self.mask(&mut masked, false);
+        self.mask(&mut masked, "", false);
         // A value always has a text.
         serde_json::to_string_pretty(&masked).unwrap_or_default() + "\n"
     }
 
-    fn mask(&mut self, value: &mut Value, hidden: bool) {
+    /// Of what is held by the field `holder`: an object, or the objects of a list.
+    fn mask(&mut self, value: &mut Value, holder: &str, hidden: bool) {
         match value {
-            Value::Array(items) => items.iter_mut().for_each(|item| self.mask(item, hidden)),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.mask(item, holder, hidden)),
             Value::Object(fields) => {
                 for (key, value) in fields {
-                    self.mask(value, hidden || HIDDEN.contains(&&**key));
+                    let hidden = hidden || HIDDEN.contains(&&**key);
+                    if !value.is_string() || hidden || !holds_a_name(holder, key) {
+                        self.mask(value, key, hidden);
+                    }
                 }
             }
-            Value::String(text) if hidden && !self.shown.contains(&**text) => {
+            Value::String(text) if !self.shown.contains(&**text) => {
                 let next = self.numbers.len() + 1;
                 let number = *self.numbers.entry(std::mem::take(text)).or_insert(next);
                 *text = format!("<masked {number}>");
@@ -85,13 +91,18 @@ mod tests {
 
     #[test]
     fn shows_what_the_swap_wrote_and_no_other_value() {
-        let pod = |env: Value| json!({"spec": {"containers": [{"name": "a", "args": ["hunter2"], "env": env}]}});
+        let pod = |env: Value| {
+            let probe = json!({"httpGet": {"path": "/health?token=c0rrect"}});
+            let container =
+                json!({"name": "a", "args": ["hunter2"], "env": env, "livenessProbe": probe, "x": "batt3ry"});
+            json!({"spec": {"containers": [container]}})
+        };
         let before = pod(json!([{"name": "A", "value": "s3cret"}, {"name": "B", "valueFrom": {}}]));
         let actual = pod(json!([{"name": "A", "value": "s3cret"}, {"name": "B_FILE", "value": "/run/x"}]));
         let expected = pod(json!([{"name": "A", "value": "0ther"}, {"name": "B_FILE", "value": "/run/y"}]));
         let said = of(&before, &expected, &actual).unwrap();
         assert!(said.contains("+") && said.contains("/run/x"), "{said}");
-        for hidden in ["hunter2", "s3cret", "0ther"] {
+        for hidden in ["hunter2", "s3cret", "0ther", "c0rrect", "batt3ry"] {
             assert!(!said.contains(hidden), "{said}");
         }
         // Equal values are equal lines, and others are a difference.

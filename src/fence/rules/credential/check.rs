@@ -1,6 +1,6 @@
 //! What confirms a format: checksums that issuers put into their tokens, what base64 decodes to, and entropy.
 
-use super::format::{ALNUM, BASE64, DASH, EQUALS, UNDERSCORE, URL_SAFE, is_of, run};
+use super::format::{ALNUM, BASE64, DASH, EQUALS, UNDERSCORE, URL_SAFE, is_all, is_of, run};
 use super::{placeholder, url};
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -154,15 +154,12 @@ pub fn pem(value: &str, at: usize) -> bool {
     }
     // Line breaks as they are, or as a string of JSON has them.
     let body = head(body, 512).replace("\\\\n", "\n").replace("\\n", "\n").replace("\\r", "");
+    // The end may be on the same line: YAML folds lines into one. Behind it is another's.
+    let body = body.split("-----").next().unwrap_or("");
     if body.contains("ENCRYPTED") {
         return false;
     }
-    let data: String = body
-        .lines()
-        .filter(|line| !line.contains(':'))
-        .take_while(|line| !line.contains("-----"))
-        .flat_map(|line| line.trim().chars())
-        .collect();
+    let data: String = body.lines().filter(|line| !line.contains(':')).flat_map(|line| line.trim().chars()).collect();
     let length = run(data.as_bytes(), BASE64, data.len());
     length >= 64 && is_random(&data[..length])
 }
@@ -269,6 +266,25 @@ pub fn slack_webhook(value: &str, at: usize) -> bool {
         _ => return false,
     };
     named && (23..=25).contains(&last.len()) && is_random(last)
+}
+
+/// `<group>@<tenant>/IncomingWebhook/<token>/<owner>`: three UUIDs around the token.
+pub fn teams_webhook(value: &str, at: usize) -> bool {
+    const LONGEST: usize = 256;
+    let rest = head(value.get(at..).unwrap_or(""), LONGEST);
+    let path = rest.split_once("/webhookb2/").map_or("", |(_, path)| path);
+    let (ids, rest) = path.split_once("/IncomingWebhook/").unwrap_or(("", ""));
+    let (token, owner) = rest.split_once('/').unwrap_or(("", ""));
+    let is_uuid = |text: &str| {
+        text.len() == 36
+            && text.bytes().enumerate().all(|(index, byte)| match index {
+                8 | 13 | 18 | 23 => byte == b'-',
+                _ => byte.is_ascii_hexdigit(),
+            })
+    };
+    let ids_are = ids.split_once('@').is_some_and(|(group, tenant)| is_uuid(group) && is_uuid(tenant));
+    let owner = owner.get(..36).is_some_and(is_uuid);
+    ids_are && owner && is_all(token, ALNUM, 32) && is_random(token)
 }
 
 /// `/api/webhooks/<id>/<token>`.

@@ -40,6 +40,7 @@ impl Credential<'_> {
 
 /// By what a guess is one.
 const BY_NAME: &str = "by its name";
+const BY_NAME_WITHIN: &str = "by a name in it";
 
 /// What a value is, of a variable, a header, an attribute or a key of this name.
 pub fn in_value<'v>(name: &str, value: &'v str) -> Option<Credential<'v>> {
@@ -50,7 +51,9 @@ pub fn in_value<'v>(name: &str, value: &'v str) -> Option<Credential<'v>> {
     let found = found.or_else(|| url::find(value));
     match found {
         Some(precise) if !precise.guess => Some(precise),
-        guess => guess.or_else(|| names::is_secret(name, value).then(|| Credential::guess(BY_NAME))),
+        guess => guess
+            .or_else(|| names::is_secret(name, value).then(|| Credential::guess(BY_NAME)))
+            .or_else(|| names::is_among_settings(value).then(|| Credential::guess(BY_NAME_WITHIN))),
     }
 }
 

@@ -119,12 +119,22 @@ fn end(words: &[String]) -> Option<&'static [&'static str]> {
     ENDS.iter().filter(ends_with).max_by_key(|end| end.len()).copied()
 }
 
+/// Words for which figures alone are a value, and how many at least.
+const PASSWORDS: [&str; 4] = ["password", "passwd", "passphrase", "pwd"];
+const SHORTEST_NUMBER: usize = 6;
+
 /// Words for which whole words as a value are the name of something.
 const NAMES_OF_THINGS: [&str; 6] = ["secret", "token", "credential", "credentials", "authorization", "key"];
 
 fn is_literal(value: &str, end: &[&str]) -> bool {
     let value = value.trim().trim_matches(['"', '\'']);
-    let is_number = || value.bytes().all(|byte| byte.is_ascii_digit() || b".-:".contains(&byte));
+    let of_password = end.last().is_some_and(|last| PASSWORDS.contains(last));
+    let is_number = || {
+        let figures = value.bytes().all(|byte| byte.is_ascii_digit());
+        let number = || value.bytes().all(|byte| byte.is_ascii_digit() || b".-:".contains(&byte));
+        // A port, a length or a time is shorter.
+        number() && !(of_password && figures && value.len() >= SHORTEST_NUMBER)
+    };
     let is_text = || value.split_ascii_whitespace().count() > 3 || value.contains('\n');
     let of_names = end.last().is_some_and(|last| NAMES_OF_THINGS.contains(last) || last.ends_with("key"));
     let named = || of_names && (value.len() < 6 || is_name_of_a_thing(value));
@@ -134,6 +144,7 @@ fn is_literal(value: &str, end: &[&str]) -> bool {
         || is_number()
         || is_path(value)
         || is_constant(value)
+        || is_hash(value)
         || is_text()
         || named())
 }
@@ -157,10 +168,20 @@ fn is_path(value: &str) -> bool {
 }
 
 /// `POSTGRES_PASSWORD`: what it is called in another place.
-fn is_constant(value: &str) -> bool {
+pub fn is_constant(value: &str) -> bool {
     value.contains('_')
         && value.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_' || byte.is_ascii_digit())
         && !value.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+/// What a password is kept as: nobody logs in with it. `htpasswd` writes the user before it.
+fn is_hash(value: &str) -> bool {
+    const STARTS: [&str; 16] = [
+        "$1$", "$5$", "$6$", "$7$", "$y$", "$gy$", "$2a$", "$2b$", "$2y$", "$apr1$", "$argon2", "$pbkdf2", "$scrypt$",
+        "pbkdf2_", "{SHA}", "{SSHA",
+    ];
+    let hash = value.split_once(':').map_or(value, |(_, hash)| hash);
+    STARTS.iter().any(|start| value.starts_with(start) || hash.starts_with(start))
 }
 
 /// Words in lower case with `-`, `.`, `/`, `:` or `_` between them; or a single word of letters.
@@ -207,6 +228,20 @@ impl<'v> Iterator for Assignments<'v> {
             (is_name(name) && is_shells_literal(value)).then_some((name, value))
         })
     }
+}
+
+/// Whether a line of settings has a credential among them: `jdbc:postgresql://db/app?user=a&password=b`,
+/// `Server=db;User Id=sa;Password=b`, `-Xmx1g -Ddb.password=b`.
+pub fn is_among_settings(value: &str) -> bool {
+    let value = value.trim();
+    if value.len() > LONGEST_VALUE || value.contains('\n') {
+        return false;
+    }
+    let parts = value.split([';', '&', '?', ',', ' ', '\t']).map(|part| part.trim_start_matches(['"', '\'', '-']));
+    parts.filter_map(|part| part.split_once('=')).any(|(name, value)| {
+        let value = value.trim_end_matches(['"', '\'']);
+        is_name(name) && is_shells_literal(value) && is_secret(name, value)
+    })
 }
 
 /// Of a variable or a flag, so that it may be shown.
@@ -294,14 +329,44 @@ mod tests {
             "op://vault/item/field",
             "%DB_PASSWORD%",
             "@@PASSWORD@@",
+            "$2y$10$Q7mXw0bXk2Z1uJ8a5rT9cOe3",
+            "$argon2id$v=19$m=65536,t=3,p=4$c29t",
+            "app:$apr1$Xk29dkQp$uJ8a5rT9cOe3",
         ] {
             assert!(!is_secret("DB_PASSWORD", value), "{value}");
         }
-        for value in ["hunter2", "changeme", "password", "Passw0rd!", "p@ss:w/ord", "a b"] {
+        for value in ["hunter2", "changeme", "password", "Passw0rd!", "p@ss:w/ord", "a b", "123456", "20071130"] {
             assert!(is_secret("DB_PASSWORD", value), "{value}");
         }
         for value in ["db-credentials", "kube-system/token", "vault.token", "abc", "registry"] {
             assert!(!is_secret("API_TOKEN", value) && !is_secret("SECRET", value), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_settings_has_a_credential_among_them() {
+        for value in [
+            "jdbc:postgresql://db/app?user=app&password=8fk2PQx0d",
+            "jdbc:sqlserver://db:1433;databaseName=app;user=sa;password=8fk2PQx0d;encrypt=true",
+            "Server=db;Database=app;User Id=sa;Password=8fk2PQx0d!;",
+            "host=db user=app password='8fk2PQx0d' dbname=app",
+            "Driver={x};UID=sa;UserPwd=8fk2PQx0d",
+            "-Xmx1g -Djavax.net.ssl.trustStorePassword=8fk2PQx0d",
+            "cache:6379,password=8fk2PQx0d,ssl=True",
+        ] {
+            assert!(is_among_settings(value), "{value}");
+        }
+        for value in [
+            "jdbc:postgresql://db/app?user=app&password=$(PASSWORD)",
+            "Server=db;User Id=sa;Password={{ .Values.password }};",
+            "host=db user=app passfile=/run/secrets/pgpass",
+            "-Djavax.net.ssl.trustStorePassword=${PASSWORD}",
+            "https://example.com/login?token_type=bearer&reset_password=true",
+            "password.min.length=12",
+            "first line\npassword=8fk2PQx0d",
+            "password",
+        ] {
+            assert!(!is_among_settings(value), "{value}");
         }
     }
 

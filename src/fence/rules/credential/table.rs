@@ -55,6 +55,7 @@ const STANDARD_WEBHOOKS: &str =
 const AZURE_SAS: &str = "https://learn.microsoft.com/en-us/rest/api/storageservices/create-service-sas";
 const DOCKER_CONFIG: &str = "https://kubernetes.io/docs/tasks/configure-pod-container/pull-image-private-registry/";
 const DYNATRACE: &str = "https://docs.dynatrace.com/docs/shortlink/token";
+const K3S: &str = "https://docs.k3s.io/cli/token";
 const AGE: &str = "https://github.com/C2SP/C2SP/blob/main/age.md#the-x25519-recipient-type";
 const KUBECONFIG: &str = "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/";
 
@@ -181,6 +182,30 @@ pub static ROWS: &[Format] = &[
         Token(&[Run(BASE64, 250, 1024), Run(EQUALS, 0, 3)], none)),
     row("OpenShift token", GITLEAKS,
         &["sha256~"], Token(&[Run(URL_SAFE, 43, 43)], none)),
+    row("Atlassian token", GITLEAKS, &["ATATT3"], Token(&[Run(URL_SAFE | EQUALS, 186, 186)], none)),
+    row("Artifactory key", GITLEAKS, &["AKCp"], Token(&[Run(ALNUM, 69, 69)], none)),
+    row("Artifactory reference token", trufflehog!("artifactoryreferencetoken/artifactoryreferencetoken.go"), &["cmVmdGtu"],
+        Token(&[Run(ALNUM, 56, 56)], none)),
+    row("SonarQube token", GITLEAKS, &["squ_", "sqp_", "sqa_"], Token(&[Run(HEX, 40, 40)], none)),
+    row("CircleCI token", trufflehog!("circleci/v2/circleci.go"), &["CCIPAT_"],
+        Token(&[Run(ALNUM, 22, 22), Text("_"), Run(ANY_HEX, 40, 40)], none)),
+    row("Buildkite token", trufflehog!("buildkite/v2/buildkite.go"), &["bkua_"], Token(&[Run(LOWER | DIGITS, 40, 40)], none)),
+    row("Notion token", GITLEAKS, &["ntn_"], Token(&[Run(DIGITS, 11, 11), Run(ALNUM, 35, 35)], none)),
+    row("Airtable token", GITLEAKS, &["pat"],
+        Token(&[Run(ALNUM, 14, 14), Text("."), Run(HEX, 64, 64)], none)),
+    row("HubSpot token", trufflehog!("hubspot_apikey/v2/apikey.go"), &["pat-na1-", "pat-eu1-"],
+        Token(&[Run(ANY_HEX, 8, 8), Text("-"), Run(ANY_HEX, 4, 4), Text("-"), Run(ANY_HEX, 4, 4), Text("-"), Run(ANY_HEX, 4, 4), Text("-"), Run(ANY_HEX, 12, 12)], none)),
+    row("Microsoft Teams webhook", GITLEAKS, &[".webhook.office.com/webhookb2/"], Inside(check::teams_webhook)),
+    row("Tailscale key", trufflehog!("tailscale/tailscale.go"), &["tskey-auth-", "tskey-api-", "tskey-client-"],
+        Token(&[Run(ALNUM, 10, 32), Text("-"), Run(ALNUM, 20, 64)], none)),
+    row("Supabase token", trufflehog!("supabasetoken/supabasetoken.go"), &["sbp_"], Token(&[Run(LOWER | DIGITS, 40, 40)], none)),
+    row("PostHog personal key", trufflehog!("posthog/posthog.go"), &["phx_"], Token(&[Run(ALNUM | UNDERSCORE, 43, 48)], none)),
+    row("OpenRouter key", trufflehog!("openrouter/openrouter.go"), &["sk-or-v1-"], Token(&[Run(HEX, 64, 64)], none)),
+    row("xAI key", trufflehog!("xai/xai.go"), &["xai-"], Token(&[Run(ALNUM | UNDERSCORE, 80, 80)], none)),
+    row("LangSmith key", trufflehog!("langsmith/langsmith.go"), &["lsv2_pt_", "lsv2_sk_"],
+        Token(&[Run(HEX, 32, 32), Text("_"), Run(HEX, 10, 10)], none)),
+    row("K3s token", K3S, &["K10"],
+        Token(&[Run(HEX, 64, 64), Text("::"), Run(LOWER | DIGITS, 4, 8), Text(":"), Run(ALNUM, 16, 128)], none)),
     row("age secret key", AGE, &["AGE-SECRET-KEY-1"],
         Token(&[Run(UPPER | DIGITS, 58, 58)], check::bech32)),
     row("private key", "https://www.rfc-editor.org/rfc/rfc7468", &["-----BEGIN "], Inside(check::pem)),

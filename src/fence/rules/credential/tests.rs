@@ -30,6 +30,7 @@ fn a_password_that_everybody_tries_is_a_guess() {
         "http://app:abc@db",
         "http://admin:admin123@db",
         "http://app:Password1!@db",
+        "postgres://USER:DB_PASSWORD@HOST/db",
     ] {
         assert_eq!(what(value), Some((url::FORMAT.0, true)), "{value}");
     }
@@ -93,9 +94,12 @@ fn an_encrypted_key_and_a_hash_are_not_in_clear() {
     assert_eq!(what(&key("ENCRYPTED PRIVATE KEY", "")), None);
     assert_eq!(what(&key("RSA PRIVATE KEY", "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,0\n\n")), None);
     assert_eq!(what(&key("CERTIFICATE", "")), None);
-    for escaped in [key("EC PRIVATE KEY", "").replace('\n', "\\n"), key("EC PRIVATE KEY", "").replace('\n', "\\\\n")] {
-        assert_eq!(what(&escaped), Some(("private key", false)), "{escaped}");
+    for line_break in ["\\n", "\\\\n", " "] {
+        let on_one_line = key("EC PRIVATE KEY", "").replace('\n', line_break);
+        assert_eq!(what(&on_one_line), Some(("private key", false)), "{on_one_line}");
     }
+    let both = key("EC PRIVATE KEY", "") + &key("ENCRYPTED PRIVATE KEY", "");
+    assert_eq!(what(&both), Some(("private key", false)));
     assert_eq!(what("admin:$2y$10$8wK1kPZ0b0E5s0V5q8h0Ue3g0R1n2u3b4v5c6x7z8a9s0d1f2g3h"), None);
 }
 
@@ -129,6 +133,8 @@ fn a_long_value_costs_no_more_than_its_length() {
         "ghp_",
         "ghs_eyJ ",
         "hooks.slack.com/services/T/",
+        ".webhook.office.com/webhookb2/",
+        ".webhook.office.com/webhookb2/@/IncomingWebhook/",
         "x-",
         "a=b ",
         "PASSWORD= ",

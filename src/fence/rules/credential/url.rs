@@ -2,8 +2,7 @@
 
 use memchr::memmem;
 
-use super::Credential;
-use super::placeholder;
+use super::{Credential, names, placeholder};
 
 /// Its name and its source.
 pub const FORMAT: (&str, &str) = ("URL with a password", "https://www.rfc-editor.org/rfc/rfc3986#section-3.2.1");
@@ -83,10 +82,11 @@ fn user(value: &str, at: usize) -> &str {
     value[at + 3..].split(':').next().unwrap_or("")
 }
 
-/// As its own user's name, a word that everybody tries, or too short to be anything.
+/// As its own user's name, a word that everybody tries, what it is called (`DB_PASSWORD`), or too short to be anything.
 pub fn is_weak(password: &str, user: &str) -> bool {
     password.eq_ignore_ascii_case(user)
         || password.len() < 4
+        || names::is_constant(password)
         || WEAK
             .iter()
             .any(|weak| password.trim_end_matches(|c: char| c.is_ascii_digit() || c == '!').eq_ignore_ascii_case(weak))

@@ -1,0 +1,166 @@
+//! One workload from end to end: each reference, who decides it and why, and what it would become.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use anyhow::bail;
+use jiff::civil::Date;
+use serde_json::Value;
+
+use super::super::{Colour, FAILED, OK, unless_closed};
+use super::surroundings::Surroundings;
+use super::{audit, namespace, write_errors};
+use crate::cluster::audit::{Found, Reader, WorkloadKind, kinds};
+use crate::fence::name::{Shown, in_full};
+use crate::fence::{Evaluation, Explanation, Facts, PolicySet, Question, evaluate, explain};
+use crate::manifest;
+use crate::manifest::edit::{ObjectPatch, edit};
+use crate::report::audit::{Audit, text};
+use crate::report::{diff, explanation};
+
+/// Which workload is to be explained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its kind, or the name of its resource; none: of any.
+    pub kind: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+impl FromStr for Wanted {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Wanted, String> {
+        let mut parts = text.split('/');
+        let (kind, name) = match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(_), Some(name), None, None) => (None, name),
+            (Some(_), Some(kind), Some(name), None) => (Some(kind.to_owned()), name),
+            _ => (None, ""),
+        };
+        let of_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+        if name.is_empty() || !name.bytes().all(of_name) {
+            return Err("expected NAMESPACE/NAME or NAMESPACE/KIND/NAME, such as shop/deployment/web".to_owned());
+        }
+        let namespace = namespace(text.split('/').next().unwrap_or_default())?;
+        Ok(Wanted { namespace, kind, name: name.to_owned() })
+    }
+}
+
+impl Wanted {
+    fn is_of(&self, kind: &WorkloadKind) -> bool {
+        let is_it =
+            |asked: &String| asked.eq_ignore_ascii_case(&kind.kind) || asked.eq_ignore_ascii_case(&kind.resource);
+        self.kind.as_ref().is_none_or(is_it)
+    }
+}
+
+/// Explains it.
+///
+/// # Errors
+/// Where there is no such workload, or it cannot be read.
+pub(super) fn run(
+    wanted: &Wanted,
+    cluster: &Reader,
+    around: Surroundings,
+    policies: &PolicySet,
+    today: Date,
+    color: Colour,
+) -> anyhow::Result<ExitCode> {
+    let kinds: Vec<Arc<WorkloadKind>> = kinds(policies).into_iter().filter(|kind| wanted.is_of(kind)).collect();
+    let Wanted { namespace, kind, name } = wanted;
+    if kinds.is_empty() {
+        bail!("{:?} is no kind of workload that these policies know", kind.as_deref().unwrap_or_default());
+    }
+    let found = cluster.named(namespace, name, &kinds)?;
+    if found.is_empty() {
+        let what = kind.as_ref().map_or_else(|| "workload".to_owned(), |kind| Shown(kind).to_string());
+        bail!("there is no {what} {name:?} in namespace {namespace:?}");
+    }
+    let facts = around.facts.clone();
+    let audit = audit(cluster, around, policies, today);
+    let mut out = io::BufWriter::new(color.stream(io::stdout().lock()));
+    let written = found.iter().try_for_each(|found| write(found, namespace, &audit, policies, &facts, &mut out));
+    unless_closed(written.and_then(|()| out.flush()))?;
+    unless_closed(write_errors(&audit, color))?;
+    Ok(ExitCode::from(if audit.errors.is_empty() { OK } else { FAILED }))
+}
+
+fn write(
+    found: &Found,
+    namespace: &str,
+    audit: &Audit,
+    policies: &PolicySet,
+    facts: &Facts,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let object = bare(&found.json)?;
+    let json = object.to_string().into_bytes();
+    let (api_version, kind) = (&*found.api_version, &*found.kind.kind);
+    let question = Question { api_version, kind, namespace, all: true, patch: true };
+    let name = object["metadata"]["name"].as_str().map(in_full).unwrap_or_default();
+    let explained = explain(&json, &question, policies, facts);
+    let Explanation { references, bystanders, .. } = match explained {
+        Ok(Some(explanation)) => explanation,
+        Ok(None) => return writeln!(out, "{kind} {namespace}/{name}: another workload makes it: explain that one\n"),
+        Err(error) => return writeln!(out, "{kind} {namespace}/{name}: this is no {kind}: {error}\n"),
+    };
+    text::write_heading(audit, kind, namespace, &name, out)?;
+    if references.is_empty() {
+        writeln!(out, "  no reference to a Secret")?;
+    }
+    references.iter().try_for_each(|reference| explanation::write_reference(reference, None, out))?;
+    explanation::write_bystanders(&bystanders, out)?;
+    writeln!(out)?;
+    let Ok(Evaluation::Judged(judgement)) = evaluate(&json, &question, policies, facts) else { return Ok(()) };
+    if judgement.patch.is_empty() {
+        return writeln!(out, "Nothing of it would be swapped.\n");
+    }
+    let before = manifest::written_out(&object);
+    let patch = ObjectPatch { document: 0, pointer: String::new(), patch: judgement.patch };
+    match edit(before.as_bytes(), &[patch]) {
+        Ok(edited) => {
+            diff::write(&format!("{kind} {namespace}/{name}"), before.as_bytes(), &edited, out)?;
+            writeln!(out)
+        }
+        Err(why) => writeln!(out, "What it would become cannot be shown: {why}\n"),
+    }
+}
+
+/// Without what the API server and its clients keep there for themselves.
+fn bare(json: &[u8]) -> io::Result<Value> {
+    // Of the error the place alone: its words hold values of the object.
+    let malformed = |error: serde_json::Error| io::Error::other(format!("line {} is no JSON", error.line()));
+    let mut object: Value = serde_json::from_slice(json).map_err(malformed)?;
+    if let Some(object) = object.as_object_mut() {
+        object.remove("status");
+    }
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        metadata.remove("managedFields");
+    }
+    if let Some(annotations) = object["metadata"]["annotations"].as_object_mut() {
+        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+    Ok(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workload_is_named_with_its_namespace() {
+        let wanted = |text: &str| text.parse::<Wanted>().ok();
+        let expected = |kind: Option<&str>| {
+            Some(Wanted { namespace: "shop".to_owned(), kind: kind.map(str::to_owned), name: "web".to_owned() })
+        };
+        assert_eq!(wanted("shop/web"), expected(None));
+        assert_eq!(wanted("shop/deployment/web"), expected(Some("deployment")));
+        for text in ["web", "shop/", "/web", "shop/a/b/c", "Shop/web", "shop/a b"] {
+            assert_eq!(wanted(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! `secretfence audit`: judges what lives in a cluster.
+//!
+//! ```text
+//! surroundings.rs  namespaces, registrations, what policies ask about -> what is judged, and by what
+//! judge.rs         objects as they come -> findings of their owners
+//! owners.rs        who made a pod, and who made that
+//! compare.rs       an earlier audit -> what is known, what is gone
+//! explain.rs       one workload from end to end
+//! progress.rs      how far it is, on a terminal
+//! ```
+
+mod compare;
+mod explain;
+mod judge;
+mod owners;
+mod progress;
+mod surroundings;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, ValueEnum};
+use jiff::civil::Date;
+
+use super::check::{self, live};
+use super::{Colour, DENIED, FAILED, OK, day, today, unless_closed};
+use crate::cluster::audit::Reader;
+use crate::fence::PolicySet;
+use crate::report::audit::{self, Audit};
+use crate::report::text::Path as ShownPath;
+use compare::Earlier;
+use explain::Wanted;
+use judge::Auditor;
+use surroundings::Surroundings;
+
+/// Judge what lives in a cluster: what the policies would do to every pod and pod template, folded by owner
+///
+/// Reads, and changes nothing. Pods are judged as they exist, and the templates that the next ones are made of.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  secretfence audit                                    the whole cluster, by the built-in baseline
+  secretfence audit -p my-policies/ -n shop -n billing two namespaces, by your own policies
+  secretfence audit -p my-policies/ --explain shop/web one workload: each reference, and what it would become
+  secretfence audit -p my-policies/ --format csv > audit.csv
+  secretfence audit -p my-policies/ --save monday.json
+  secretfence audit -p my-policies/ --compare monday.json
+
+Exit code: 0 nothing would be denied, 1 something would be (of an audit that is compared: something new),
+2 something could not be read or judged")]
+pub struct AuditArguments {
+    /// A policy file or a directory of them; may be repeated [default: the built-in baseline]
+    #[arg(short, long, value_name = "PATH")]
+    policies: Vec<PathBuf>,
+
+    /// Only this namespace; may be repeated. Needs no right to the others [default: all]
+    #[arg(short, long = "namespace", value_name = "NAME", value_parser = namespace)]
+    namespaces: Vec<String>,
+
+    /// Only pods and workloads with these labels, as kubectl takes them
+    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = NonEmptyStringValueParser::new())]
+    selector: Option<String>,
+
+    /// Judge the namespaces, too, that the installed registrations leave out
+    #[arg(long)]
+    include_left_out: bool,
+
+    /// Explain one workload from end to end: each reference, the rule that decides, and the diff of the swap
+    #[arg(long, value_name = "NAMESPACE/[KIND/]NAME", conflicts_with_all = ["namespaces", "selector", "format", "save", "compare"])]
+    explain: Option<Wanted>,
+
+    /// How findings are written
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+
+    /// Keep this audit in a file, for --compare
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+
+    /// An earlier audit, of --save or --format json: say what is new and what is gone; what it knows does not fail
+    #[arg(long, value_name = "FILE")]
+    compare: Option<PathBuf>,
+
+    /// The day on which exceptions are judged [default: today, UTC]
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    as_of: Option<Date>,
+
+    /// When to colour
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    color: Colour,
+
+    /// The kubeconfig [env: SECRETFENCE_KUBECONFIG] [default: KUBECONFIG, else the pod's own access, else ~/.kube/config]
+    #[arg(long, value_name = "FILE", help_heading = "Cluster")]
+    kubeconfig: Option<PathBuf>,
+
+    /// The context of the kubeconfig [default: its current one]
+    #[arg(long, value_name = "NAME", help_heading = "Cluster", value_parser = NonEmptyStringValueParser::new())]
+    context: Option<String>,
+}
+
+/// The forms of an audit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people: by owner, then namespaces, exceptions and what was left out
+    Text,
+    /// For machines: one object
+    Json,
+    /// A line for each finding, for spreadsheets
+    Csv,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// For people: one page, to be read and printed, with filters and sorting where there is JavaScript
+    Html,
+}
+
+/// Runs an audit.
+///
+/// # Errors
+/// Policies or an earlier audit that cannot be used; a cluster that cannot be reached; a report that cannot be written.
+pub fn run(arguments: AuditArguments) -> anyhow::Result<ExitCode> {
+    let AuditArguments { policies, namespaces, selector, include_left_out, explain, format, .. } = arguments;
+    let AuditArguments { save, compare, as_of, color, kubeconfig, context, .. } = arguments;
+    let earlier = compare.as_deref().map(Earlier::read).transpose()?;
+    let policies = check::load(&policies)?;
+    let connection = live::connection(kubeconfig, context);
+    let cluster = Reader::new(&connection, live::PATIENCE).context("the cluster cannot be audited")?;
+    let namespaces = explain.as_ref().map_or(namespaces, |wanted| vec![wanted.namespace.clone()]);
+    let part = surroundings::Asked { namespaces, selector, include_left_out: include_left_out || explain.is_some() };
+    let today = as_of.unwrap_or_else(today);
+    let around = Surroundings::read(&cluster, &connection, &policies, part, today)?;
+    if let Some(wanted) = explain {
+        return explain::run(&wanted, &cluster, around, &policies, today, color);
+    }
+    let is_whole = around.is_whole();
+    let mut audit = audit(&cluster, around, &policies, today);
+    if let Some(path) = &save {
+        keep(&audit, path)?;
+    }
+    if let Some(earlier) = earlier {
+        earlier.apply(&mut audit, is_whole);
+    }
+    unless_closed(write(&audit, format, color))?;
+    Ok(ExitCode::from(exit_code(&audit)))
+}
+
+/// Judges every object of the part that is asked for.
+fn audit(cluster: &Reader, around: Surroundings, policies: &PolicySet, today: Date) -> Audit {
+    let kinds = crate::cluster::audit::kinds(policies);
+    let mut auditor = Auditor::new(policies, &around);
+    let mut progress = progress::Progress::start();
+    if let Some(part) = &around.part {
+        cluster.workloads(part, &kinds, |batch| match batch {
+            Ok(batch) => {
+                auditor.batch(&batch);
+                progress.tell(&batch);
+            }
+            Err(error) => auditor.failed(&error),
+        });
+    }
+    progress.end();
+    let (fold, mut errors, mut not_judged) = auditor.finish();
+    let Surroundings { mut around, .. } = around;
+    around.errors.append(&mut errors);
+    around.not_judged.append(&mut not_judged);
+    fold.finish(policies, today, around)
+}
+
+fn exit_code(audit: &Audit) -> u8 {
+    match audit {
+        audit if !audit.errors.is_empty() => FAILED,
+        audit if audit.denies() => DENIED,
+        _ => OK,
+    }
+}
+
+fn keep(audit: &Audit, path: &Path) -> anyhow::Result<()> {
+    let written = File::create(path).and_then(|file| {
+        let mut out = io::BufWriter::new(file);
+        audit::json::write(audit, &mut out)?;
+        out.flush()
+    });
+    written.with_context(|| format!("--save {}", ShownPath(&path.to_string_lossy())))
+}
+
+fn write(audit: &Audit, format: Format, color: Colour) -> io::Result<()> {
+    if format == Format::Text {
+        return write_text(audit, color);
+    }
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match format {
+        Format::Text | Format::Json => audit::json::write(audit, &mut out)?,
+        Format::Csv => audit::csv::write(audit, &mut out)?,
+        Format::Sarif => audit::sarif::write(audit, exit_code(audit), &mut out)?,
+        Format::Html => audit::html::write(audit, &mut out)?,
+    }
+    out.flush()?;
+    // A table has no place for them.
+    if format == Format::Csv { write_errors(audit, color) } else { Ok(()) }
+}
+
+/// Findings and summary are what was asked for; what went wrong on the way is said on standard error, between them.
+fn write_text(audit: &Audit, color: Colour) -> io::Result<()> {
+    let mut out = io::BufWriter::new(color.stream(io::stdout().lock()));
+    audit::text::write_owners(audit, &mut out)?;
+    out.flush()?;
+    write_errors(audit, color)?;
+    audit::text::write_summary(audit, &mut out)?;
+    out.flush()
+}
+
+fn write_errors(audit: &Audit, color: Colour) -> io::Result<()> {
+    let mut errors = io::BufWriter::new(color.stream(io::stderr().lock()));
+    audit::text::write_errors(audit, &mut errors)?;
+    errors.flush()
+}
+
+/// A name that may stand in a path of the API: a DNS label.
+fn namespace(text: &str) -> Result<String, String> {
+    let is_of_label = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_label = !text.is_empty() && text.len() <= 63 && text.bytes().all(is_of_label);
+    is_label.then(|| text.to_owned()).ok_or_else(|| "expected the name of a namespace, such as shop".to_owned())
+}

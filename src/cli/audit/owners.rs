@@ -1,0 +1,211 @@
+//! Who made a pod, and who made that.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::fence::PolicySet;
+use crate::fence::name::{Text, in_full};
+use crate::fence::workload::Shape;
+use crate::report::audit::fold::OwnerName;
+
+/// How far up it is looked: a CronJob's pod is two steps away.
+const STEPS: usize = 8;
+
+/// Of an object: what tells it from others, and whose it is. Not safe to show.
+#[derive(Debug, Deserialize)]
+pub(super) struct Head<'a> {
+    #[serde(borrow)]
+    metadata: Metadata<'a>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata<'a> {
+    #[serde(borrow, default)]
+    name: Text<'a>,
+    #[serde(borrow, default)]
+    namespace: Text<'a>,
+    #[serde(borrow, default)]
+    uid: Text<'a>,
+    #[serde(borrow, default)]
+    owner_references: Option<Vec<Reference<'a>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Reference<'a> {
+    #[serde(borrow, default)]
+    api_version: Text<'a>,
+    #[serde(borrow, default)]
+    kind: Text<'a>,
+    #[serde(borrow, default)]
+    name: Text<'a>,
+    #[serde(default)]
+    controller: Option<bool>,
+}
+
+/// Who makes pods, by names as they stand in objects. Not safe to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Maker<'a> {
+    pub(super) api_version: Cow<'a, str>,
+    pub(super) kind: Cow<'a, str>,
+    pub(super) name: Cow<'a, str>,
+}
+
+/// What stands between pods and what makes them in the end: by the place of the one, the other.
+#[derive(Debug, Default)]
+pub(super) struct Chains {
+    parents: HashMap<String, Parent>,
+    /// The words that are in all of them.
+    words: HashMap<String, Arc<str>>,
+}
+
+#[derive(Debug)]
+struct Parent {
+    api_version: Arc<str>,
+    kind: Arc<str>,
+    name: Box<str>,
+}
+
+impl<'a> Head<'a> {
+    pub(super) fn read(json: &'a [u8]) -> Option<Head<'a>> {
+        serde_json::from_slice(json).ok()
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.metadata.name.as_str()
+    }
+
+    pub(super) fn namespace(&self) -> &str {
+        self.metadata.namespace.as_str()
+    }
+
+    /// As a number; an API server's objects have one.
+    pub(super) fn uid(&self) -> Option<u128> {
+        let digits: String = self.metadata.uid.as_str().chars().filter(|digit| *digit != '-').collect();
+        u128::from_str_radix(&digits, 16).ok()
+    }
+
+    /// Who controls it. A node does not: a static pod is nobody's but its own.
+    pub(super) fn controller(&self) -> Option<Maker<'_>> {
+        let references = self.metadata.owner_references.iter().flatten();
+        let controller = references.into_iter().find(|reference| reference.controller == Some(true))?;
+        let Reference { api_version, kind, name, .. } = controller;
+        let maker = Maker {
+            api_version: Cow::Borrowed(api_version.as_str()),
+            kind: Cow::Borrowed(kind.as_str()),
+            name: Cow::Borrowed(name.as_str()),
+        };
+        (maker.api_version != "v1" || maker.kind != "Node").then_some(maker)
+    }
+}
+
+impl Maker<'_> {
+    /// Whether it is judged itself, so that what it makes is not.
+    pub(super) fn is_judged(&self, policies: &PolicySet) -> bool {
+        let (group, version) = self.api_version.rsplit_once('/').unwrap_or(("", &self.api_version));
+        Shape::of(group, version, &self.kind, policies).is_some()
+    }
+
+    /// Safe to show.
+    pub(super) fn owner_name(&self, namespace: &str) -> OwnerName {
+        OwnerName {
+            namespace: in_full(namespace),
+            api_version: api_version(&self.api_version),
+            kind: in_full(&self.kind),
+            name: in_full(&self.name),
+        }
+    }
+
+    fn place(&self, namespace: &str) -> String {
+        let group = self.api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        format!("{group}\0{}\0{namespace}\0{}", self.kind, self.name)
+    }
+}
+
+impl Chains {
+    /// One stands between its pods and this.
+    pub(super) fn put(&mut self, namespace: &str, child: &Maker<'_>, parent: &Maker<'_>) {
+        let mut shared = |word: &str| match self.words.get(word) {
+            Some(shared) => Arc::clone(shared),
+            None => {
+                let shared: Arc<str> = word.into();
+                self.words.insert(word.to_owned(), Arc::clone(&shared));
+                shared
+            }
+        };
+        let (api_version, kind) = (shared(&parent.api_version), shared(&parent.kind));
+        let parent = Parent { api_version, kind, name: parent.name.as_ref().into() };
+        self.parents.insert(child.place(namespace), parent);
+    }
+
+    /// Who makes it in the end.
+    pub(super) fn last<'m>(&self, namespace: &str, mut maker: Maker<'m>) -> Maker<'m> {
+        for _ in 0..STEPS {
+            let Some(Parent { api_version, kind, name }) = self.parents.get(&maker.place(namespace)) else { break };
+            let owned = |text: &str| Cow::Owned(text.to_owned());
+            maker = Maker { api_version: owned(api_version), kind: owned(kind), name: owned(name) };
+        }
+        maker
+    }
+}
+
+/// A group has dots and the version a slash before it: neither is in a name that is safe as it stands.
+fn api_version(written: &str) -> String {
+    match written.rsplit_once('/') {
+        Some((group, version)) => format!("{}/{}", in_full(group), in_full(version)),
+        None => in_full(written),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn maker(api_version: &'static str, kind: &'static str, name: &'static str) -> Maker<'static> {
+        Maker { api_version: api_version.into(), kind: kind.into(), name: name.into() }
+    }
+
+    #[test]
+    fn the_last_of_a_chain_is_the_owner() {
+        let mut chains = Chains::default();
+        let (set, deployment) = (maker("apps/v1", "ReplicaSet", "web-1"), maker("apps/v1", "Deployment", "web"));
+        chains.put("shop", &set, &deployment);
+        assert_eq!(chains.last("shop", set.clone()), deployment);
+        assert_eq!(chains.last("other", set.clone()), set);
+        let unknown = maker("apps.kruise.io/v1", "CloneSet", "web-1");
+        assert_eq!(chains.last("shop", unknown.clone()), unknown);
+    }
+
+    #[test]
+    fn chains_that_bite_their_tail_end() {
+        let mut chains = Chains::default();
+        let (a, b) = (maker("apps/v1", "ReplicaSet", "a"), maker("apps/v1", "ReplicaSet", "b"));
+        chains.put("shop", &a, &b);
+        chains.put("shop", &b, &a);
+        assert_eq!(chains.last("shop", a.clone()), a);
+    }
+
+    #[test]
+    fn a_node_makes_no_pods_and_who_does_not_control_does_not_either() {
+        let controller = |api_version: &str, kind: &str, controller: bool| {
+            let owner = json!({"apiVersion": api_version, "kind": kind, "name": "a", "controller": controller});
+            let json = json!({"metadata": {"name": "pod", "ownerReferences": [owner]}}).to_string();
+            Head::read(json.as_bytes()).unwrap().controller().map(|maker| maker.kind.into_owned())
+        };
+        assert_eq!(controller("apps/v1", "ReplicaSet", true).as_deref(), Some("ReplicaSet"));
+        assert_eq!(controller("apps/v1", "ReplicaSet", false), None);
+        assert_eq!(controller("v1", "Node", true), None);
+    }
+
+    #[test]
+    fn a_uid_is_a_number() {
+        let json = br#"{"metadata": {"uid": "00000000-0000-0000-0000-0000000000ff"}}"#;
+        assert_eq!(Head::read(json).unwrap().uid(), Some(255));
+        assert_eq!(Head::read(br#"{"metadata": {"uid": "x"}}"#).unwrap().uid(), None);
+    }
+}

@@ -1,0 +1,168 @@
+//! What is known before the first object is judged: which namespaces are, how they are fenced, and the facts.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use anyhow::Context;
+use jiff::civil::Date;
+
+use super::super::check::live;
+use crate::cluster::audit::{Asks, AuditError, MODE_LABEL, Namespace, Part, Reader, Registrations};
+use crate::cluster::{Connection, Needs, Snapshot};
+use crate::fence::access::Dangling;
+use crate::fence::facts::Labels;
+use crate::fence::name::in_full;
+use crate::fence::{Facts, PolicySet};
+use crate::report::audit::fold::Around;
+use crate::report::audit::{Fence, LeftOut, ModeLabel, Registration};
+
+/// What somebody asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    /// Empty: all.
+    pub(super) namespaces: Vec<String>,
+    pub(super) selector: Option<String>,
+    pub(super) include_left_out: bool,
+}
+
+/// What is known before the first object is judged.
+pub(super) struct Surroundings {
+    /// What is read; none where nothing is left to read.
+    pub(super) part: Option<Part>,
+    /// What is known beside the objects.
+    pub(super) facts: Facts,
+    /// For the report.
+    pub(super) around: Around,
+    /// The namespaces that are not judged.
+    pub(super) left_out: HashSet<Arc<str>>,
+    /// Rights that somebody has, and nobody can say which.
+    pub(super) dangling: Vec<Dangling>,
+    /// Whether the whole cluster was asked for.
+    is_whole: bool,
+}
+
+impl Surroundings {
+    pub(super) fn read(
+        cluster: &Reader,
+        connection: &Connection,
+        policies: &PolicySet,
+        asked: Asked,
+        today: Date,
+    ) -> anyhow::Result<Surroundings> {
+        let Asked { mut namespaces, selector, include_left_out } = asked;
+        namespaces.sort_unstable();
+        namespaces.dedup();
+        let is_whole = namespaces.is_empty() && selector.is_none();
+        let mut part = Part { namespaces, selector, without: Vec::new() };
+        let by = || format!("the cluster cannot be audited, by {}", cluster.credentials);
+        let (found, errors) = cluster.namespaces(&part).with_context(by)?;
+        let needs = Needs::of(policies);
+        let (mut errors, mut not_judged) = labels_in_words(errors, &part, needs.namespaces.is_some());
+        let registrations = registrations(cluster, &mut errors, &mut not_judged);
+        let standing: Vec<Standing> = found.iter().map(|its| Standing::of(its, registrations.as_ref())).collect();
+
+        let never = |(_, standing): &(&Namespace, &Standing)| standing.never && !include_left_out;
+        let left_out: HashSet<Arc<str>> =
+            found.iter().zip(&standing).filter(never).map(|(its, _)| Arc::clone(&its.name)).collect();
+        let has_all = part.namespaces.is_empty();
+        part.namespaces.retain(|name| found.iter().any(|its| *its.name == **name) && !left_out.contains(&**name));
+        part.without = if has_all { left_out.iter().map(|name| name.to_string()).collect() } else { Vec::new() };
+        part.without.sort_unstable();
+        let nothing = !has_all && part.namespaces.is_empty();
+
+        // The labels of all are known already.
+        let needs = Needs { namespaces: None, ..needs };
+        let snapshot = Snapshot::read(connection, &needs, live::PATIENCE)
+            .context("what the policies ask of the cluster cannot be read, so nothing was judged")?;
+        let Snapshot { known, access, .. } = snapshot;
+        let mut facts = known.added_to(Facts::on(today));
+        facts.namespaces = Arc::new(labels(&found));
+        facts.access = access.as_ref().map(|store| Arc::new(store.access()));
+        let dangling = access.as_ref().map(|store| store.dangling()).unwrap_or_default();
+
+        let judged = found.iter().zip(&standing).filter(|(its, _)| !left_out.contains(&its.name));
+        let around = Around {
+            namespaces: judged
+                .map(|(its, standing)| (in_full(&its.name), standing.label.clone(), standing.fence))
+                .collect(),
+            registration: match &registrations {
+                Some(registrations) if registrations.is_empty() => Registration::Missing,
+                Some(_) => Registration::Installed,
+                None => Registration::Unknown,
+            },
+            left_out: left_out_in_words(&left_out),
+            not_judged,
+            errors,
+        };
+        Ok(Surroundings { part: (!nothing).then_some(part), facts, around, left_out, dangling, is_whole })
+    }
+
+    /// Whether the whole cluster was asked for, and nothing was in the way so far.
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+}
+
+/// How a namespace is fenced.
+struct Standing {
+    label: ModeLabel,
+    fence: Fence,
+    /// No registration asks about it, however it is labelled.
+    never: bool,
+}
+
+impl Standing {
+    fn of(namespace: &Namespace, registrations: Option<&Registrations>) -> Standing {
+        let Some(labels) = &namespace.labels else {
+            return Standing { label: ModeLabel::Unknown, fence: Fence::Unknown, never: false };
+        };
+        let label = ModeLabel::of(labels.get(MODE_LABEL));
+        let Some(registrations) = registrations else {
+            return Standing { label, fence: Fence::Unknown, never: false };
+        };
+        let asks = registrations.ask_about(labels);
+        let fence = match asks {
+            Asks::Enforcing => Fence::Enforced,
+            Asks::DryRun => Fence::DryRun,
+            Asks::Nobody | Asks::Never => Fence::Open,
+        };
+        // Where nothing is registered, nothing is left out of it.
+        Standing { label, fence, never: asks == Asks::Never && !registrations.is_empty() }
+    }
+}
+
+/// Labels that may not be read are an error only where a policy asks for them; else the state of the fence is what nobody
+/// can say. A namespace that is not there is an error.
+fn labels_in_words(errors: Vec<AuditError>, part: &Part, policies_ask: bool) -> (Vec<String>, Vec<String>) {
+    let is_error = |error: &AuditError| {
+        policies_ask || part.namespaces.is_empty() || !matches!(error, AuditError::Forbidden { .. })
+    };
+    let (errors, others): (Vec<AuditError>, Vec<AuditError>) = errors.into_iter().partition(is_error);
+    let errors = errors.iter().map(ToString::to_string).collect();
+    let others = others.iter().map(|error| format!("how namespaces are fenced: {error}")).collect();
+    (errors, others)
+}
+
+/// Who may not read them is told all the more: nothing is left out then.
+fn registrations(cluster: &Reader, errors: &mut Vec<String>, not_judged: &mut Vec<String>) -> Option<Registrations> {
+    match cluster.registrations() {
+        Ok(registrations) => return Some(registrations),
+        Err(error @ AuditError::Forbidden { .. }) => {
+            not_judged.push(format!("which namespaces are fenced, so none is left out: {error}"));
+        }
+        Err(error) => errors.push(error.to_string()),
+    }
+    None
+}
+
+fn labels(namespaces: &[Namespace]) -> HashMap<Arc<str>, Labels> {
+    namespaces.iter().filter_map(|its| Some((Arc::clone(&its.name), its.labels.clone()?))).collect()
+}
+
+fn left_out_in_words(namespaces: &HashSet<Arc<str>>) -> Vec<LeftOut> {
+    let why = "no registration asks about it, however it is labelled: --include-left-out judges it, too";
+    let mut all: Vec<LeftOut> =
+        namespaces.iter().map(|name| LeftOut { namespace: in_full(name), why: why.to_owned() }).collect();
+    all.sort_by(|a, b| a.namespace.cmp(&b.namespace));
+    all
+}

@@ -1,0 +1,397 @@
+//! Objects in, one after the other; what is found in them, folded by owner, out.
+//!
+//! What grows is the number of owners and of their findings, not that of pods.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::civil::Date;
+
+use super::{
+    Audit, ExceptionUse, Fence, LeftOut, ModeLabel, NamespaceLine, Owner, Registration, Row, Template, Totals,
+};
+use crate::fence::policy::{Mode, PolicySet};
+use crate::fence::{Finding, Outcome};
+use crate::report::{Policies, RuleLine, by_pointer};
+
+/// What makes pods, by its names: safe to show.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OwnerName {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Group and version.
+    pub api_version: String,
+}
+
+/// What is known of the cluster beside its workloads.
+#[derive(Clone, Debug)]
+pub struct Around {
+    /// The namespaces that are judged, even where nothing is in them.
+    pub namespaces: Vec<(String, ModeLabel, Fence)>,
+    /// What asks the fence.
+    pub registration: Registration,
+    /// The namespaces that are not judged.
+    pub left_out: Vec<LeftOut>,
+    /// What was left out on purpose or cannot be known.
+    pub not_judged: Vec<String>,
+    /// What could not be read.
+    pub errors: Vec<String>,
+}
+
+/// What was found so far.
+#[derive(Debug, Default)]
+pub struct Fold {
+    owners: HashMap<OwnerName, Folded>,
+}
+
+/// An owner, so far.
+#[derive(Debug)]
+struct Folded {
+    template: Template,
+    pods: usize,
+    missed: usize,
+    rows: Vec<Row>,
+    /// References that an exception lets through, each once: its policy and rule, and what tells it from others.
+    excused: BTreeSet<(String, String, String)>,
+}
+
+impl Fold {
+    /// Takes in the pod template of an owner. Of one that comes twice the first counts.
+    pub fn template(&mut self, owner: OwnerName, findings: Vec<Finding>) {
+        let folded = self.owners.entry(owner).or_insert_with(|| Folded::new(Template::Unknown));
+        if folded.template == Template::Unknown {
+            folded.template = Template::Judged;
+            folded.take(findings, true);
+        }
+    }
+
+    /// Takes in a pod as it exists. `itself`: no controller made it, and the owner is the pod.
+    pub fn pod(&mut self, owner: OwnerName, itself: bool, findings: Vec<Finding>) {
+        let template = if itself { Template::Itself } else { Template::Unknown };
+        let folded = match self.owners.entry(owner) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(Folded::new(template)),
+        };
+        folded.pods += 1;
+        folded.missed += usize::from(findings.iter().any(stops));
+        folded.take(findings, false);
+    }
+
+    /// All of it, in order.
+    pub fn finish(self, policies: &PolicySet, today: Date, around: Around) -> Audit {
+        let Around { namespaces, registration, left_out, not_judged, errors } = around;
+        let mut lines: BTreeMap<String, NamespaceLine> = namespaces
+            .into_iter()
+            .map(|(name, label, fence)| (name.clone(), NamespaceLine { name, label, fence, totals: Totals::default() }))
+            .collect();
+        let mut used: HashMap<(String, String), (usize, usize)> = HashMap::new();
+        let mut owners = Vec::new();
+        for (name, folded) in self.owners {
+            let line = lines.entry(name.namespace.clone()).or_insert_with(|| NamespaceLine {
+                name: name.namespace.clone(),
+                label: ModeLabel::Unknown,
+                fence: Fence::Unknown,
+                totals: Totals::default(),
+            });
+            line.totals += folded.totals();
+            let mut rules: BTreeMap<(&String, &String), usize> = BTreeMap::new();
+            folded.excused.iter().for_each(|(policy, rule, _)| *rules.entry((policy, rule)).or_default() += 1);
+            for ((policy, rule), references) in rules {
+                let (all, owners) = used.entry((policy.clone(), rule.clone())).or_default();
+                (*all, *owners) = (*all + references, *owners + 1);
+            }
+            owners.extend(folded.owner(name));
+        }
+        owners.sort_by(|a, b| a.order().cmp(&b.order()));
+        let mut totals = Totals::default();
+        lines.values().for_each(|line| totals += line.totals);
+        let exceptions = policies.exceptions().map(|(policy, rule, exception)| {
+            let uses = used.get(&(policy.name.clone(), rule.name.clone())).copied();
+            let (references, owners) = uses.unwrap_or_default();
+            ExceptionUse {
+                policy: policy.name.clone(),
+                rule: rule.name.clone(),
+                expires: exception.expires,
+                state: exception.state(today),
+                references,
+                owners,
+            }
+        });
+        Audit {
+            policies: Policies::of(policies),
+            today,
+            rules: RuleLine::of(policies),
+            totals,
+            owners,
+            namespaces: lines.into_values().collect(),
+            exceptions: exceptions.collect(),
+            registration,
+            left_out,
+            not_judged,
+            errors,
+            compared: None,
+        }
+    }
+}
+
+impl Folded {
+    fn new(template: Template) -> Folded {
+        Folded { template, pods: 0, missed: 0, rows: Vec::new(), excused: BTreeSet::new() }
+    }
+
+    /// Takes in the findings of the template, or of a pod. Two of one object that are alike stay two: the first goes with
+    /// the first, the second with the second.
+    fn take(&mut self, findings: Vec<Finding>, is_template: bool) {
+        let (pods, in_template) = (usize::from(!is_template), is_template || self.template == Template::Itself);
+        let mut is_taken = vec![false; self.rows.len()];
+        // One pod is like the other: what comes next there comes next here.
+        let mut next = 0;
+        for finding in findings {
+            if finding.outcome == Outcome::Allowed {
+                self.excuse(finding);
+                continue;
+            }
+            let fits = |index: &usize| {
+                let row = self.rows.get(*index);
+                is_taken.get(*index) == Some(&false) && row.is_some_and(|row| are_alike(&row.finding, &finding))
+            };
+            let index = (next..is_taken.len()).chain(0..next).find(fits).unwrap_or(self.rows.len());
+            match self.rows.get_mut(index) {
+                Some(row) => {
+                    row.pods += pods;
+                    if is_template && !row.in_template {
+                        (row.in_template, row.finding) = (true, finding);
+                    }
+                    is_taken[index] = true;
+                }
+                None => {
+                    self.rows.push(Row { finding, in_template, pods, known: false });
+                    is_taken.push(true);
+                }
+            }
+            next = index + 1;
+        }
+    }
+
+    fn excuse(&mut self, finding: Finding) {
+        if let (Some(_), Some(policy), Some(rule)) = (finding.expires, finding.policy, finding.rule) {
+            self.excused.insert((policy, rule, finding.fingerprint));
+        }
+    }
+
+    fn totals(&self) -> Totals {
+        let mut totals = Totals { owners: 1, pods: self.pods, missed: self.missed, ..Totals::default() };
+        self.rows.iter().for_each(|row| totals.take(&row.finding));
+        totals
+    }
+
+    /// None where nothing was found.
+    fn owner(mut self, name: OwnerName) -> Option<Owner> {
+        if self.rows.is_empty() {
+            return None;
+        }
+        self.rows.sort_by(|a, b| {
+            let container = |row: &Row| row.finding.container.clone();
+            container(a)
+                .cmp(&container(b))
+                .then_with(|| by_pointer(&a.finding.pointer, &b.finding.pointer))
+                .then(a.finding.mode.cmp(&b.finding.mode))
+                .then_with(|| a.finding.fingerprint.cmp(&b.finding.fingerprint))
+        });
+        let OwnerName { namespace, api_version, kind, name } = name;
+        let Folded { template, pods, missed, rows, .. } = self;
+        Some(Owner { namespace, api_version, kind, name, template, pods, missed, rows })
+    }
+}
+
+impl Owner {
+    fn order(&self) -> (&str, &str, &str, &str) {
+        (&self.namespace, &self.kind, &self.name, &self.api_version)
+    }
+}
+
+/// Whether two findings of an owner are one: what is said of the same reference, and comes to the same.
+fn are_alike(a: &Finding, b: &Finding) -> bool {
+    a.fingerprint == b.fingerprint && (a.mode, a.outcome, a.reads) == (b.mode, b.outcome, b.reads)
+}
+
+/// Whether the pod would not be there as it is.
+fn stops(finding: &Finding) -> bool {
+    finding.mode != Some(Mode::DryRun) && matches!(finding.outcome, Outcome::Denied | Outcome::Swapped)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::fence::{Evaluation, Facts, Question, Subject, evaluate_for};
+    use crate::policy_dir;
+
+    const POLICIES: &str = "\
+apiVersion: secretfence.dev/v1alpha1
+kind: SecretPolicy
+metadata: {name: files}
+spec:
+  rules:
+    - {name: vendor, on: [secretKeyRef], where: {containers: [vendor]}, action: allow, reason: x, expires: 2027-01-01}
+    - {name: unused, on: [secretKeyRef], where: {containers: [nobody]}, action: allow, reason: x, expires: 2026-11-30}
+    - {name: swap, on: [secretKeyRef], where: {variables: [SWAP]}, action: mount}
+    - {name: deny, on: [env], action: deny}
+";
+
+    fn policies() -> PolicySet {
+        policy_dir::compile(&[("p.yaml".into(), POLICIES.as_bytes().to_vec())]).unwrap().set
+    }
+
+    fn owner(kind: &str, name: &str) -> OwnerName {
+        let api_version = if kind == "Pod" { "v1" } else { "apps/v1" }.to_owned();
+        OwnerName { namespace: "shop".to_owned(), api_version, kind: kind.to_owned(), name: name.to_owned() }
+    }
+
+    fn env(variable: &str) -> Value {
+        json!({"name": variable, "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}})
+    }
+
+    fn spec(variables: &[&str]) -> Value {
+        let env: Vec<Value> = variables.iter().map(|variable| env(variable)).collect();
+        json!({"containers": [{"name": "api", "image": "api:1", "env": env}]})
+    }
+
+    fn findings(object: &Value, owner: &OwnerName) -> Vec<Finding> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
+        let question = Question { api_version: &api_version, kind: &kind, namespace: "shop", all: true, patch: false };
+        let subject = Subject { kind: &owner.kind, namespace: &owner.namespace, name: &owner.name };
+        let facts = Facts::on(date(2026, 11, 21));
+        match evaluate_for(object.to_string().as_bytes(), &question, subject, &policies(), &facts).unwrap() {
+            Evaluation::Judged(judgement) => judgement.findings,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn template(fold: &mut Fold, name: &str, spec: &Value) {
+        let owner = owner("Deployment", name);
+        let object = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
+            "spec": {"template": {"spec": spec}}});
+        let findings = findings(&object, &owner);
+        fold.template(owner, findings);
+    }
+
+    fn pod(fold: &mut Fold, owner: OwnerName, spec: &Value) {
+        let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}, "spec": spec});
+        let findings = findings(&object, &owner);
+        fold.pod(owner.clone(), owner.kind == "Pod", findings);
+    }
+
+    fn finish(fold: Fold) -> Audit {
+        let around = Around {
+            namespaces: vec![("empty".to_owned(), ModeLabel::None, Fence::Open)],
+            registration: Registration::Missing,
+            left_out: Vec::new(),
+            not_judged: Vec::new(),
+            errors: Vec::new(),
+        };
+        fold.finish(&policies(), date(2026, 11, 21), around)
+    }
+
+    fn rows(owner: &Owner) -> Vec<(&str, bool, usize, usize)> {
+        let row = |row: &'_ Row| (row.finding.outcome.name(), row.in_template, row.pods, row.missed());
+        owner.rows.iter().map(row).collect()
+    }
+
+    #[test]
+    fn forty_replicas_are_one_row() {
+        let mut fold = Fold::default();
+        template(&mut fold, "web", &spec(&["A"]));
+        (0..40).for_each(|_| pod(&mut fold, owner("Deployment", "web"), &spec(&["A"])));
+        let audit = finish(fold);
+        let [web] = &audit.owners[..] else { panic!("{:?}", audit.owners) };
+        assert_eq!((web.template, web.pods, web.missed), (Template::Judged, 40, 40));
+        assert_eq!(rows(web), [("denied", true, 40, 40)]);
+        assert_eq!(web.rows[0].finding.pointer, "/spec/template/spec/containers/0/env/0");
+        assert_eq!((audit.totals.owners, audit.totals.pods, audit.totals.denied), (1, 40, 1));
+    }
+
+    #[test]
+    fn a_pod_that_was_swapped_has_no_finding() {
+        let mut fold = Fold::default();
+        template(&mut fold, "web", &spec(&["SWAP"]));
+        pod(&mut fold, owner("Deployment", "web"), &spec(&["SWAP"]));
+        pod(&mut fold, owner("Deployment", "web"), &spec(&[]));
+        let audit = finish(fold);
+        assert_eq!(rows(&audit.owners[0]), [("swapped", true, 1, 1)]);
+        assert_eq!((audit.owners[0].pods, audit.owners[0].missed), (2, 1));
+        let change = audit.owners[0].rows[0].change();
+        let expected = "read the file named by SWAP_FILE=/run/secretfence/db/password in place of SWAP";
+        assert_eq!(change.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn pods_of_an_older_template_have_rows_of_their_own() {
+        let mut fold = Fold::default();
+        // In either order.
+        pod(&mut fold, owner("Deployment", "web"), &spec(&["A", "B"]));
+        template(&mut fold, "web", &spec(&["B"]));
+        let audit = finish(fold);
+        assert_eq!(rows(&audit.owners[0]), [("denied", false, 1, 1), ("denied", true, 1, 1)]);
+        assert_eq!(audit.owners[0].missed, 1);
+    }
+
+    #[test]
+    fn two_references_that_are_alike_stay_two() {
+        let mut fold = Fold::default();
+        template(&mut fold, "web", &spec(&["A", "A"]));
+        pod(&mut fold, owner("Deployment", "web"), &spec(&["A", "A"]));
+        pod(&mut fold, owner("Deployment", "web"), &spec(&["A"]));
+        assert_eq!(rows(&finish(fold).owners[0]), [("denied", true, 2, 2), ("denied", true, 1, 1)]);
+    }
+
+    #[test]
+    fn a_list_that_came_twice_counts_a_template_once() {
+        let mut fold = Fold::default();
+        template(&mut fold, "web", &spec(&["A"]));
+        template(&mut fold, "web", &spec(&["A"]));
+        assert_eq!(rows(&finish(fold).owners[0]), [("denied", true, 0, 0)]);
+    }
+
+    #[test]
+    fn a_pod_of_nobodys_is_its_own_owner() {
+        let mut fold = Fold::default();
+        pod(&mut fold, owner("Pod", "job-1"), &spec(&["A"]));
+        let audit = finish(fold);
+        assert_eq!(
+            (audit.owners[0].template, rows(&audit.owners[0])),
+            (Template::Itself, vec![("denied", true, 1, 1)])
+        );
+    }
+
+    #[test]
+    fn exceptions_are_counted_once_for_each_owner_and_reference() {
+        let mut fold = Fold::default();
+        let mut vendor = spec(&["A", "B"]);
+        vendor["containers"][0]["name"] = json!("vendor");
+        template(&mut fold, "web", &vendor);
+        (0..3).for_each(|_| pod(&mut fold, owner("Deployment", "web"), &vendor));
+        pod(&mut fold, owner("Pod", "one"), &vendor);
+        let audit = finish(fold);
+        let uses: Vec<_> = audit.exceptions.iter().map(|its| (&*its.rule, its.references, its.owners)).collect();
+        assert_eq!(uses, [("vendor", 4, 2), ("unused", 0, 0)]);
+        assert!(audit.owners.is_empty());
+        assert_eq!(audit.totals.owners, 2);
+    }
+
+    #[test]
+    fn a_clean_namespace_has_a_line() {
+        let mut fold = Fold::default();
+        pod(&mut fold, owner("Pod", "one"), &spec(&["A"]));
+        let audit = finish(fold);
+        let lines: Vec<_> = audit.namespaces.iter().map(|line| (&*line.name, line.totals.pods)).collect();
+        assert_eq!(lines, [("empty", 0), ("shop", 1)]);
+    }
+}

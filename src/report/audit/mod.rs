@@ -1,0 +1,349 @@
+//! What an audit of a live cluster found, folded by owner: forty replicas of a Deployment are one entry with a count.
+//!
+//! Pure data. Names and sentences are safe to
+//! show, unless a field says otherwise.
+
+pub mod csv;
+pub mod fold;
+pub mod html;
+pub mod json;
+pub mod sarif;
+pub mod text;
+
+use std::ops::AddAssign;
+
+use jiff::civil::Date;
+
+use super::{Gone, Policies, RuleLine};
+use crate::fence::policy::{ExceptionState, Mode};
+use crate::fence::{Finding, Outcome};
+
+/// Everything that one audit has to say.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    /// Of the set that judged.
+    pub policies: Policies,
+    /// The day on which exceptions were judged.
+    pub today: Date,
+    /// The rules that judged, in their order.
+    pub rules: Vec<RuleLine>,
+    /// The numbers of all namespaces together.
+    pub totals: Totals,
+    /// Those with at least one finding, by namespace, kind, then name.
+    pub owners: Vec<Owner>,
+    /// Those that were judged, clean ones too, by name.
+    pub namespaces: Vec<NamespaceLine>,
+    /// Of all policies, in their order.
+    pub exceptions: Vec<ExceptionUse>,
+    /// What asks the fence in this cluster.
+    pub registration: Registration,
+    /// The namespaces that were not judged, since no registration ever asks about them; by name.
+    pub left_out: Vec<LeftOut>,
+    /// What was left out on purpose or cannot be known, a sentence each.
+    pub not_judged: Vec<String>,
+    /// What could not be read or judged, a sentence each. With one of them the rest is not the whole.
+    pub errors: Vec<String>,
+    /// What became of an earlier audit's findings; absent where there is none to compare with.
+    pub compared: Option<Compared>,
+}
+
+/// The numbers of a namespace, or of all. Findings are counted once for each owner, not for each of its pods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Owners of pods that were judged, clean ones too.
+    pub owners: usize,
+    /// Pods as they exist.
+    pub pods: usize,
+    /// Findings that an enforcing policy denies, unsafe ones included.
+    pub denied: usize,
+    /// Findings that an enforcing policy warns of.
+    pub warned: usize,
+    /// Findings that an enforcing policy swaps.
+    pub swapped: usize,
+    /// Findings of policies in dry run. The numbers above are without them, and so are those below.
+    pub dry_run: usize,
+    /// Of the swapped: the image reads the file.
+    pub reads_files: usize,
+    /// Of the swapped: the program must be told.
+    pub must_be_told: usize,
+    /// Of the denied and the warned: a policy would swap it, were that safe.
+    pub not_safe: usize,
+    /// Pods with at least one reference that an enforcing policy denies or swaps: they exist all the same.
+    pub missed: usize,
+}
+
+/// What makes pods, or a pod that nothing makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Its namespace.
+    pub namespace: String,
+    /// Group and version.
+    pub api_version: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it was judged itself.
+    pub template: Template,
+    /// How many pods of it exist.
+    pub pods: usize,
+    /// How many of them have at least one reference that an enforcing policy denies or swaps.
+    pub missed: usize,
+    /// At least one: by container, pointer, then mode.
+    pub rows: Vec<Row>,
+}
+
+/// What is known of the pods that come next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Template {
+    /// The owner's pod template was judged.
+    Judged,
+    /// A pod that no controller made: if it is made anew, it is made as it is.
+    Itself,
+    /// Nobody tells where this kind has its template, or it could not be read: the pods as they exist are all that is known.
+    Unknown,
+}
+
+/// A finding of an owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// As the template has it, else as the first pod that has it. The pointer is within that object, and not safe to show.
+    pub finding: Finding,
+    /// Whether the template has it. Where it does not, pods have it from an older template, or since something put it in
+    /// while they were admitted.
+    pub in_template: bool,
+    /// How many pods have it, as they exist.
+    pub pods: usize,
+    /// Whether the audit that this one is compared with has it.
+    pub known: bool,
+}
+
+/// A namespace that was judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamespaceLine {
+    /// The name.
+    pub name: String,
+    /// What its label says.
+    pub label: ModeLabel,
+    /// What the installed registrations make of that: what happens to its pods at this moment.
+    pub fence: Fence,
+    /// The numbers.
+    pub totals: Totals,
+}
+
+/// What a namespace's label `secretfence.dev/mode` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModeLabel {
+    /// `enforce`
+    Enforce,
+    /// `dry-run`
+    DryRun,
+    /// `off`
+    Off,
+    /// There is no label.
+    None,
+    /// A value that no registration knows.
+    Other(String),
+    /// The namespace's labels could not be read.
+    Unknown,
+}
+
+/// What happens to a pod that is made in a namespace now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fence {
+    /// It is swapped or denied.
+    Enforced,
+    /// It is reported.
+    DryRun,
+    /// Nobody asks.
+    Open,
+    /// The registrations or the namespace's labels could not be read.
+    Unknown,
+}
+
+/// What asks the fence in this cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// At least one webhook of ours is registered.
+    Installed,
+    /// None is: no namespace is left out.
+    Missing,
+    /// They could not be read: no namespace is left out.
+    Unknown,
+}
+
+/// A namespace that was not judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The name.
+    pub namespace: String,
+    /// Why: ends a sentence that begins with the name.
+    pub why: String,
+}
+
+/// An exception, where it stands, and what it lets through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExceptionUse {
+    /// The policy.
+    pub policy: String,
+    /// The rule.
+    pub rule: String,
+    /// The last day on which it holds.
+    pub expires: Date,
+    /// On the day of the audit.
+    pub state: ExceptionState,
+    /// How many references of owners it lets through. None: it is not used.
+    pub references: usize,
+    /// How many owners have them.
+    pub owners: usize,
+}
+
+/// What became of an earlier audit's findings.
+#[derive(Clone, Debug, Default)]
+pub struct Compared {
+    /// How many findings are in both.
+    pub known: usize,
+    /// How many are in this one alone.
+    pub new: usize,
+    /// Those of the earlier one alone, in its order. `file` is empty.
+    pub gone: Vec<Gone>,
+}
+
+impl Audit {
+    /// Whether a policy that is enforced would deny something that an earlier audit did not know.
+    pub fn denies(&self) -> bool {
+        let mut rows = self.owners.iter().flat_map(|owner| &owner.rows);
+        rows.any(|row| !row.known && row.is_enforced() && row.finding.outcome == Outcome::Denied)
+    }
+
+    /// Every finding with its owner, in order.
+    pub fn rows(&self) -> impl Iterator<Item = (&Owner, &Row)> {
+        self.owners.iter().flat_map(|owner| owner.rows.iter().map(move |row| (owner, row)))
+    }
+}
+
+impl Row {
+    /// Whether the policy is enforced, and not in dry run.
+    pub fn is_enforced(&self) -> bool {
+        self.finding.mode != Some(Mode::DryRun)
+    }
+
+    /// How many pods exist with it although an enforcing policy denies or swaps it.
+    pub fn missed(&self) -> usize {
+        let stops = matches!(self.finding.outcome, Outcome::Denied | Outcome::Swapped);
+        if self.is_enforced() && stops { self.pods } else { 0 }
+    }
+
+    /// What is to be changed before the swap, where the program must be told: the variable to read, and what it will be.
+    pub fn change(&self) -> Option<String> {
+        let Finding { outcome, reads, variable, becomes, .. } = &self.finding;
+        let becomes = becomes.as_ref().filter(|_| (*outcome, *reads) == (Outcome::Swapped, Some("mustBeTold")))?;
+        let path = &becomes.path;
+        let variable = variable.as_deref().unwrap_or("");
+        Some(match (&becomes.variable, becomes.is_directory) {
+            (Some(name), _) => format!("read the file named by {name}={path} in place of {variable}"),
+            (None, false) => format!("read the file {path} in place of {variable}"),
+            (None, true) => format!("read the files in {path} in place of the variables"),
+        })
+    }
+}
+
+impl Totals {
+    /// Counts a finding.
+    pub fn take(&mut self, finding: &Finding) {
+        let number = match (finding.mode, finding.outcome) {
+            (_, Outcome::Allowed) => return,
+            (Some(Mode::DryRun), _) => {
+                self.dry_run += 1;
+                return;
+            }
+            (_, Outcome::Denied) => &mut self.denied,
+            (_, Outcome::Warned) => &mut self.warned,
+            (_, Outcome::Swapped) => &mut self.swapped,
+        };
+        *number += 1;
+        match finding.reads {
+            Some("files") => self.reads_files += 1,
+            Some("mustBeTold") => self.must_be_told += 1,
+            Some("unsafe") => self.not_safe += 1,
+            _ => {}
+        }
+    }
+}
+
+impl AddAssign for Totals {
+    fn add_assign(&mut self, more: Totals) {
+        // Whole, so that a number that is added to the type is added here.
+        let Totals { owners, pods, denied, warned, swapped, dry_run, reads_files, must_be_told, not_safe, missed } =
+            more;
+        self.owners += owners;
+        self.pods += pods;
+        self.denied += denied;
+        self.warned += warned;
+        self.swapped += swapped;
+        self.dry_run += dry_run;
+        self.reads_files += reads_files;
+        self.must_be_told += must_be_told;
+        self.not_safe += not_safe;
+        self.missed += missed;
+    }
+}
+
+impl ModeLabel {
+    /// Of the label's value.
+    pub fn of(value: Option<&str>) -> ModeLabel {
+        match value {
+            Some("enforce") => ModeLabel::Enforce,
+            Some("dry-run") => ModeLabel::DryRun,
+            Some("off") => ModeLabel::Off,
+            Some(other) => ModeLabel::Other(crate::fence::name::Shown(other).to_text()),
+            None => ModeLabel::None,
+        }
+    }
+
+    /// The value, as reports show it.
+    pub fn text(&self) -> &str {
+        match self {
+            ModeLabel::Enforce => "enforce",
+            ModeLabel::DryRun => "dry-run",
+            ModeLabel::Off => "off",
+            ModeLabel::None => "",
+            ModeLabel::Other(value) => value,
+            ModeLabel::Unknown => "?",
+        }
+    }
+}
+
+impl Fence {
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Fence::Enforced => "enforced",
+            Fence::DryRun => "dryRun",
+            Fence::Open => "open",
+            Fence::Unknown => "unknown",
+        }
+    }
+}
+
+impl Template {
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Template::Judged => "judged",
+            Template::Itself => "itself",
+            Template::Unknown => "unknown",
+        }
+    }
+}
+
+impl Registration {
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Registration::Installed => "installed",
+            Registration::Missing => "missing",
+            Registration::Unknown => "unknown",
+        }
+    }
+}

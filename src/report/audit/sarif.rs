@@ -1,0 +1,93 @@
+//! SARIF 2.1.0 (OASIS). What stands for a file is the owner: `<namespace>/<kind>/<name>`.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+
+use super::{Audit, Owner, Row};
+use crate::fence::policy::ExceptionState;
+use crate::report::json::write_harmless;
+use crate::report::mode_name;
+use crate::report::path::uri;
+use crate::report::sarif::{self, FINGERPRINT, GUESS, Run, level_name, message};
+
+/// Writes the audit as one SARIF log with one run, which ends with an exit code.
+///
+/// # Errors
+/// Where the writer fails.
+pub fn write(audit: &Audit, exit_code: u8, out: &mut dyn Write) -> io::Result<()> {
+    let rules = sarif::rules(&audit.rules, false);
+    let ids = sarif::ids(&rules);
+    let run = Run {
+        revision: &audit.policies.revision,
+        successful: audit.errors.is_empty(),
+        exit_code,
+        notifications: notifications(audit),
+        results: audit.rows().map(|(owner, row)| result(owner, row, &ids, audit)).collect(),
+        rules,
+    };
+    write_harmless(&sarif::log(run), out)
+}
+
+fn result(owner: &Owner, row: &Row, ids: &HashMap<String, usize>, audit: &Audit) -> Value {
+    let finding = &row.finding;
+    let id = match (&finding.policy, &finding.rule) {
+        (Some(policy), Some(rule)) => format!("{policy}/{rule}{}", if finding.guess { GUESS } else { "" }),
+        _ => String::new(),
+    };
+    let object = format!("{}/{}/{}", owner.namespace, owner.kind, owner.name);
+    let index = ids.get(&id).copied();
+    let dry_run = if row.is_enforced() { "" } else { " (dry run)" };
+    let mut result = json!({
+        "ruleId": id,
+        "kind": "fail",
+        "level": level_name(crate::report::level_of(finding)),
+        "message": message(&format!("{}{dry_run}: {}", finding.outcome.name(), finding.message)),
+        "locations": [{
+            "physicalLocation": {"artifactLocation": {"uri": uri(&object)}},
+            "logicalLocations": [{"name": owner.name, "fullyQualifiedName": object, "kind": "resource"}],
+        }],
+        "partialFingerprints": {FINGERPRINT: finding.fingerprint},
+        "properties": {
+            "kind": finding.kind,
+            "outcome": finding.outcome.name(),
+            "reads": finding.reads,
+            "mode": finding.mode.map(mode_name),
+            "pointer": finding.pointer,
+            "notes": finding.notes,
+            "change": row.change(),
+            "inTemplate": row.in_template,
+            "pods": row.pods,
+            "missed": row.missed(),
+        },
+    });
+    if let Some(fields) = result.as_object_mut() {
+        if let Some(index) = index {
+            fields.insert("ruleIndex".to_owned(), index.into());
+        }
+        if row.known {
+            let accepted =
+                json!([{"kind": "external", "status": "accepted", "justification": "an earlier audit has it"}]);
+            fields.insert("suppressions".to_owned(), accepted);
+        }
+        if audit.compared.is_some() {
+            fields.insert("baselineState".to_owned(), if row.known { "unchanged" } else { "new" }.into());
+        }
+    }
+    result
+}
+
+/// What could not be judged, what was left out, and which exceptions end.
+fn notifications(audit: &Audit) -> Vec<Value> {
+    let notification = |level: &str, text: &str| json!({"level": level, "message": message(text)});
+    let errors = audit.errors.iter().map(|error| notification("error", error));
+    let left_out = audit.left_out.iter().map(|its| format!("left out: {}: {}", its.namespace, its.why));
+    let not_judged = audit.not_judged.iter().map(|sentence| format!("not judged: {sentence}"));
+    let notes = left_out.chain(not_judged).map(|text| notification("note", &text));
+    let exceptions = audit.exceptions.iter().filter(|its| its.state != ExceptionState::Active).map(|its| {
+        let verb = if its.state == ExceptionState::Ending { "ends" } else { "ended" };
+        notification("warning", &format!("exception {}/{} {verb} on {}", its.policy, its.rule, its.expires))
+    });
+    errors.chain(notes).chain(exceptions).collect()
+}

@@ -1,0 +1,258 @@
+//! Text for people: each owner with its findings, then namespaces, exceptions, and what was left out.
+
+use std::io::{self, Write};
+
+use super::{Audit, ExceptionUse, Fence, NamespaceLine, Owner, Registration, Row, Template, Totals};
+use crate::fence::policy::ExceptionState;
+use crate::report::text::{BOLD, GREEN, GoneLine, Path, RED, RESET, YELLOW, colour};
+
+/// The owners that have findings, in their order. Escape codes for colour are written: the writer drops them where there is
+/// none.
+///
+/// # Errors
+/// Where the writer fails.
+pub fn write_owners(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
+    let is_compared = audit.compared.is_some();
+    for owner in &audit.owners {
+        // Of two audits that are compared, what both have is only counted.
+        let rows: Vec<&Row> = owner.rows.iter().filter(|row| !row.known).collect();
+        if !rows.is_empty() {
+            write_owner(owner, &rows, is_compared, out)?;
+        }
+    }
+    Ok(())
+}
+
+/// What could not be read or judged.
+///
+/// # Errors
+/// Where the writer fails.
+pub fn write_errors(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
+    audit.errors.iter().try_for_each(|error| writeln!(out, "{RED}error{RESET}: {}", Path(error)))
+}
+
+/// What is to be said of namespaces, policies and the whole.
+///
+/// # Errors
+/// Where the writer fails.
+pub fn write_summary(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
+    write_namespaces(&audit.namespaces, out)?;
+    audit.exceptions.iter().try_for_each(|exception| write_exception(exception, out))?;
+    write_left_out(audit, out)?;
+    for sentence in &audit.not_judged {
+        writeln!(out, "not judged: {sentence}")?;
+    }
+    for gone in audit.compared.iter().flat_map(|compared| &compared.gone) {
+        writeln!(out, "{GREEN}gone{RESET}: {}", GoneLine(gone))?;
+    }
+    write_totals(audit, out)
+}
+
+/// The line of an owner, with how many pods it has where they were looked at.
+///
+/// # Errors
+/// Where the writer fails.
+pub fn write_heading(audit: &Audit, kind: &str, namespace: &str, name: &str, out: &mut dyn Write) -> io::Result<()> {
+    let is_it = |owner: &&Owner| (&*owner.kind, &*owner.namespace, &*owner.name) == (kind, namespace, name);
+    let beside = audit.owners.iter().find(is_it).map(beside).unwrap_or_default();
+    writeln!(out, "{BOLD}{kind} {namespace}/{name}{RESET}{beside}")
+}
+
+/// One owner, with these of its findings.
+fn write_owner(owner: &Owner, rows: &[&Row], is_compared: bool, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{BOLD}{} {}/{}{RESET}{}", owner.kind, owner.namespace, owner.name, beside(owner))?;
+    rows.iter().try_for_each(|row| write_row(owner, row, is_compared, out))?;
+    writeln!(out)
+}
+
+fn write_row(owner: &Owner, row: &Row, is_compared: bool, out: &mut dyn Write) -> io::Result<()> {
+    let finding = &row.finding;
+    let new = if is_compared { "new, " } else { "" };
+    let dry_run = if row.is_enforced() { "" } else { " (dry run)" };
+    let outcome = finding.outcome.name();
+    writeln!(out, "  {new}{}{outcome}{dry_run}{RESET}: {}", colour(finding.outcome), Path(&finding.message))?;
+    if let Some(change) = row.change() {
+        writeln!(out, "    change: {change}")?;
+    }
+    for note in finding.notes.iter().filter(|note| !finding.message.contains(&**note)) {
+        writeln!(out, "    note: {note}")?;
+    }
+    if !row.in_template && owner.template == Template::Judged {
+        let of = count(row.pods, "pod");
+        writeln!(
+            out,
+            "    only {of} {}: the template does not have it",
+            if row.pods == 1 { "has it" } else { "have it" }
+        )?;
+    }
+    Ok(())
+}
+
+/// How many pods there are, and how many of them should not be as they are.
+fn beside(owner: &Owner) -> String {
+    let pods = match (owner.template, owner.pods) {
+        (Template::Itself, _) => None,
+        (_, 0) => Some("no pod".to_owned()),
+        (_, pods) => Some(count(pods, "pod")),
+    };
+    let missed = (owner.missed > 0).then(|| match owner.missed == owner.pods {
+        true => format!("{YELLOW}missed{RESET}"),
+        false => format!("{YELLOW}{} missed{RESET}", owner.missed),
+    });
+    let unknown = (owner.template == Template::Unknown).then(|| "its template is not known".to_owned());
+    let parts: Vec<String> = [pods, missed, unknown].into_iter().flatten().collect();
+    if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) }
+}
+
+fn write_namespaces(lines: &[NamespaceLine], out: &mut dyn Write) -> io::Result<()> {
+    let found = |totals: &Totals| totals.denied + totals.warned + totals.swapped + totals.dry_run > 0;
+    let (shown, clean): (Vec<&NamespaceLine>, Vec<&NamespaceLine>) = lines.iter().partition(|line| found(&line.totals));
+    let mut table = vec![
+        [
+            "namespace",
+            "label",
+            "fence",
+            "pods",
+            "denied",
+            "warned",
+            "reads files",
+            "must be told",
+            "unsafe",
+            "dry run",
+            "missed",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+    ];
+    table.extend(shown.iter().map(|line| cells(line)));
+    if !shown.is_empty() {
+        write_table(&table, out)?;
+    }
+    let open = |lines: &[&NamespaceLine]| lines.iter().filter(|line| line.fence == Fence::Open).count();
+    if !clean.is_empty() {
+        let open = match open(&clean) {
+            0 => String::new(),
+            open => format!(", {open} of them without a fence"),
+        };
+        writeln!(out, "{} without findings{open}", count(clean.len(), "namespace"))?;
+    }
+    if !lines.is_empty() {
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn cells(line: &NamespaceLine) -> Vec<String> {
+    let NamespaceLine { name, label, fence, totals } = line;
+    let label = if label.text().is_empty() { "none" } else { label.text() };
+    let fence = match fence {
+        Fence::Enforced => "enforced",
+        Fence::DryRun => "dry run",
+        Fence::Open => "open",
+        Fence::Unknown => "?",
+    };
+    let numbers = [
+        totals.pods,
+        totals.denied,
+        totals.warned,
+        totals.reads_files,
+        totals.must_be_told,
+        totals.not_safe,
+        totals.dry_run,
+        totals.missed,
+    ];
+    [name.clone(), label.to_owned(), fence.to_owned()]
+        .into_iter()
+        .chain(numbers.map(|number| number.to_string()))
+        .collect()
+}
+
+/// Words to the left, numbers to the right.
+fn write_table(table: &[Vec<String>], out: &mut dyn Write) -> io::Result<()> {
+    let width =
+        |column: usize| table.iter().filter_map(|row| Some(row.get(column)?.chars().count())).max().unwrap_or(0);
+    for (index, row) in table.iter().enumerate() {
+        let (start, end) = if index == 0 { (BOLD, RESET) } else { ("", "") };
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            let width = width(column);
+            match column {
+                0 => line.push_str(&format!("{cell:width$}")),
+                1 | 2 => line.push_str(&format!("  {cell:width$}")),
+                _ => line.push_str(&format!("  {cell:>width$}")),
+            }
+        }
+        writeln!(out, "{start}{}{end}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+fn write_exception(exception: &ExceptionUse, out: &mut dyn Write) -> io::Result<()> {
+    let ExceptionUse { policy, rule, expires, state, references, owners } = exception;
+    let used = match references {
+        0 => "nothing uses it".to_owned(),
+        _ => format!("{} of {}", count(*references, "reference"), count(*owners, "owner")),
+    };
+    match state {
+        ExceptionState::Active if *references == 0 => {
+            writeln!(out, "exception {policy}/{rule} until {expires}: {used}: end it")
+        }
+        ExceptionState::Active => writeln!(out, "exception {policy}/{rule} until {expires}: {used}"),
+        ExceptionState::Ending => {
+            let then = if *references == 0 { "let it end" } else { "end the need, or renew it" };
+            writeln!(out, "{YELLOW}exception{RESET} {policy}/{rule} ends on {expires}: {used}: {then}")
+        }
+        ExceptionState::Expired => {
+            writeln!(out, "{YELLOW}exception{RESET} {policy}/{rule} ended on {expires}: it allows nothing any more")
+        }
+    }
+}
+
+fn write_left_out(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
+    match (audit.registration, &audit.left_out[..]) {
+        (Registration::Missing, _) => {
+            writeln!(out, "nothing is registered: nothing is denied or swapped yet, and no namespace is left out")
+        }
+        (_, []) => Ok(()),
+        (_, left_out) => {
+            let names: Vec<&str> = left_out.iter().map(|its| &*its.namespace).collect();
+            let (names, them) = (names.join(", "), if left_out.len() == 1 { "it" } else { "them" });
+            writeln!(
+                out,
+                "left out: {names}: no registration asks about {them}, whatever the label says (--include-left-out)"
+            )
+        }
+    }
+}
+
+fn write_totals(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
+    let Totals { owners, pods, denied, warned, swapped, dry_run, reads_files, must_be_told, not_safe, missed } =
+        audit.totals;
+    let namespaces = count(audit.namespaces.len(), "namespace");
+    write!(out, "{namespaces}, {}, {}: ", count(owners, "owner"), count(pods, "pod"))?;
+    write!(out, "{denied} denied, {warned} warned")?;
+    if not_safe > 0 {
+        write!(out, " ({not_safe} of them unsafe to swap)")?;
+    }
+    write!(out, ", {swapped} swapped")?;
+    if swapped > 0 {
+        write!(out, " ({reads_files} read files, {must_be_told} must be told)")?;
+    }
+    if dry_run > 0 {
+        write!(out, "; {} in dry run", count(dry_run, "finding"))?;
+    }
+    if missed > 0 {
+        write!(out, "; {} missed", count(missed, "pod"))?;
+    }
+    if let Some(compared) = &audit.compared {
+        write!(out, "; {} new, {} known, {} gone", compared.new, compared.known, compared.gone.len())?;
+    }
+    if !audit.errors.is_empty() {
+        write!(out, "; {}", count(audit.errors.len(), "error"))?;
+    }
+    writeln!(out)
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}

@@ -1,0 +1,93 @@
+//! Two audits: what is new, and what is gone.
+
+use serde_json::{Value, json};
+
+use crate::{Cluster, env, pod, program, shop, spec};
+
+fn compared(cluster: &Cluster, more: &[&str]) -> Value {
+    cluster.json(&[&["--compare", "before.json"], more].concat())
+}
+
+fn saved() -> Cluster {
+    let cluster = shop();
+    let output = cluster.audit(&["--save", "before.json"]);
+    assert!(output.starts_with("exit: 1\n"), "{output}");
+    cluster
+}
+
+#[test]
+fn what_is_known_does_not_fail() {
+    let cluster = saved();
+    let output = cluster.audit(&["--compare", "before.json"]);
+    assert!(output.starts_with("exit: 0\n"), "{output}");
+    assert!(!output.contains("Deployment shop/web"), "{output}");
+    assert!(output.trim_end().ends_with("; 0 new, 4 known, 0 gone"), "{output}");
+}
+
+#[test]
+fn what_is_new_fails_and_what_is_gone_is_named() {
+    let cluster = saved();
+    cluster.api.change(|state| {
+        let pods = state.lists.get_mut("pods").unwrap();
+        pods.retain(|pod| pod["metadata"]["name"] != "unsafe");
+        pods.push(pod("shop", "new", None, &spec("api", "api:1", &[env("KEY", "other")])));
+    });
+    let audit = compared(&cluster, &[]);
+    assert_eq!(json!([audit["compared"]["new"], audit["compared"]["known"]]), json!([1, 3]), "{audit:#}");
+    assert_eq!(audit["compared"]["gone"][0]["name"], "unsafe");
+    let output = cluster.audit(&["--compare", "before.json"]);
+    assert!(output.starts_with("exit: 1\n"), "{output}");
+    assert!(output.contains("Pod shop/new"), "{output}");
+    assert!(output.contains("  new, denied: container \"api\" takes Secret \"other\""), "{output}");
+    assert!(output.contains("gone: Pod batch/unsafe: container \"api\" takes"), "{output}");
+}
+
+#[test]
+fn a_move_of_the_variable_is_nothing_new() {
+    let cluster = saved();
+    cluster.api.change(|state| {
+        let env =
+            &mut state.lists.get_mut("deployments").unwrap()[0]["spec"]["template"]["spec"]["containers"][0]["env"];
+        env.as_array_mut().unwrap().insert(0, json!({"name": "A", "value": "b"}));
+    });
+    assert_eq!(compared(&cluster, &[])["compared"]["new"], 0);
+}
+
+#[test]
+fn a_namespace_that_is_no_more_takes_its_findings_along_and_one_that_was_not_looked_at_does_not() {
+    let cluster = saved();
+    assert_eq!(compared(&cluster, &["-n", "shop"])["compared"]["gone"], json!([]));
+    cluster.api.change(|state| {
+        state.lists.get_mut("namespaces").unwrap().retain(|namespace| namespace["metadata"]["name"] != "batch");
+        state.lists.get_mut("pods").unwrap().retain(|pod| pod["metadata"]["namespace"] != "batch");
+    });
+    let gone = compared(&cluster, &[])["compared"]["gone"].as_array().unwrap().len();
+    assert_eq!(gone, 2);
+}
+
+#[test]
+fn nothing_is_called_gone_while_something_could_not_be_read() {
+    let cluster = saved();
+    cluster.api.change(|state| state.forbidden = vec!["/api/v1/pods"]);
+    let audit = compared(&cluster, &[]);
+    assert_eq!(audit["compared"]["gone"], json!([]), "{audit:#}");
+    assert!(audit["notJudged"].to_string().contains("what is gone of the earlier audit"), "{audit:#}");
+}
+
+#[test]
+fn a_file_that_is_no_audit_is_an_error() {
+    let cluster = shop();
+    let run = |name: &str, text: &str| {
+        std::fs::write(cluster.folder.path().join(name), text).unwrap();
+        program::run(cluster.folder.path(), &cluster.arguments(&["--compare", name]))
+    };
+    for (text, expected) in [
+        ("hunter2", "this is no audit (line 1, column 1)"),
+        ("{\"formatVersion\": 1, \"findings\": []}", "this is no audit (line 1, column"),
+        ("{\"formatVersion\": 9}", "its formatVersion is 9, and this version reads 1"),
+    ] {
+        let output = run("other.json", text);
+        assert!(output.starts_with("exit: 2\n--- stderr\nerror: --compare other.json: "), "{output}");
+        assert!(output.contains(expected) && !output.contains("hunter2"), "{output}");
+    }
+}

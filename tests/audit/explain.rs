@@ -1,0 +1,97 @@
+//! One workload from end to end.
+
+use crate::shop;
+
+#[test]
+fn a_workload_is_explained_with_the_diff_of_its_swap() {
+    insta::assert_snapshot!(shop().audit(&["--explain", "shop/web"]), @r#"
+    exit: 0
+    --- stdout
+    Deployment shop/web: 3 pods, 2 missed
+      container "api" takes Secret "db" key "password" as env DB_PASSWORD (/spec/template/spec/containers/0/env/0)
+        swapped by files/swap, and its program must be told to read the file
+          note: an ENV of the same name in the image itself would show through
+        files (enforce)
+          - vendor (allow): where.containers is ["vendor"], and the container is "api"
+          - nobody (allow): where.containers is ["nobody"], and the container is "api"
+          * swap (mount) decides
+
+    --- Deployment shop/web
+    +++ Deployment shop/web
+    @@ -4,13 +4,27 @@
+       namespace: shop
+     spec:
+       template:
+    +    metadata:
+    +      annotations:
+    +        secretfence.dev/swapped: "api: DB_PASSWORD -> /run/secretfence/db/password [files/swap]"
+         spec:
+           containers:
+           - env:
+    -        - name: DB_PASSWORD
+    -          valueFrom:
+    -            secretKeyRef:
+    -              key: password
+    -              name: db
+    +        - name: DB_PASSWORD_FILE
+    +          value: /run/secretfence/db/password
+    +        volumeMounts:
+    +        - name: secretfence-3037552ca2ca1e3b
+    +          mountPath: /run/secretfence
+    +          readOnly: true
+             image: "registry.example.com/api:1"
+             name: api
+    +      volumes:
+    +      - name: secretfence-3037552ca2ca1e3b
+    +        projected:
+    +          defaultMode: 0444
+    +          sources:
+    +          - secret:
+    +              name: db
+    +              items:
+    +              - key: password
+    +                path: db/password
+    "#);
+}
+
+#[test]
+fn what_is_unsafe_says_why() {
+    insta::assert_snapshot!(shop().audit(&["--explain", "batch/pod/unsafe"]), @r#"
+    exit: 0
+    --- stdout
+    Pod batch/unsafe: missed
+      container "api" takes Secret "db" key "password" as env TOKEN (/spec/containers/0/env/0)
+        denied by files/swap
+          not safe to swap: TOKEN is mentioned in args[0]
+        files (enforce)
+          - vendor (allow): where.containers is ["vendor"], and the container is "api"
+          - nobody (allow): where.containers is ["nobody"], and the container is "api"
+          * swap (mount) decides
+
+    Nothing of it would be swapped.
+    "#);
+}
+
+#[test]
+fn what_another_makes_leads_there() {
+    let output = shop().audit(&["--explain", "shop/replicaset/web-1"]);
+    assert_eq!(output, "exit: 0\n--- stdout\nReplicaSet shop/web-1: another workload makes it: explain that one\n\n");
+}
+
+#[test]
+fn what_is_not_there_is_an_error() {
+    let output = shop().audit(&["--explain", "shop/deployment/wbe"]);
+    assert_eq!(output, "exit: 2\n--- stderr\nerror: there is no deployment \"wbe\" in namespace \"shop\"\n");
+    let output = shop().audit(&["--explain", "shop/service/web"]);
+    assert_eq!(output, "exit: 2\n--- stderr\nerror: \"service\" is no kind of workload that these policies know\n");
+}
+
+#[test]
+fn a_kind_that_may_not_be_listed_hides_no_other() {
+    let cluster = shop().change(|state| state.forbidden = vec!["/api/v1/namespaces/shop/podtemplates"]);
+    let output = cluster.audit(&["--explain", "shop/web"]);
+    assert!(output.starts_with("exit: 2\n--- stdout\nDeployment shop/web: 3 pods, 2 missed\n"), "{output}");
+    assert!(output.contains("error: may not list podtemplates in namespace \"shop\""), "{output}");
+    let output = cluster.audit(&["--explain", "shop/wbe"]);
+    assert!(output.starts_with("exit: 2\n--- stderr\nerror: may not list podtemplates"), "{output}");
+}

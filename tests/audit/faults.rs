@@ -1,0 +1,102 @@
+//! An API server that is busy, forgetful, or goes away in between.
+
+use serde_json::{Value, json};
+
+use crate::{Cluster, env, namespace, pod, shop, spec};
+
+fn findings(audit: &Value) -> usize {
+    audit["owners"].as_array().unwrap().iter().map(|owner| owner["findings"].as_array().unwrap().len()).sum()
+}
+
+#[test]
+fn pages_that_break_off_are_asked_for_again() {
+    let expected = shop().json(&[]);
+    let broken = shop().change(|state| state.breaks = 3).json(&[]);
+    assert_eq!(broken, expected);
+    assert_eq!(findings(&expected), 4);
+}
+
+#[test]
+fn a_list_that_breaks_off_again_and_again_is_an_error_that_says_how_far_it_came() {
+    let cluster = shop().change(|state| state.breaks = 6);
+    let output = cluster.audit(&[]);
+    assert!(output.starts_with("exit: 2\n"), "{output}");
+    assert!(
+        output.contains(
+            "error: namespaces could not be read to the end, but for the first 2: the API server cannot be reached"
+        ),
+        "{output}"
+    );
+}
+
+#[test]
+fn what_passes_is_waited_for() {
+    for (status, again) in [(429, Some(1)), (503, None)] {
+        let cluster = shop().change(|state| {
+            state.refuses.insert("pods", (status, again, 2));
+        });
+        assert_eq!(cluster.json(&[]), shop().json(&[]), "{status}");
+    }
+}
+
+#[test]
+fn what_does_not_pass_is_an_error() {
+    let cluster = shop().change(|state| {
+        state.refuses.insert("pods", (500, None, usize::MAX));
+    });
+    let output = cluster.audit(&[]);
+    assert!(output.starts_with("exit: 2\n"), "{output}");
+    assert!(
+        output.contains("error: pods could not be read: the API server answered 500 InternalServerError\n"),
+        "{output}"
+    );
+    assert!(output.contains("Deployment shop/web"), "{output}");
+}
+
+#[test]
+fn pods_of_a_list_that_is_begun_anew_count_once() {
+    // Eight pods in pages of two: the third page is of a version that is gone.
+    let spec = spec("api", "api:1", &[env("KEY", "other")]);
+    let owner = Some(["apps/v1", "StatefulSet", "a"]);
+    let pods: Vec<Value> = (0..8).map(|index| pod("shop", &format!("a-{index}"), owner, &spec)).collect();
+    let cluster = Cluster::new([("namespaces", json!([namespace("shop", None)])), ("pods", json!(pods))]);
+    cluster.api.change(|state| state.outlives = 1);
+    let audit = cluster.json(&[]);
+    assert_eq!(audit["errors"], json!([]));
+    assert_eq!(audit["summary"]["pods"], 8, "{audit:#}");
+    assert_eq!(cluster.api.asked("/api/v1/pods"), 6);
+    cluster.api.change(|state| state.outlives = 3);
+    let output = cluster.audit(&[]);
+    assert!(output.starts_with("exit: 2\n"), "{output}");
+    assert!(output.contains("error: pods could not be listed to the end"), "{output}");
+}
+
+#[test]
+fn an_object_that_is_no_pod_is_named_and_not_shown() {
+    let broken = pod("shop", "broken", None, &json!({"containers": "hunter2"}));
+    let cluster = Cluster::new([("namespaces", json!([namespace("shop", None)])), ("pods", json!([broken]))]);
+    insta::assert_snapshot!(cluster.audit(&[]), @"
+    exit: 2
+    --- stdout
+    1 namespace without findings, 1 of them without a fence
+
+    exception files/vendor ends on 2026-12-01: nothing uses it: let it end
+    exception files/nobody until 2027-12-01: nothing uses it: end it
+    nothing is registered: nothing is denied or swapped yet, and no namespace is left out
+    1 namespace, 0 owners, 0 pods: 0 denied, 0 warned, 0 swapped; 1 error
+    --- stderr
+    error: Pod shop/broken: this is no Pod: /spec/containers: expected a list
+    ");
+}
+
+#[test]
+fn a_cluster_that_is_not_there_is_named() {
+    let cluster = shop();
+    let text = "apiVersion: v1\nkind: Config\ncurrent-context: t\nusers: [{name: t, user: {}}]\n\
+        clusters: [{name: t, cluster: {server: \"http://127.0.0.1:1\"}}]\ncontexts: [{name: t, context: {cluster: t, user: t}}]\n";
+    std::fs::write(cluster.folder.path().join("kubeconfig"), text).unwrap();
+    let output = cluster.audit(&[]);
+    let expected = "exit: 2\n--- stderr\nerror: the cluster cannot be audited, by the kubeconfig kubeconfig, context \"t\": \
+        namespaces could not be read: the API server cannot be reached: ";
+    assert!(output.starts_with(expected), "{output}");
+}

@@ -1,0 +1,90 @@
+//! The forms of an audit.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::{program, sarif_schema, shop};
+
+#[test]
+fn json_has_everything() {
+    let mut audit = shop().json(&[]);
+    audit["tool"]["version"] = json!("…");
+    audit["policies"]["revision"] = json!("…");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&audit).unwrap());
+}
+
+#[test]
+fn every_key_of_the_json_is_described() {
+    fn collect(value: &Value, keys: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(fields) => {
+                keys.extend(fields.keys().cloned());
+                fields.values().for_each(|value| collect(value, keys));
+            }
+            Value::Array(items) => items.iter().for_each(|item| collect(item, keys)),
+            _ => {}
+        }
+    }
+    let cluster = shop();
+    cluster.audit(&["--save", "before.json"]);
+    cluster.api.change(|state| state.lists.get_mut("pods").unwrap().retain(|pod| pod["metadata"]["name"] != "unsafe"));
+    let audit = cluster.json(&["--compare", "before.json"]);
+    for list in ["/owners", "/namespaces", "/exceptions", "/leftOut", "/compared/gone"] {
+        assert!(!audit.pointer(list).unwrap().as_array().unwrap().is_empty(), "{list}");
+    }
+    let mut keys = BTreeSet::new();
+    collect(&audit, &mut keys);
+    let page = include_str!("../../docs/audit.md");
+    let missing: Vec<_> = keys.iter().filter(|key| !page.contains(&format!("`{key}`"))).collect();
+    assert!(missing.is_empty(), "docs/audit.md does not describe {missing:?}");
+}
+
+#[test]
+fn html_has_every_finding_and_what_is_to_be_changed() {
+    let cluster = shop();
+    let output = program::command(cluster.folder.path(), &cluster.arguments(&["--format", "html"])).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let page = String::from_utf8(output.stdout).unwrap();
+    let escaped =
+        |value: &Value| value.as_str().unwrap().replace('&', "&amp;").replace('"', "&quot;").replace('\'', "&#39;");
+    let mut rows = 0;
+    for owner in cluster.json(&[])["owners"].as_array().unwrap() {
+        for finding in owner["findings"].as_array().unwrap() {
+            assert!(page.contains(&escaped(&finding["message"])), "{finding}");
+            assert!(finding["change"].is_null() || page.contains(&escaped(&finding["change"])), "{finding}");
+            rows += 1;
+        }
+    }
+    assert!(rows > 3 && page.contains(&format!("<p id=\"shown\" role=\"status\">{rows} findings</p>")));
+}
+
+#[test]
+fn csv_is_a_line_for_each_finding() {
+    insta::assert_snapshot!(shop().audit(&["--format", "csv"]).replace('\r', ""), @r#"
+    exit: 1
+    --- stdout
+    namespace,kind,name,pods,container,reference,secret,key,variable,outcome,reads,mode,policy,rule,missed,inTemplate,change,reason,message,pointer,known,fingerprint
+    batch,CloneSet,denied,1,api,secretKeyRef,other,password,KEY,denied,,enforce,files,deny,1,false,,,"container ""api"" takes Secret ""other"" key ""password"" as env KEY (/spec/containers/0/env/0): mount it as a file [files/deny]",/spec/containers/0/env/0,false,1b7831453d0585e4
+    batch,Pod,unsafe,1,api,secretKeyRef,db,password,TOKEN,denied,unsafe,enforce,files,swap,1,true,,TOKEN is mentioned in args[0],"container ""api"" takes Secret ""db"" key ""password"" as env TOKEN (/spec/containers/0/env/0): cannot be swapped safely: TOKEN is mentioned in args[0]; mount it as a file [files/swap]",/spec/containers/0/env/0,false,b7ef7de1f679c9e3
+    shop,Deployment,web,3,api,secretKeyRef,db,password,DB_PASSWORD,swapped,mustBeTold,enforce,files,swap,2,true,read the file named by DB_PASSWORD_FILE=/run/secretfence/db/password in place of DB_PASSWORD,,"container ""api"" takes Secret ""db"" key ""password"" as env DB_PASSWORD (/spec/template/spec/containers/0/env/0): becomes the file /run/secretfence/db/password, named by DB_PASSWORD_FILE; the program must be told to read it [files/swap]",/spec/template/spec/containers/0/env/0,false,2a2aa565f397f24a
+    shop,StatefulSet,postgres,1,postgres,secretKeyRef,db,password,POSTGRES_PASSWORD,swapped,files,enforce,files,swap,1,true,,,"container ""postgres"" takes Secret ""db"" key ""password"" as env POSTGRES_PASSWORD (/spec/template/spec/containers/0/env/0): becomes the file /run/secretfence/db/password, named by POSTGRES_PASSWORD_FILE, which its image reads [files/swap]",/spec/template/spec/containers/0/env/0,false,a7e51d598494ae11
+    "#);
+}
+
+#[test]
+fn sarif_is_valid_and_has_every_finding() {
+    let cluster = shop();
+    let output = program::command(cluster.folder.path(), &cluster.arguments(&["--format", "sarif"])).output().unwrap();
+    let log: Value = serde_json::from_slice(&output.stdout).unwrap();
+    sarif_schema::assert_valid(&log);
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    assert_eq!(results.len(), 4);
+    let uris: Vec<&Value> =
+        results.iter().map(|its| &its["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]).collect();
+    assert_eq!(uris, ["batch/CloneSet/denied", "batch/Pod/unsafe", "shop/Deployment/web", "shop/StatefulSet/postgres"]);
+    for result in results {
+        let rule = &log["runs"][0]["tool"]["driver"]["rules"][result["ruleIndex"].as_u64().unwrap() as usize];
+        assert_eq!(rule["id"], result["ruleId"]);
+    }
+}

@@ -1,0 +1,172 @@
+//! What is judged, whose it is, and what is said of it.
+
+use serde_json::json;
+
+use crate::{Cluster, env, namespace, pod, shop, spec, workload};
+
+#[test]
+fn every_owner_has_its_findings_once() {
+    insta::assert_snapshot!(shop().audit(&[]));
+}
+
+#[test]
+fn a_chain_ends_at_what_makes_it_all() {
+    let spec = spec("api", "api:1", &[env("KEY", "other")]);
+    let mut cron = workload("shop", "nightly", None, &json!({}));
+    cron["spec"] = json!({"jobTemplate": {"spec": {"template": {"spec": spec}}}});
+    let cluster = Cluster::new([
+        ("namespaces", json!([namespace("shop", None)])),
+        ("cronjobs", json!([cron])),
+        ("jobs", json!([workload("shop", "nightly-1", Some(["batch/v1", "CronJob", "nightly"]), &spec)])),
+        ("pods", json!([pod("shop", "nightly-1-a", Some(["batch/v1", "Job", "nightly-1"]), &spec)])),
+    ]);
+    let audit = cluster.json(&[]);
+    let owners = audit["owners"].as_array().unwrap();
+    assert_eq!(owners.len(), 1, "{audit:#}");
+    assert_eq!(json!([owners[0]["kind"], owners[0]["name"], owners[0]["pods"]]), json!(["CronJob", "nightly", 1]));
+    let pointer = "/spec/jobTemplate/spec/template/spec/containers/0/env/0";
+    assert_eq!(owners[0]["findings"][0]["pointer"], pointer);
+}
+
+#[test]
+fn a_selector_that_leaves_out_what_is_between_does_not_break_the_chain() {
+    let cluster = shop();
+    let audit = cluster.json(&["-l", "app=web"]);
+    // This API server takes no notice of a selector. What is asked of the real one:
+    assert_eq!(audit["owners"].as_array().unwrap().len(), 4, "{audit:#}");
+    assert_eq!(cluster.api.asked("/replicasets?&limit=500"), 0);
+    assert!(cluster.api.asked("labelSelector=app%3Dweb") >= 9);
+    assert_eq!(
+        cluster.api.asked("/apis/apps/v1/replicasets?") - cluster.api.asked("replicasets?&limit=500&labelSelector"),
+        2
+    );
+}
+
+#[test]
+fn a_custom_resource_is_judged_by_the_first_version_that_is_served() {
+    let rows = "---\napiVersion: secretfence.dev/v1alpha1\nkind: PodTemplates\nmetadata: {name: rows}\nspec:\n  rows:\n  \
+        - {group: apps.example.io, versions: [v2, v1], resource: clonesets, kind: CloneSet, paths: [spec.template]}\n";
+    let denied = spec("api", "api:1", &[env("KEY", "other")]);
+    let cluster = shop().policies(&format!("{}{rows}", crate::POLICIES));
+    cluster.api.change(|state| {
+        state.lists.insert("clonesets", vec![workload("batch", "denied", None, &denied)]);
+    });
+    let audit = cluster.json(&[]);
+    let owner = &audit["owners"][0];
+    assert_eq!(json!([owner["kind"], owner["apiVersion"]]), json!(["CloneSet", "apps.example.io/v2"]), "{audit:#}");
+    assert_eq!(json!([owner["template"], owner["pods"]]), json!(["judged", 1]));
+    assert_eq!(owner["findings"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_custom_resource_that_is_not_installed_has_no_objects() {
+    let rows = "---\napiVersion: secretfence.dev/v1alpha1\nkind: PodTemplates\nmetadata: {name: rows}\nspec:\n  rows:\n  \
+        - {group: apps.example.io, versions: [v1], resource: clonesets, kind: CloneSet, paths: [spec.template]}\n";
+    let cluster = shop().policies(&format!("{}{rows}", crate::POLICIES));
+    cluster.api.change(|state| {
+        state.refuses.insert("clonesets", (404, None, usize::MAX));
+    });
+    assert_eq!(cluster.json(&[])["errors"], json!([]));
+}
+
+#[test]
+fn labels_of_namespaces_choose_the_policies() {
+    let text =
+        crate::POLICIES.replace("\nspec:\n", "\nspec:\n  match: {namespaceSelector: {matchLabels: {tier: prod}}}\n");
+    let spec = spec("api", "api:1", &[env("KEY", "other")]);
+    let mut prod = namespace("prod", None);
+    prod["metadata"]["labels"]["tier"] = json!("prod");
+    let cluster = Cluster::new([
+        ("namespaces", json!([prod, namespace("test", None)])),
+        ("pods", json!([pod("prod", "a", None, &spec), pod("test", "b", None, &spec)])),
+    ])
+    .policies(&text);
+    let audit = cluster.json(&[]);
+    let names: Vec<_> = audit["owners"].as_array().unwrap().iter().map(|owner| &owner["namespace"]).collect();
+    assert_eq!(names, ["prod"], "{audit:#}");
+}
+
+#[test]
+fn what_is_left_out_can_be_judged() {
+    let audit = shop().json(&["--include-left-out"]);
+    assert_eq!(audit["leftOut"], json!([]));
+    assert!(audit["owners"].as_array().unwrap().iter().any(|owner| owner["namespace"] == "kube-system"));
+    let audit = shop().json(&["-n", "kube-system"]);
+    assert_eq!((&audit["owners"], &audit["leftOut"][0]["namespace"]), (&json!([]), &json!("kube-system")), "{audit:#}");
+}
+
+#[test]
+fn without_a_registration_nothing_is_left_out() {
+    let cluster = shop();
+    cluster.api.change(|state| {
+        state.lists.insert("mutatingwebhookconfigurations", Vec::new());
+        state.lists.insert("validatingwebhookconfigurations", Vec::new());
+    });
+    let audit = cluster.json(&[]);
+    assert_eq!(json!([audit["registration"], audit["leftOut"]]), json!(["missing", []]));
+    assert!(audit["namespaces"].as_array().unwrap().iter().all(|line| line["fence"] == "open"));
+}
+
+#[test]
+fn a_clean_cluster_is_exit_code_0() {
+    let cluster = Cluster::new([
+        ("namespaces", json!([namespace("shop", None)])),
+        ("pods", json!([pod("shop", "a", None, &spec("api", "api:1", &[]))])),
+    ]);
+    insta::assert_snapshot!(cluster.audit(&[]), @"
+    exit: 0
+    --- stdout
+    1 namespace without findings, 1 of them without a fence
+
+    exception files/vendor ends on 2026-12-01: nothing uses it: let it end
+    exception files/nobody until 2027-12-01: nothing uses it: end it
+    nothing is registered: nothing is denied or swapped yet, and no namespace is left out
+    1 namespace, 1 owner, 1 pod: 0 denied, 0 warned, 0 swapped
+    ");
+}
+
+#[test]
+fn the_reach_of_a_service_account_is_found_with_its_chain() {
+    let binding = |name: &str, role: &str| {
+        json!({
+            "metadata": {"name": name, "namespace": "billing"}, "roleRef": {"kind": "Role", "name": role},
+            "subjects": [{"kind": "ServiceAccount", "namespace": "shop", "name": "web"}],
+        })
+    };
+    let role = json!({
+        "metadata": {"name": "reader", "namespace": "billing"},
+        "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}],
+    });
+    let mut spec = spec("api", "api:1", &[]);
+    spec["serviceAccountName"] = json!("web");
+    let cluster = Cluster::new([
+        ("namespaces", json!([namespace("shop", None), namespace("billing", None)])),
+        ("serviceaccounts", json!([{"metadata": {"name": "web", "namespace": "shop"}}])),
+        ("roles", json!([role])),
+        ("rolebindings", json!([binding("reads", "reader"), binding("dangles", "absent")])),
+        ("deployments", json!([workload("shop", "web", None, &spec)])),
+    ])
+    .policies(
+        "apiVersion: secretfence.dev/v1alpha1\nkind: SecretPolicy\nmetadata: {name: a}\nspec: {rules: [{name: a, on: \
+         [reach], action: deny}]}\n",
+    );
+    let audit = cluster.json(&[]);
+    let finding = &audit["owners"][0]["findings"][0];
+    let chain = finding["chain"].as_str().unwrap();
+    assert_eq!(chain, "ServiceAccount \"web\", RoleBinding \"billing/reads\", Role \"reader\", rule 0", "{audit:#}");
+    let sentences = audit["notJudged"].to_string();
+    assert!(sentences.contains("dangles") && sentences.contains("the role is not in the cluster"), "{sentences}");
+}
+
+#[test]
+fn what_policies_ask_about_and_may_not_be_read_judges_nothing() {
+    let cluster = shop().policies(
+        "apiVersion: secretfence.dev/v1alpha1\nkind: SecretPolicy\nmetadata: {name: a}\nspec: {rules: [{name: a, on: \
+         [reach], action: deny}]}\n",
+    );
+    cluster.api.change(|state| state.forbidden = vec!["/apis/rbac.authorization.k8s.io/v1/roles"]);
+    let output = cluster.audit(&[]);
+    let expected =
+        "exit: 2\n--- stderr\nerror: what the policies ask of the cluster cannot be read, so nothing was judged";
+    assert!(output.starts_with(expected) && output.contains("may not list roles"), "{output}");
+}

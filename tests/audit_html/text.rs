@@ -1,0 +1,109 @@
+//! The file itself.
+
+use base64_simd::STANDARD;
+use secretfence::report::audit::Registration;
+use sha2::{Digest, Sha256};
+
+use crate::{page, sample};
+
+fn text(audit: &secretfence::report::audit::Audit) -> String {
+    String::from_utf8(page(audit)).unwrap()
+}
+
+/// What stands between two marks, the first time.
+fn between<'t>(text: &'t str, begin: &str, end: &str) -> &'t str {
+    let (_, rest) = text.split_once(begin).unwrap();
+    rest.split_once(end).unwrap().0
+}
+
+#[test]
+fn says_what_an_audit_found() {
+    let text = text(&sample::small());
+    // The style and the script are files of their own.
+    let style = between(&text, "<style>", "</style>");
+    let script = between(&text, "<script>", "</script>");
+    let text = text.replace(style, "…").replace(script, "…");
+    let policy = between(&text, "style-src '", "; img-src").to_owned();
+    insta::assert_snapshot!(text.replace(&policy, "…"));
+}
+
+#[test]
+fn is_the_same_each_time() {
+    assert_eq!(page(&sample::compared()), page(&sample::compared()));
+}
+
+#[test]
+fn lets_its_own_style_and_script_run_and_nothing_else() {
+    let text = text(&sample::hostile());
+    let policy = between(&text, "http-equiv=\"Content-Security-Policy\" content=\"", "\"");
+    let hash = |source: &str| STANDARD.encode_to_string(Sha256::digest(source));
+    let style = hash(between(&text, "<style>", "</style>"));
+    let script = hash(between(&text, "<script>", "</script>"));
+    let expected = format!(
+        "default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}'; img-src data:; base-uri 'none'; form-action 'none'"
+    );
+    assert_eq!(policy, expected);
+    let before = text.find("Content-Security-Policy").unwrap();
+    assert!(before < text.find("<style>").unwrap() && before < text.find("<title>").unwrap());
+}
+
+#[test]
+fn hostile_names_add_no_markup() {
+    let tags = |text: &str| {
+        let mut tags: Vec<String> =
+            text.split('<').skip(1).map(|tag| tag.split(['>', ' ', '\n']).next().unwrap().to_owned()).collect();
+        tags.sort_unstable();
+        tags
+    };
+    let outside = |text: &str| {
+        let style = between(text, "<style>", "</style>").to_owned();
+        let script = between(text, "<script>", "</script>").to_owned();
+        text.replace(&style, "").replace(&script, "")
+    };
+    let (hostile, harmless) = (outside(&text(&sample::hostile())), outside(&text(&sample::compared())));
+    let mut count = std::collections::BTreeMap::<String, isize>::new();
+    tags(&hostile).into_iter().for_each(|tag| *count.entry(tag).or_default() += 1);
+    tags(&harmless).into_iter().for_each(|tag| *count.entry(tag).or_default() -= 1);
+    // There are more errors and fewer sentences; an owner is of another namespace than its line, and has no link.
+    count.retain(|tag, number| *number != 0 && !["li", "/li", "p", "/p", "b", "/b"].contains(&tag.as_str()));
+    assert!(count.is_empty(), "{count:?}");
+    assert!(!hostile.contains(['\u{202e}', '\u{0}', '\u{1b}']));
+}
+
+#[test]
+fn refers_to_nothing_outside_and_handles_no_event_in_line() {
+    let text = text(&sample::compared());
+    for forbidden in ["http:", "https:", "src=", "url(", "@import", " style=\"", "javascript:"] {
+        assert!(!text.contains(forbidden), "{forbidden}");
+    }
+    let tags = text.split('<').filter_map(|tag| tag.split('>').next());
+    let mut words = tags.flat_map(|tag| tag.split_whitespace().skip(1));
+    assert!(!words.any(|word| word.starts_with("on") && word.contains("=\"")));
+}
+
+#[test]
+fn says_so_where_there_is_nothing_to_find() {
+    let text = text(&sample::empty());
+    assert!(text.contains("<p>None: the policies have nothing to say of what was judged.</p>"));
+    assert!(!text.contains("<table") && !text.contains("id=\"filters\"") && !text.contains("class=\"errors\""));
+}
+
+#[test]
+fn says_what_is_registered() {
+    let mut audit = sample::empty();
+    for (registration, words) in [
+        (Registration::Installed, "The webhook is registered."),
+        (Registration::Missing, "Nothing is registered: nothing is denied or swapped yet"),
+        (Registration::Unknown, "The registrations could not be read"),
+    ] {
+        audit.registration = registration;
+        assert!(text(&audit).contains(words), "{words}");
+    }
+}
+
+#[test]
+fn a_row_costs_less_than_a_kilobyte() {
+    let rows = 10_000;
+    let bytes = page(&sample::many(rows)).len() - page(&sample::empty()).len();
+    assert!(bytes / rows < 1000, "{} bytes each", bytes / rows);
+}
