@@ -17,8 +17,12 @@ mod audit_scale;
 mod availability;
 #[path = "cluster/binaries.rs"]
 mod binaries;
+#[path = "cluster/broken.rs"]
+mod broken;
 #[path = "cluster/certificates.rs"]
 mod certificates;
+#[path = "cluster/change_over.rs"]
+mod change_over;
 #[path = "cluster/chart.rs"]
 mod chart;
 #[path = "cluster/cluster.rs"]

@@ -178,14 +178,16 @@ impl Server {
         let mut background = JoinSet::new();
         background.spawn(poll_files(Arc::clone(&shared), seen));
         background.spawn(serve_admin(Arc::clone(&shared), admin));
-        if let Some(keeper) = keeper {
-            background.spawn(managed::run(keeper));
-        }
+        let keeping = keeper.map(|keeper| background.spawn(managed::run(keeper)));
         let mut serving = JoinSet::new();
         serving.spawn(serve_reviews(Arc::clone(&shared), reviews));
         stop.await;
         if let Some(registration) = &shared.registration {
             registration.stop();
+        }
+        // Nor is the Secret written any more, which may be taken away on purpose. What serves is good for longer than this lasts.
+        if let Some(keeping) = keeping {
+            keeping.abort();
         }
         let limits = shared.limits;
         let end = tokio::time::Instant::now() + limits.shutdown_grace;

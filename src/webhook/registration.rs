@@ -71,7 +71,12 @@ impl RegistrationObserver for Teller {
                 self.gauge.with_label_values(&[configuration.name(), problem.name()]).set(i64::from(is_wrong));
             }
         }
-        for drift in news.iter().take(MOST) {
+        self.lasts(news);
+    }
+
+    /// Events are forgotten after an hour; the same one is written once in ten minutes.
+    fn lasts(&self, all: &[Drift]) {
+        for drift in all.iter().take(MOST) {
             self.events.tell(Reason::RegistrationDrift, &drift.to_string());
         }
     }

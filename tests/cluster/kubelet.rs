@@ -14,6 +14,8 @@ use crate::service::Service;
 use crate::webhook::Webhook;
 
 const NAMESPACE: &str = "/api/v1/namespaces/secretfence";
+/// By which a pod that ends is there until its program has ended, as one of a node is.
+const HELD: &str = "example.com/kubelet";
 
 /// Nodes enough for all pods of the namespace `secretfence`, and the Service before them.
 pub struct Kubelet<'c> {
@@ -23,11 +25,12 @@ pub struct Kubelet<'c> {
     /// By uid.
     running: Mutex<BTreeMap<String, Running>>,
     /// Beside what the pod says.
-    flags: Vec<String>,
+    pub flags: Vec<String>,
 }
 
 #[derive(Clone)]
 struct Running {
+    name: String,
     webhook: Arc<Webhook>,
     is_ready: bool,
 }
@@ -62,7 +65,8 @@ impl<'c> Kubelet<'c> {
             return Vec::new();
         };
         let uid = |pod: &Value| pod["metadata"]["uid"].as_str().unwrap().to_owned();
-        for pod in &pods {
+        let ends = |pod: &Value| !pod["metadata"]["deletionTimestamp"].is_null();
+        for pod in pods.iter().filter(|pod| !ends(pod)) {
             if !self.running.lock().unwrap().contains_key(&uid(pod)) {
                 self.start(&uid(pod), pod);
             }
@@ -80,14 +84,19 @@ impl<'c> Kubelet<'c> {
                 self.api.merge(&format!("{NAMESPACE}/pods/{name}/status"), &status);
             }
         }
-        let is_gone = |its: &String| !pods.iter().any(|pod| uid(pod) == *its);
+        let is_gone = |its: &String| !pods.iter().any(|pod| uid(pod) == *its && !ends(pod));
         let gone: Vec<String> = running.keys().filter(|uid| is_gone(uid)).cloned().collect();
-        let gone: Vec<_> = gone.iter().filter_map(|uid| running.remove(uid)).map(|its| its.webhook).collect();
-        for webhook in &gone {
-            let webhook = Arc::clone(webhook);
-            std::thread::spawn(move || webhook.end());
+        let gone: Vec<_> = gone.iter().filter_map(|uid| running.remove(uid)).collect();
+        for Running { name, webhook, .. } in &gone {
+            let (webhook, api, path) = (Arc::clone(webhook), self.api.clone(), format!("{NAMESPACE}/pods/{name}"));
+            std::thread::spawn(move || {
+                webhook.end();
+                // The test may be over by now, and the API server gone.
+                let free = json!({"metadata": {"finalizers": null}});
+                drop(api.try_request("PATCH", &path, "application/merge-patch+json", &free));
+            });
         }
-        gone
+        gone.into_iter().map(|its| its.webhook).collect()
     }
 
     /// With what it has mounted. Not before that is there.
@@ -119,8 +128,16 @@ impl<'c> Kubelet<'c> {
             arguments.filter(|flag| !elsewhere.iter().any(|begin| flag.starts_with(begin))).collect();
         flags.extend(self.flags.iter().cloned());
         let name = pod["metadata"]["name"].as_str().unwrap();
-        let webhook = Arc::new(Webhook::started(self.control_plane, name, &policies, certificate.as_ref(), &flags));
+        if flags.iter().any(|flag| flag == "--manage-certificates") {
+            flags.push(format!("--pod-name={name}"));
+        }
+        self.api.merge(&format!("{NAMESPACE}/pods/{name}"), &json!({"metadata": {"finalizers": [HELD]}}));
+        let webhook =
+            Arc::new(Webhook::started(self.control_plane, (name, uid), &policies, certificate.as_ref(), &flags));
         self.service.add(Arc::clone(&webhook));
-        self.running.lock().unwrap().insert(uid.to_owned(), Running { webhook, is_ready: false });
+        self.running
+            .lock()
+            .unwrap()
+            .insert(uid.to_owned(), Running { name: name.to_owned(), webhook, is_ready: false });
     }
 }

@@ -345,6 +345,8 @@ impl RegistrationObserver for Deaf {
 
     fn drifts(&self, _: &[Drift], _: &[Drift]) {}
 
+    fn lasts(&self, _: &[Drift]) {}
+
     fn restored(&self, _: Configuration, _: &[Drift]) {}
 }
 

@@ -85,17 +85,23 @@ fn an_upgrade_a_rollback_and_a_bad_policy_lose_no_request() {
 }
 
 /// A person in front of a cluster.
-struct Upgrade<'c> {
-    control_plane: &'c ControlPlane,
-    api: &'c Api,
-    port: u16,
+pub struct Upgrade<'c> {
+    pub control_plane: &'c ControlPlane,
+    pub api: &'c Api,
+    /// Where the Service leads.
+    pub port: u16,
 }
 
 impl Upgrade<'_> {
     /// As kubectl does it, all at once; but for where the Service leads, and whom the API server trusts.
     #[track_caller]
-    fn apply(&self, objects: &[Value]) {
-        let authority = STANDARD.encode_to_string(self.control_plane.authority.pem());
+    pub fn apply(&self, objects: &[Value]) {
+        self.apply_trusting(Some(&self.control_plane.authority.pem()), objects);
+    }
+
+    /// The same with this `caBundle`, or none.
+    #[track_caller]
+    pub fn apply_trusting(&self, authority: Option<&str>, objects: &[Value]) {
         let mut objects = objects.to_vec();
         for object in &mut objects {
             if object["kind"] == "Service" {
@@ -103,7 +109,9 @@ impl Upgrade<'_> {
             }
             for webhook in object["webhooks"].as_array_mut().into_iter().flatten() {
                 webhook["clientConfig"]["service"]["port"] = json!(self.port);
-                webhook["clientConfig"]["caBundle"] = json!(authority);
+                if let Some(authority) = authority {
+                    webhook["clientConfig"]["caBundle"] = json!(STANDARD.encode_to_string(authority));
+                }
             }
         }
         let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
@@ -111,17 +119,18 @@ impl Upgrade<'_> {
     }
 
     #[track_caller]
-    fn kubectl(&self, arguments: &[&str], input: &str) {
+    pub fn kubectl(&self, arguments: &[&str], input: &str) -> String {
         let output = crate::cluster::run(self.control_plane.kubectl().args(arguments), input);
         assert!(output.status.success(), "{}", shown(&output));
+        String::from_utf8(output.stdout).unwrap()
     }
 
-    fn create_namespace(&self, objects: &[Value]) {
+    pub fn create_namespace(&self, objects: &[Value]) {
         let namespace = objects.iter().find(|object| object["kind"] == "Namespace").unwrap();
         self.apply(std::slice::from_ref(namespace));
     }
 
-    fn create_certificate(&self) {
+    pub fn create_certificate(&self) {
         let (certificate, key) = self.control_plane.authority.server("secretfence", &[SERVER_NAME]);
         let encode = |text: &str| STANDARD.encode_to_string(text);
         let secret = json!({
@@ -133,7 +142,7 @@ impl Upgrade<'_> {
     }
 
     /// One that is enforced, once it is.
-    fn create_busy_namespace(&self) {
+    pub fn create_busy_namespace(&self) {
         let labels = json!({"secretfence.dev/mode": "enforce"});
         let namespace =
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "busy", "labels": labels}});
@@ -142,13 +151,13 @@ impl Upgrade<'_> {
         assert!(eventually(is_fenced).is_some(), "{:#?}", self.api.create(&objects::swapped("busy"), "?dryRun=All"));
     }
 
-    fn deployment(&self) -> Value {
+    pub fn deployment(&self) -> Value {
         self.api.get(DEPLOYMENT).done()
     }
 
     /// As `kubectl rollout status` waits.
     #[track_caller]
-    fn until_rolled_out(&self) {
+    pub fn until_rolled_out(&self) {
         let is_done = || {
             let deployment = self.deployment();
             let status = &deployment["status"];
@@ -170,7 +179,7 @@ impl Upgrade<'_> {
 }
 
 /// The same, with a policy that does not compile under another name, as the generator of ConfigMaps would have it.
-fn with_bad_policy(mut objects: Vec<Value>) -> Vec<Value> {
+pub fn with_bad_policy(mut objects: Vec<Value>) -> Vec<Value> {
     let name = "secretfence-policies-bad";
     for object in &mut objects {
         match object["kind"].as_str() {

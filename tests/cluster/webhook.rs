@@ -17,6 +17,8 @@ pub struct Webhook {
     /// Where its certificate is not in files.
     makes_its_certificate: bool,
     more: Vec<String>,
+    /// Of its pod, where it has one.
+    uid: String,
     process: Mutex<Option<Guarded>>,
 }
 
@@ -72,12 +74,13 @@ impl Webhook {
     /// What a pod is started as, whether it becomes ready or not: with the certificate that is mounted, or one of its own.
     pub fn started(
         control_plane: &ControlPlane,
-        name: &str,
+        (name, uid): (&str, &str),
         policies: &[(&str, &str)],
         certificate: Option<&(Vec<u8>, Vec<u8>)>,
         flags: &[String],
     ) -> Webhook {
         let mut webhook = Webhook::write(free_port(), control_plane, name, policies, flags);
+        webhook.uid = uid.to_owned();
         match certificate {
             Some((certificate, key)) => {
                 fs::write(webhook.directory.join("tls.crt"), certificate).unwrap();
@@ -103,6 +106,7 @@ impl Webhook {
             admin_port: free_port(),
             makes_its_certificate: false,
             more: more.to_vec(),
+            uid: String::new(),
             process: Mutex::default(),
             directory,
         };
@@ -131,6 +135,9 @@ impl Webhook {
     /// As the end of a pod: a signal, and time to drain. It has ended when this returns.
     pub fn end(&self) {
         let Some(mut process) = self.process.lock().unwrap().take() else { return };
+        if process.has_ended() {
+            return;
+        }
         process.terminate();
         assert!(eventually(|| process.has_ended().then_some(())).is_some(), "it goes on\n{}", tail(&self.log()));
     }
@@ -147,6 +154,8 @@ impl Webhook {
         self.stop();
         let path = |name: &str| self.directory.join(name).display().to_string();
         let flags = [
+            format!("POD_UID={}", self.uid),
+            env!("CARGO_BIN_EXE_secretfence").to_owned(),
             "serve".to_owned(),
             format!("--listen=127.0.0.1:{}", self.port),
             format!("--admin-listen=127.0.0.1:{}", self.admin_port),
@@ -155,8 +164,7 @@ impl Webhook {
         let files = [format!("--tls-cert={}", path("tls.crt")), format!("--tls-key={}", path("tls.key"))];
         let files = files.iter().filter(|_| !self.makes_its_certificate);
         let arguments: Vec<&String> = flags.iter().chain(files).chain(&self.more).collect();
-        let binary = Path::new(env!("CARGO_BIN_EXE_secretfence"));
-        let process = Guarded::start(binary, &arguments, &self.log());
+        let process = Guarded::start(Path::new("/usr/bin/env"), &arguments, &self.log());
         *self.process.lock().unwrap() = Some(process);
     }
 

@@ -80,7 +80,7 @@ pub trait StatusObserver: Send + Sync {
     fn renewed(&self, what: Renewed, is_done: bool);
     /// Damage was put right: `secret_missing`, `secret_corrupt` or `ca_bundle`.
     fn repaired(&self, what: &'static str);
-    /// For people.
+    /// For people. What lasts is told again and again.
     fn tell(&self, reason: Reason, message: &str);
 }
 
@@ -381,8 +381,9 @@ impl<T: Trust, O: StatusObserver> Keeper<T, O> {
     fn failed(&mut self, why: String) -> Round {
         if self.status.failure.as_ref() != Some(&why) {
             tracing::error!(error = &*why, "the certificate is not looked after; what is good goes on serving");
-            self.observer.tell(Reason::CertificateFailed, &why);
         }
+        // Each time: events are forgotten after an hour, and who is told too often says so himself.
+        self.observer.tell(Reason::CertificateFailed, &why);
         let waits = self.serving.is_none().then(|| "the first certificate".to_owned());
         self.stand(Status { failure: Some(why), waits, ..self.status.clone() });
         Round::Failed

@@ -295,7 +295,8 @@ impl<'a> View<'a> {
 
     /// Whether this leaf of the Secret may serve from now on.
     pub fn may_serve(&self, offered: &Leaf) -> bool {
-        if offered.certificate.ends <= self.now {
+        // One that begins later is of a replica whose clock is ahead: nobody would take it before.
+        if !offered.certificate.is_valid(self.now) {
             return false;
         }
         let since = |id| self.trusted.and_then(|trusted| trusted.since(id));

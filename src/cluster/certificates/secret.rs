@@ -26,7 +26,8 @@ pub(super) const LEAF: &str = "tls.crt";
 pub(super) const LEAF_KEY: &str = "tls.key";
 /// All that a Secret of ours holds.
 const KEYS: [&str; 4] = [AUTHORITIES, AUTHORITY_KEY, LEAF, LEAF_KEY];
-/// How the name of each authority of ours begins: what is not signed by one of these was not made here.
+/// How the name of each authority of ours begins; when it was made comes after it. What is not signed by one of these was not made
+/// here: one by hand or by cert-manager that is called so alone, as the documents and the manifests have it, is somebody else's.
 pub(super) const SUBJECT: &str = "secretfence authority";
 /// What cert-manager writes on what it keeps.
 const CERT_MANAGER: &str = "cert-manager.io/";
@@ -112,7 +113,7 @@ impl Authority {
     fn read(der: CertificateDer<'static>) -> Option<Authority> {
         let parsed = parse(&der)?;
         let subject = common_name(parsed.subject())?;
-        let is_authority = parsed.is_ca() && subject.starts_with(SUBJECT);
+        let is_authority = parsed.is_ca() && is_ours(&subject);
         is_authority.then(|| {
             let (certificate, pem) = (age(&der, &parsed), pem_of(&der));
             Authority { certificate, pem, subject, der: der.clone() }
@@ -264,8 +265,7 @@ fn foreign(wrapping: Wrapping<'_>, data: &Data<'_>) -> Option<String> {
         CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect::<Vec<_>>()
     };
     let by_others = |certificate: &CertificateDer<'_>| {
-        parse(certificate)
-            .is_some_and(|parsed| common_name(parsed.issuer()).is_none_or(|issuer| !issuer.starts_with(SUBJECT)))
+        parse(certificate).is_some_and(|parsed| common_name(parsed.issuer()).is_none_or(|issuer| !is_ours(&issuer)))
     };
     for key in [LEAF, AUTHORITIES] {
         if certificates(key).iter().any(by_others) {
@@ -281,6 +281,11 @@ fn parse<'a>(der: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
 
 fn common_name(name: &x509_parser::x509::X509Name<'_>) -> Option<String> {
     name.iter_common_name().next()?.as_str().ok().map(str::to_owned)
+}
+
+fn is_ours(name: &str) -> bool {
+    let at = name.strip_prefix(SUBJECT).and_then(|rest| rest.strip_prefix(' '));
+    at.is_some_and(|at| at.parse::<jiff::Timestamp>().is_ok())
 }
 
 fn age(der: &CertificateDer<'_>, parsed: &X509Certificate<'_>) -> Certificate {

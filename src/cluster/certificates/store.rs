@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use k8s_openapi::ByteString;
@@ -25,6 +25,8 @@ use crate::cluster::watch::Backoff;
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// After this many seconds the API server ends a watch in order.
 const WATCH_SECONDS: u32 = 290;
+/// A watch that lasted so long was no failure.
+const STEADY: Duration = Duration::from_secs(10);
 /// A bookmark comes every minute.
 const SILENCE: Duration = Duration::from_secs(75);
 
@@ -120,9 +122,16 @@ impl Store {
     pub(super) async fn follow(&self, changed: &Notify) {
         let mut backoff = Backoff::default();
         loop {
-            match self.events(changed).await {
-                Ok(true) => backoff = Backoff::default(),
-                Ok(false) => tokio::time::sleep(backoff.next()).await,
+            let start = Instant::now();
+            let ended = self.events(changed).await;
+            let is_steady = start.elapsed() >= STEADY;
+            if is_steady {
+                backoff = Backoff::default();
+            }
+            match ended {
+                Ok(()) if is_steady => {}
+                // One that ends at once shall not be opened again at once, though each begins with what is there.
+                Ok(()) => tokio::time::sleep(backoff.next()).await,
                 Err(error) => {
                     tracing::debug!(error = &*error.to_string(), "the Secret of the certificates is not watched");
                     tokio::time::sleep(backoff.next()).await;
@@ -139,13 +148,12 @@ impl Store {
         }
     }
 
-    /// One watch, until it ends. Whether anything came.
-    async fn events(&self, changed: &Notify) -> Result<bool, StoreError> {
+    /// One watch, until it ends.
+    async fn events(&self, changed: &Notify) -> Result<(), StoreError> {
         // Without a version it begins with what is there: the metadata alone, since each change is read anew.
         let params = WatchParams::default().fields(&format!("metadata.name={}", self.name)).timeout(WATCH_SECONDS);
         let events = self.ask("watch", async |api| api.watch_metadata(&params, "").await).await?;
         let mut events = std::pin::pin!(events);
-        let mut came = false;
         while let Ok(Some(event)) = timeout(SILENCE, events.next()).await {
             match event.map_err(|error| self.error(&error, "watch"))? {
                 kube_client::core::WatchEvent::Bookmark(_) => {}
@@ -154,9 +162,8 @@ impl Store {
                 }
                 _ => changed.notify_one(),
             }
-            came = true;
         }
-        Ok(came)
+        Ok(())
     }
 
     async fn ask<T>(

@@ -152,6 +152,8 @@ fn look(shared: &Shared) -> Vec<Drift> {
     let mut state = shared.state();
     state.bundle = bundle.or(state.bundle.take());
     if state.is_told && state.drift == all {
+        drop(state);
+        shared.observer.lasts(&all);
         return all;
     }
     let before = std::mem::replace(&mut state.drift, all.clone());
@@ -271,5 +273,52 @@ async fn trust_in(shared: &Shared, wire: &Wire<'_>, bundle: &str) -> Result<(), 
             Err(RegistrationError::Conflict(_)) if tries < TRIES => tries += 1,
             Err(error) => return Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::AtomicBool;
+
+    use super::super::tests::wanted;
+    use super::super::{RegistrationObserver, State, shipped};
+    use super::*;
+
+    /// How often it heard news, and that something lasts.
+    #[derive(Default)]
+    struct Heard(Mutex<(usize, usize)>);
+
+    impl RegistrationObserver for Heard {
+        fn trusts(&self, _: &str) -> Option<Result<(), String>> {
+            None
+        }
+
+        fn drifts(&self, _: &[Drift], news: &[Drift]) {
+            self.0.lock().unwrap().0 += news.len();
+        }
+
+        fn lasts(&self, all: &[Drift]) {
+            self.0.lock().unwrap().1 += all.len();
+        }
+
+        fn restored(&self, _: Configuration, _: &[Drift]) {}
+    }
+
+    #[test]
+    fn what_stays_wrong_is_news_once_and_told_each_time() {
+        let heard = Arc::new(Heard::default());
+        let wanted = wanted();
+        let shared = Shared {
+            shipped: Configuration::ALL.map(|configuration| shipped::configuration(configuration, &wanted)),
+            wanted,
+            observer: Arc::clone(&heard) as Arc<dyn RegistrationObserver>,
+            state: Mutex::new(State { seen: [Seen::Missing, Seen::Missing], ..State::default() }),
+            changes: tokio::sync::watch::Sender::new(0),
+            wake: tokio::sync::Notify::new(),
+            has_ended: AtomicBool::new(false),
+        };
+        (0..4).for_each(|_| drop(look(&shared)));
+        assert_eq!(*heard.0.lock().unwrap(), (2, 6));
     }
 }

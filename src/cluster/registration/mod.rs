@@ -69,6 +69,8 @@ pub trait RegistrationObserver: Send + Sync {
     /// Both configurations were looked at, and this is all that is wrong: told at first, and when it changes. What was not before is told
     /// as news, too.
     fn drifts(&self, all: &[Drift], news: &[Drift]);
+    /// All of this is wrong still: told again and again.
+    fn lasts(&self, all: &[Drift]);
     /// What was wrong with a configuration was put right by us.
     fn restored(&self, configuration: Configuration, what: &[Drift]);
 }

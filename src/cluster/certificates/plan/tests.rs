@@ -480,6 +480,22 @@ fn the_secret_of_somebody_else_is_refused() {
     assert_eq!(view.plan(), Err(Refusal("its type is not Opaque".to_owned())));
 }
 
+/// By a replica whose clock is two months ahead: it makes one anew, as often as the others put that right.
+#[test]
+fn a_leaf_that_begins_in_the_future_serves_nowhere() {
+    let (contents, trusted) = settled();
+    let served = (contents.leaf.clone().unwrap(), contents.signer);
+    let leaf = Leaf { certificate: certificate(3, START + 62 * DAY, USUAL.leaf), signer: contents.signer.id };
+    let held = Held::Ours(Contents { leaf: Ok(leaf), ..contents });
+    let view = |now, serving| View { now, ages: USUAL, held: &held, memory: None, serving, trusted: Some(&trusted) };
+    for serving in [None, Some(served)] {
+        assert!(!view(START + DAY, serving).may_serve(&leaf));
+        assert!(view(START + 62 * DAY, serving).may_serve(&leaf));
+    }
+    let change = view(START + DAY, Some(served)).plan().unwrap().change.unwrap();
+    assert!(change.new_leaf && !change.new_authority && change.cause == Cause::Ended, "{change:?}");
+}
+
 #[test]
 fn a_leaf_of_an_authority_that_is_not_trusted_waits_for_it() {
     let (contents, mut trusted) = settled();

@@ -167,3 +167,22 @@ fn no_key_is_shown() {
     }
     assert!(shown.contains("PrivateKey(<masked>)") && !shown.contains("PRIVATE"), "{shown}");
 }
+
+/// `docs/install.md` and `manifests/cert-manager` call theirs so.
+#[test]
+fn an_authority_by_hand_of_the_documented_name_is_somebody_elses() {
+    let issuer_key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "secretfence authority");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority = params.self_signed(&issuer_key).unwrap().pem();
+    let issuer = rcgen::Issuer::new(params, issuer_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let leaf = rcgen::CertificateParams::new([names().dialled()]).unwrap().signed_by(&key, &issuer).unwrap().pem();
+    // Neither overwritten where it is kept, nor taken over from a caBundle to be trusted on.
+    let data = [(LEAF, leaf.into_bytes()), (LEAF_KEY, key.serialize_pem().into_bytes())];
+    let data = data.map(|(key, value)| (key.to_owned(), value)).into();
+    assert!(matches!(read(&data).held, Held::Foreign(why) if why.starts_with("tls.crt holds a certificate")));
+    assert_eq!(Authority::bundle(&authority), [None]);
+}
