@@ -89,7 +89,7 @@ fn parse_manifests(bytes: Vec<u8>, policies: PolicySet, facts: Facts) -> (usize,
 }
 
 #[library_benchmark]
-#[bench::judged(args = (support::MANIFESTS.as_bytes().to_vec(), support::ten(), support::facts()), config = at_most(1_102_042))]
+#[bench::judged(args = (support::MANIFESTS.as_bytes().to_vec(), support::ten(), support::facts()), config = at_most(1_143_057))]
 fn judge_manifests(bytes: Vec<u8>, policies: PolicySet, facts: Facts) -> (usize, Case) {
     let mut findings = 0;
     for object in manifest::parse(black_box(&bytes)).documents.iter().flat_map(|its| its.objects()).flatten() {
