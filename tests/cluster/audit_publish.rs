@@ -252,4 +252,31 @@ fn a_right_to_reports_that_is_missing_is_named_once() {
     let is_done = || (cluster.audit_by(kubeconfig, &[]).status.code() == Some(1)).then_some(());
     assert!(eventually(is_done).is_some(), "{}", shown(&cluster.audit_by(kubeconfig, &[])));
     assert_eq!(cluster.all(), ["first/secretfence", "second/secretfence"]);
+
+    // While something cannot be read, what is there says so, and nobody can say that a namespace is mended.
+    let jobs = role["rules"].as_array().unwrap().iter().position(|rule| rule["apiGroups"] == json!(["batch"])).unwrap();
+    let mut less = vec![rule.clone()];
+    less.extend(
+        role["rules"].as_array().unwrap().iter().enumerate().filter(|(at, _)| *at != jobs).map(|its| its.1.clone()),
+    );
+    cluster.api.merge(&path(&role), &json!({"rules": less})).done();
+    cluster.api.delete(&path(&workload("Deployment", "second", "web", json!([])))).done();
+    let is_less = || (cluster.audit_by(kubeconfig, &[]).status.code() == Some(2)).then_some(());
+    // The API server hears of it a moment later: what is mended meanwhile is gone, or not.
+    assert!(eventually(is_less).is_some());
+    let first = cluster.api.get(&cluster.place("first")).done();
+    assert_eq!((&first["summary"]["error"], &first["results"][1]["result"]), (&json!(1), &json!("error")));
+    cluster.deploy("third");
+    let said = shown(&cluster.audit_by(kubeconfig, &[]));
+    assert!(said.contains("may not list jobs") && said.contains(", 0 removed\n"), "{said}");
+    cluster.api.delete(&path(&workload("Deployment", "third", "web", json!([])))).done();
+    cluster.audit_by(kubeconfig, &[]);
+    assert!(cluster.all().contains(&"third/secretfence".to_owned()), "{:?}", cluster.all());
+    give(&verbs);
+    let is_gone = || {
+        cluster.audit_by(kubeconfig, &[]);
+        (cluster.all() == ["first/secretfence"]).then_some(())
+    };
+    assert!(eventually(is_gone).is_some(), "{:?}", cluster.all());
+    assert_eq!(cluster.api.get(&cluster.place("first")).done()["summary"]["error"], 0);
 }
