@@ -5,9 +5,10 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
+use serde_json::Value;
 
 use super::super::{Colour, unless_closed};
-use crate::cluster::audit::{Published, Reader, ReportApi, Scope};
+use crate::cluster::audit::{self as cluster, Published, Reader, ReportApi, Scope};
 use crate::report::audit::published::Report;
 use crate::report::audit::{Audit, metrics};
 use crate::report::text::Path as ShownPath;
@@ -47,7 +48,8 @@ impl Reports {
             // What could not be read may be where nothing was found.
             removes: audit.errors.is_empty(),
         };
-        let (Published { written, removed }, errors) = cluster.publish(api, &scope, &Report::of(audit));
+        let reports = Report::of(audit).into_iter().map(object).collect::<anyhow::Result<Vec<_>>>()?;
+        let (Published { written, removed }, errors) = cluster.publish(api, &scope, &reports);
         audit.errors.extend(errors.iter().map(ToString::to_string));
         let mut out = color.stream(io::stderr().lock());
         let plural = if written == 1 { "" } else { "s" };
@@ -58,6 +60,12 @@ impl Reports {
         ))?;
         Ok(())
     }
+}
+
+fn object(report: Report) -> anyhow::Result<cluster::Report> {
+    let content = serde_json::to_value(&report).context("a report cannot be written as JSON")?;
+    let Value::Object(content) = content else { bail!("a report is no object") };
+    Ok(cluster::Report { namespace: report.namespace, content })
 }
 
 /// Writes the numbers beside the file and then in its place: whoever reads it sees one audit or the next.

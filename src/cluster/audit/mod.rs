@@ -27,13 +27,12 @@ use tokio::runtime::Runtime;
 use super::client::{Connection, Credentials};
 use super::list::Link;
 use super::snapshot::ReadError;
-use crate::report::audit::published::Report;
 
 pub use error::AuditError;
 pub use kinds::{WorkloadKind, kinds};
 pub use lists::{Batch, Found, Purpose};
 pub use namespaces::Namespace;
-pub use publish::{Published, ReportApi, Scope};
+pub use publish::{Published, Report, ReportApi, Scope};
 pub use registrations::{Asks, MODE_LABEL, Registrations};
 
 /// Which part of a cluster is read.

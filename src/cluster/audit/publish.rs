@@ -8,13 +8,17 @@ use std::collections::BTreeMap;
 use http::Method;
 use kube_client::core::params::ListParams;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::error::{Asked, AuditError};
 use super::lists::{Pages, Step};
 use crate::cluster::error::Failure;
 use crate::cluster::list::{Link, Listing, Write};
-use crate::report::audit::published::{LABEL, NAME, Report};
+
+/// The name of every object, and who says that it is ours.
+const NAME: &str = "secretfence";
+/// The label by which an object is known as ours, together with its name.
+const LABEL: (&str, &str) = ("app.kubernetes.io/managed-by", "secretfence");
 
 /// How often what others have changed in between is read again.
 const ROUNDS: u32 = 3;
@@ -33,6 +37,15 @@ const APIS: [ReportApi; 2] = [
     ReportApi { group: "openreports.io", version: "v1alpha1", kind: "Report", resource: "reports" },
     ReportApi { group: "wgpolicyk8s.io", version: "v1alpha2", kind: "PolicyReport", resource: "policyreports" },
 ];
+
+/// What a report says, but for its kind and metadata.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// In which it stands.
+    pub namespace: String,
+    /// The other fields of the object.
+    pub content: Map<String, Value>,
+}
 
 /// What came of publishing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -217,8 +230,7 @@ impl Publishing<'_> {
     /// A report of somebody else is no failure of the API server's, and told by a status of its own (412).
     async fn write(&self, namespace: &str, report: &Report, there: Option<Standing>) -> Result<(), Failure> {
         let ReportApi { group, version, kind, .. } = self.api;
-        let malformed = |error: serde_json::Error| Failure::Unreachable(format!("line {} is no JSON", error.line()));
-        let mut object = serde_json::to_value(report).map_err(malformed)?;
+        let mut object = Value::Object(report.content.clone());
         object["apiVersion"] = json!(format!("{group}/{version}"));
         object["kind"] = json!(kind);
         let labels = json!({LABEL.0: LABEL.1});

@@ -10,10 +10,8 @@ use super::{Audit, Owner, Row};
 use crate::fence::Outcome;
 use crate::report::mode_name;
 
-/// The name of every object, and who says that it is ours.
-pub const NAME: &str = "secretfence";
-/// The label by which an object is known as ours, together with its name.
-pub const LABEL: (&str, &str) = ("app.kubernetes.io/managed-by", "secretfence");
+/// Who says it, and the policy of what no policy says.
+const NAME: &str = "secretfence";
 
 /// Results in a report, beside the one that counts what is left out.
 const RESULTS: usize = 200;
@@ -24,7 +22,7 @@ const MESSAGE: usize = 1024;
 /// Of a property, in bytes.
 const PROPERTY: usize = 512;
 
-/// A report, but for its kind and version, which the cluster decides.
+/// A report, but for its kind, which the cluster decides, and its metadata.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// In which it stands, and that it is about.
