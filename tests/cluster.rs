@@ -11,6 +11,10 @@ mod across;
 mod api;
 #[path = "cluster/audit.rs"]
 mod audit;
+#[path = "cluster/audit_job.rs"]
+mod audit_job;
+#[path = "cluster/audit_publish.rs"]
+mod audit_publish;
 #[path = "cluster/audit_scale.rs"]
 mod audit_scale;
 #[path = "cluster/availability.rs"]

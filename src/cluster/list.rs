@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use http::StatusCode;
-use http::header::RETRY_AFTER;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{Method, StatusCode};
 use http_body_util::BodyExt;
 use kube_client::client::Body;
 use kube_client::core::Request;
 use kube_client::core::params::ListParams;
 use kube_client::{Client, Config};
+use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -19,7 +20,7 @@ use super::error::{Failure, WatchError};
 use super::kept::{Kept, Listed, labels_of};
 use super::needs::{Resource, Topic};
 use super::watch::Backoff;
-use super::wire::{Page, reason};
+use super::wire::{Page, is_ending, reason};
 use crate::fence::facts::Labels;
 
 /// Objects in a page: of Secrets' metadata half a megabyte.
@@ -58,6 +59,16 @@ pub(super) struct Listing {
     pub(super) is_metadata: bool,
 }
 
+/// What is asked for but lists, and what is written.
+#[derive(Clone, Debug)]
+pub(super) struct Write {
+    pub(super) method: Method,
+    /// Of the API.
+    pub(super) path: String,
+    /// A merge patch where it is patched.
+    pub(super) body: Option<Value>,
+}
+
 /// What came of asking for a page.
 pub(super) enum Fetched {
     Whole(Vec<u8>),
@@ -69,6 +80,13 @@ struct Missed {
     failure: Failure,
     /// How long to wait at least before it is asked for again. None: that is for nothing.
     wait: Option<Duration>,
+}
+
+/// How often something was asked for.
+#[derive(Default)]
+struct Tries {
+    count: u32,
+    backoff: Backoff,
 }
 
 impl Link {
@@ -161,30 +179,52 @@ impl Link {
 
     /// The same, of anything.
     pub(super) async fn fetch(&self, listing: &Listing, params: &ListParams) -> Result<Fetched, Failure> {
-        let mut backoff = Backoff::default();
-        let mut tries = 1;
+        let mut tries = Tries::default();
         loop {
-            let Missed { failure, wait } = match self.page(listing, params).await {
-                Ok(body) => return Ok(body),
-                Err(missed) => missed,
-            };
-            let broke = failure.may_be_the_connection() && self.answered.load(Ordering::Relaxed);
-            let wait = wait.or(broke.then_some(Duration::ZERO));
-            let wait = wait.map(|wait| wait.max(backoff.next())).filter(|wait| *wait <= LONGEST_WAIT);
-            let most = if broke && self.tries > 1 { BREAKS } else { self.tries };
-            let (Some(wait), true) = (wait, tries < most) else { return Err(failure) };
-            tries += 1;
-            tokio::time::sleep(wait).await;
-            if broke {
-                self.renew().await;
+            match self.page(listing, params).await {
+                Ok(fetched) => return Ok(fetched),
+                Err(missed) => self.pause(missed, &mut tries).await?,
             }
         }
+    }
+
+    /// Anything else, tried again as a page is: what is written has to bear that.
+    pub(super) async fn send(&self, write: &Write) -> Result<Vec<u8>, Failure> {
+        let mut tries = Tries::default();
+        loop {
+            match self.answer(write.request()?, true).await {
+                Ok(Fetched::Whole(body)) => return Ok(body),
+                Ok(Fetched::TooBig) => return Ok(Vec::new()),
+                Err(missed) => self.pause(missed, &mut tries).await?,
+            }
+        }
+    }
+
+    /// Waits until it is asked for again, if it is.
+    async fn pause(&self, missed: Missed, tries: &mut Tries) -> Result<(), Failure> {
+        let Missed { failure, wait } = missed;
+        let broke = failure.may_be_the_connection() && self.answered.load(Ordering::Relaxed);
+        let wait = wait.or(broke.then_some(Duration::ZERO));
+        let wait = wait.map(|wait| wait.max(tries.backoff.next())).filter(|wait| *wait <= LONGEST_WAIT);
+        let most = if broke && self.tries > 1 { BREAKS } else { self.tries };
+        tries.count += 1;
+        let (Some(wait), true) = (wait, tries.count < most) else { return Err(failure) };
+        tokio::time::sleep(wait).await;
+        if broke {
+            self.renew().await;
+        }
+        Ok(())
     }
 
     async fn page(&self, listing: &Listing, params: &ListParams) -> Result<Fetched, Missed> {
         let request = Request::new(&listing.path);
         let request = if listing.is_metadata { request.list_metadata(params) } else { request.list(params) };
         let request = request.map_err(|error| Failure::Unreachable(error.to_string()))?.map(Body::from);
+        self.answer(request, params.limit == Some(1)).await
+    }
+
+    /// `is_one`: one object comes, however big it is.
+    async fn answer(&self, request: http::Request<Body>, is_one: bool) -> Result<Fetched, Missed> {
         let client = self.client().await.map_err(Failure::from)?;
         let read = async {
             let response = client.send(request).await.map_err(|error| Failure::of(&error))?;
@@ -194,15 +234,15 @@ impl Link {
             let mut body = Vec::new();
             while let Some(piece) = pieces.next().await {
                 body.extend_from_slice(&piece.map_err(|error| Failure::of(&error))?);
-                // One object comes, however big it is.
-                if body.len() > MOST && params.limit != Some(1) {
+                if body.len() > MOST && !is_one {
                     return Ok(Fetched::TooBig);
                 }
             }
             if status.is_success() {
                 return Ok(Fetched::Whole(body));
             }
-            let code = status.as_u16();
+            // What is on its way out takes nothing new, and is as good as gone.
+            let code = if is_ending(&body) { 404 } else { status.as_u16() };
             Err(Missed { failure: Failure::Refused { code, reason: reason(code, &body) }, wait })
         };
         let silent = || Failure::Silent(self.page_time.as_secs()).into();
@@ -213,6 +253,15 @@ impl Link {
 impl Listing {
     fn of(resource: Resource) -> Listing {
         Listing { path: path(resource), is_metadata: resource.is_metadata() }
+    }
+}
+
+impl Write {
+    fn request(&self) -> Result<http::Request<Body>, Failure> {
+        let content = if self.method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
+        let body = self.body.as_ref().map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        let request = http::Request::builder().method(&self.method).uri(&self.path).header(CONTENT_TYPE, content);
+        request.body(Body::from(body)).map_err(|error| Failure::Unreachable(error.to_string()))
     }
 }
 

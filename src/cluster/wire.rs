@@ -115,10 +115,31 @@ pub(super) fn reason(code: u16, body: &[u8]) -> String {
     if said.is_empty() { usual().unwrap_or_default().to_owned() } else { said }
 }
 
+/// Whether a refusal is since the namespace is being ended (plugin/pkg/admission/namespace/lifecycle).
+pub(super) fn is_ending(body: &[u8]) -> bool {
+    let status = serde_json::from_slice::<Status>(body);
+    let causes = status.ok().and_then(|status| status.details).map(|details| details.causes).unwrap_or_default();
+    causes.iter().any(|cause| cause.reason == "NamespaceTerminating")
+}
+
 #[derive(Deserialize)]
 struct Status {
     #[serde(default)]
     code: u16,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    details: Option<Details>,
+}
+
+#[derive(Deserialize)]
+struct Details {
+    #[serde(default)]
+    causes: Vec<Cause>,
+}
+
+#[derive(Deserialize)]
+struct Cause {
     #[serde(default)]
     reason: String,
 }

@@ -10,6 +10,7 @@ mod compare;
 mod explain;
 mod faults;
 mod forms;
+mod numbers;
 mod outcomes;
 #[path = "../support/program.rs"]
 mod program;

@@ -38,15 +38,16 @@ const CONTROLLERS: &str = "deployment-controller,replicaset-controller,replicati
     statefulset-controller,daemonset-controller,job-controller,cronjob-controller,serviceaccount-controller,\
     namespace-controller,garbage-collector-controller,clusterrole-aggregation-controller,disruption-controller";
 
-/// Bodies of what our webhooks judge are kept, but for the answers. Annotations are on every event.
+/// Bodies of what our webhooks judge are kept, but for the answers. Annotations are on every event. Of the audit's own
+/// ServiceAccount all that it does.
 const AUDIT_POLICY: &str = r#"
 apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
-  # What the webhook itself asks.
+  # What the webhook itself and its audit ask.
   - level: Metadata
-    users: ["system:serviceaccount:secretfence:secretfence"]
+    users: ["system:serviceaccount:secretfence:secretfence", "system:serviceaccount:secretfence:secretfence-audit"]
   - level: Request
     verbs: [create, update, patch]
     resources:

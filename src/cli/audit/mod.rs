@@ -6,6 +6,7 @@
 //! owners.rs        who made a pod, and who made that
 //! compare.rs       an earlier audit -> what is known, what is gone
 //! explain.rs       one workload from end to end
+//! publish.rs       reports in the cluster, and numbers in a file
 //! progress.rs      how far it is, on a terminal
 //! ```
 
@@ -14,6 +15,7 @@ mod explain;
 mod judge;
 mod owners;
 mod progress;
+mod publish;
 mod surroundings;
 
 use std::fs::File;
@@ -39,7 +41,7 @@ use surroundings::Surroundings;
 
 /// Judge what lives in a cluster: what the policies would do to every pod and pod template, folded by owner
 ///
-/// Reads, and changes nothing. Pods are judged as they exist, and the templates that the next ones are made of.
+/// Reads, and changes nothing but its own reports where --publish is given. Pods are judged as they exist, and the templates that the next ones are made of.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   secretfence audit                                    the whole cluster, by the built-in baseline
@@ -48,9 +50,10 @@ use surroundings::Surroundings;
   secretfence audit -p my-policies/ --format csv > audit.csv
   secretfence audit -p my-policies/ --save monday.json
   secretfence audit -p my-policies/ --compare monday.json
+  secretfence audit -p my-policies/ --publish          a Report or PolicyReport in each namespace, too
 
 Exit code: 0 nothing would be denied, 1 something would be (of an audit that is compared: something new),
-2 something could not be read or judged")]
+2 something could not be read, judged or published")]
 pub struct AuditArguments {
     /// A policy file or a directory of them; may be repeated [default: the built-in baseline]
     #[arg(short, long, value_name = "PATH")]
@@ -83,6 +86,18 @@ pub struct AuditArguments {
     /// An earlier audit, of --save or --format json: say what is new and what is gone; what it knows does not fail
     #[arg(long, value_name = "FILE")]
     compare: Option<PathBuf>,
+
+    /// Write what was found into the cluster, too: one Report or PolicyReport in each namespace where something is to do
+    #[arg(long, conflicts_with_all = ["selector", "explain"])]
+    publish: bool,
+
+    /// Write the numbers into a file for the textfile collector of the Prometheus node exporter, whose name ends in .prom
+    #[arg(long, value_name = "FILE", conflicts_with = "explain")]
+    metrics_file: Option<PathBuf>,
+
+    /// Exit with 0 and not with 1 where something would be denied: for a job that reports, and is no gate
+    #[arg(long)]
+    exit_zero: bool,
 
     /// The day on which exceptions are judged [default: today, UTC]
     #[arg(long, value_name = "DATE", value_parser = day)]
@@ -123,10 +138,13 @@ pub enum Format {
 pub fn run(arguments: AuditArguments) -> anyhow::Result<ExitCode> {
     let AuditArguments { policies, namespaces, selector, include_left_out, explain, format, .. } = arguments;
     let AuditArguments { save, compare, as_of, color, kubeconfig, context, .. } = arguments;
+    let AuditArguments { publish, metrics_file, exit_zero, .. } = arguments;
     let earlier = compare.as_deref().map(Earlier::read).transpose()?;
     let policies = check::load(&policies)?;
     let connection = live::connection(kubeconfig, context);
     let cluster = Reader::new(&connection, live::PATIENCE).context("the cluster cannot be audited")?;
+    // Before the work, which is for nothing without.
+    let reports = publish.then(|| publish::Reports::find(&cluster, namespaces.clone())).transpose()?;
     let namespaces = explain.as_ref().map_or(namespaces, |wanted| vec![wanted.namespace.clone()]);
     let part = surroundings::Asked { namespaces, selector, include_left_out: include_left_out || explain.is_some() };
     let today = as_of.unwrap_or_else(today);
@@ -142,8 +160,15 @@ pub fn run(arguments: AuditArguments) -> anyhow::Result<ExitCode> {
     if let Some(earlier) = earlier {
         earlier.apply(&mut audit, is_whole);
     }
+    if let Some(reports) = reports {
+        reports.publish(&cluster, &mut audit, color)?;
+    }
+    if let Some(path) = &metrics_file {
+        publish::write_metrics(&audit, path)?;
+    }
     unless_closed(write(&audit, format, color))?;
-    Ok(ExitCode::from(exit_code(&audit)))
+    let code = exit_code(&audit);
+    Ok(ExitCode::from(if exit_zero && code == DENIED { OK } else { code }))
 }
 
 /// Judges every object of the part that is asked for.

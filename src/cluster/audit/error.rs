@@ -12,7 +12,7 @@ pub enum AuditError {
     /// RBAC refuses.
     #[error("may not {verb} {what}{}: give the right to {verb} {resource}{}", within(namespace), of_group(group))]
     Forbidden {
-        /// `list` or `get`.
+        /// `list` or `get`; of reports `create`, `patch` or `delete`.
         verb: &'static str,
         /// Of what, in words.
         what: String,
@@ -44,6 +44,30 @@ pub enum AuditError {
         what: String,
         /// In which namespace; none: in the whole cluster.
         namespace: Option<String>,
+    },
+    /// An object that ours would stand in the place of.
+    #[error(
+        "there is one of the {what} with the name {name:?}{} that is not ours, and nothing was written over it: rename it \
+         or remove it",
+        within(&Some(namespace.clone()))
+    )]
+    NotOurs {
+        /// In words.
+        what: String,
+        /// Its name.
+        name: &'static str,
+        /// In which namespace.
+        namespace: String,
+    },
+    /// What was to be written.
+    #[error("{what}{} could not be written: {why}", within(namespace))]
+    Unwritten {
+        /// In words.
+        what: String,
+        /// In which namespace; none: in the whole cluster.
+        namespace: Option<String>,
+        /// What went wrong.
+        why: String,
     },
     /// Any other answer, or none.
     #[error("{what}{} could not be read{}: {why}", within(namespace), to_the_end(*read))]
@@ -94,6 +118,14 @@ impl AuditError {
                 let why = format!("the API server cannot be reached: {words}");
                 AuditError::Failed { what, namespace, read, why }
             }
+        }
+    }
+
+    /// Of what was to be written.
+    pub(super) fn of_write(failure: Failure, asked: Asked<'_>) -> AuditError {
+        match AuditError::of(failure, asked, 0) {
+            AuditError::Failed { what, namespace, why, .. } => AuditError::Unwritten { what, namespace, why },
+            other => other,
         }
     }
 

@@ -5,6 +5,7 @@
 //! namespaces.rs     names and labels
 //! registrations.rs  our webhooks' selectors -> which namespaces they ask about
 //! lists.rs          one list: pages, retries, a list that its pages outlive
+//! publish.rs        reports that are written, which is all that is
 //! error.rs          why something could not be read, and which right is missing
 //! ```
 //!
@@ -15,6 +16,7 @@ mod error;
 mod kinds;
 mod lists;
 mod namespaces;
+mod publish;
 mod registrations;
 
 use std::sync::Arc;
@@ -30,6 +32,7 @@ pub use error::AuditError;
 pub use kinds::{WorkloadKind, kinds};
 pub use lists::{Batch, Found, Purpose};
 pub use namespaces::Namespace;
+pub use publish::{Published, Report, ReportApi, Scope};
 pub use registrations::{Asks, MODE_LABEL, Registrations};
 
 /// Which part of a cluster is read.
@@ -103,5 +106,19 @@ impl Reader {
     /// Where none is found, and one of the lists cannot be had.
     pub fn named(&self, namespace: &str, name: &str, kinds: &[Arc<WorkloadKind>]) -> Result<Vec<Found>, AuditError> {
         self.runtime.block_on(lists::named(&self.link, namespace, name, kinds))
+    }
+
+    /// By which API reports can be published here; none: it has none that we know.
+    ///
+    /// # Errors
+    /// Where that cannot be read.
+    pub fn report_api(&self) -> Result<Option<ReportApi>, AuditError> {
+        self.runtime.block_on(publish::find(&self.link))
+    }
+
+    /// Writes these reports, and removes ours where there is none of them. What could not be written is told beside what
+    /// could.
+    pub fn publish(&self, api: ReportApi, scope: &Scope, reports: &[Report]) -> (Published, Vec<AuditError>) {
+        self.runtime.block_on(publish::publish(&self.link, api, scope, reports))
     }
 }

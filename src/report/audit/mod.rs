@@ -7,6 +7,8 @@ pub mod csv;
 pub mod fold;
 pub mod html;
 pub mod json;
+pub mod metrics;
+pub mod published;
 pub mod sarif;
 pub mod text;
 

@@ -1,0 +1,88 @@
+//! What was found, where others look for it: reports in the cluster, and numbers in a file.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+use super::super::{Colour, unless_closed};
+use crate::cluster::audit::{self as cluster, Published, Reader, ReportApi, Scope};
+use crate::report::audit::published::Report;
+use crate::report::audit::{Audit, metrics};
+use crate::report::text::Path as ShownPath;
+
+/// Where reports are published.
+pub(super) struct Reports {
+    api: ReportApi,
+    /// Those that were asked for; empty: all.
+    namespaces: Vec<String>,
+}
+
+impl Reports {
+    /// # Errors
+    /// A cluster that has no API for reports, or cannot be asked for it.
+    pub(super) fn find(cluster: &Reader, namespaces: Vec<String>) -> anyhow::Result<Reports> {
+        let by = || format!("nothing can be published, by {}", cluster.credentials);
+        let Some(api) = cluster.report_api().with_context(by)? else {
+            bail!(
+                "--publish: the cluster has neither reports of openreports.io/v1alpha1 nor policyreports of \
+                 wgpolicyk8s.io/v1alpha2, so nothing was judged: install the CustomResourceDefinitions of \
+                 https://github.com/openreports/reports-api"
+            );
+        };
+        Ok(Reports { api, namespaces })
+    }
+
+    /// Publishes; what could not be is one more error of the audit.
+    ///
+    /// # Errors
+    /// Where standard error cannot be written.
+    pub(super) fn publish(self, cluster: &Reader, audit: &mut Audit, color: Colour) -> anyhow::Result<()> {
+        let Reports { api, mut namespaces } = self;
+        namespaces.sort_unstable();
+        namespaces.dedup();
+        let scope = Scope {
+            namespaces: (!namespaces.is_empty()).then_some(namespaces),
+            // What could not be read may be where nothing was found.
+            removes: audit.errors.is_empty(),
+        };
+        let reports = Report::of(audit).into_iter().map(object).collect::<anyhow::Result<Vec<_>>>()?;
+        let (Published { written, removed }, errors) = cluster.publish(api, &scope, &reports);
+        audit.errors.extend(errors.iter().map(ToString::to_string));
+        let mut out = color.stream(io::stderr().lock());
+        let plural = if written == 1 { "" } else { "s" };
+        unless_closed(writeln!(
+            out,
+            "published: {written} namespace{plural} in {}, {removed} removed",
+            api.in_words()
+        ))?;
+        Ok(())
+    }
+}
+
+fn object(report: Report) -> anyhow::Result<cluster::Report> {
+    let content = serde_json::to_value(&report).context("a report cannot be written as JSON")?;
+    let Value::Object(content) = content else { bail!("a report is no object") };
+    Ok(cluster::Report { namespace: report.namespace, content })
+}
+
+/// Writes the numbers beside the file and then in its place: whoever reads it sees one audit or the next.
+pub(super) fn write_metrics(audit: &Audit, path: &Path) -> anyhow::Result<()> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let write = || {
+        let name = path.file_name().ok_or_else(|| io::Error::other("expected a file"))?;
+        // Not by an ending that the collector reads.
+        let beside = path.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
+        let mut text = Vec::new();
+        metrics::write(audit, now, &mut text)?;
+        let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
+        if written.is_err() {
+            // Best effort: the first error is the one to tell.
+            let _ = std::fs::remove_file(&beside);
+        }
+        written
+    };
+    write().with_context(|| format!("--metrics-file {}", ShownPath(&path.to_string_lossy())))
+}

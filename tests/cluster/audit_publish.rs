@@ -1,0 +1,282 @@
+//! `audit --publish` on a real API server: reports are there where something is to do, and nowhere else; those of others stay.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::api::{Api, path};
+use crate::binaries::skipped;
+use crate::cluster::{from_yaml, shown};
+use crate::control_plane::{ADMIN, ControlPlane, eventually};
+use crate::objects::{API, api, workload};
+
+/// The APIs for reports, as their projects ship them.
+pub const APIS: [(&str, &str, &str, &str); 2] = [
+    ("wgpolicyk8s.io/v1alpha2", "PolicyReport", "policyreports", include_str!("../fixtures/reports/wgpolicyk8s.yaml")),
+    ("openreports.io/v1alpha1", "Report", "reports", include_str!("../fixtures/reports/openreports.yaml")),
+];
+
+/// A cluster in which nobody makes pods, and nothing ends.
+struct Published {
+    control_plane: ControlPlane,
+    api: Api,
+    folder: TempDir,
+    version: &'static str,
+    kind: &'static str,
+    resource: &'static str,
+}
+
+impl Published {
+    fn start() -> Option<Published> {
+        if skipped() {
+            return None;
+        }
+        let control_plane = ControlPlane::start().unwrap_or_else(|error| panic!("{error}"));
+        control_plane.stop_controllers();
+        let (api, folder) = (control_plane.api(ADMIN), TempDir::new().unwrap());
+        Some(Published { control_plane, api, folder, version: "", kind: "", resource: "" })
+    }
+
+    fn install(&mut self, (version, kind, resource, definition): (&'static str, &'static str, &'static str, &str)) {
+        (self.version, self.kind, self.resource) = (version, kind, resource);
+        self.api.create(&from_yaml(definition).remove(0), "").done();
+        let list = format!("/apis/{version}/{resource}");
+        let is_served = || {
+            let resources = self.api.get(&format!("/apis/{version}")).body;
+            (self.api.get(&list).status == 200 && resources["resources"].is_array()).then_some(())
+        };
+        assert!(eventually(is_served).is_some(), "{resource}");
+    }
+
+    fn namespace(&self, name: &str) {
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        self.api.create(&namespace, "").done();
+    }
+
+    fn deploy(&self, namespace: &str) {
+        self.api.create(&workload("Deployment", namespace, "web", json!([api()])), "").done();
+    }
+
+    /// As the administrator, by the built-in policy, which denies.
+    fn audit(&self, more: &[&str]) -> Output {
+        self.audit_by(&self.control_plane.path("admin.kubeconfig"), more)
+    }
+
+    fn audit_by(&self, kubeconfig: &str, more: &[&str]) -> Output {
+        let always = ["audit", "--kubeconfig", kubeconfig, "--publish"];
+        Command::new(env!("CARGO_BIN_EXE_secretfence")).args(always).args(more).output().unwrap()
+    }
+
+    /// A kubeconfig of a ServiceAccount without rights.
+    fn account(&self, name: &str) -> PathBuf {
+        let metadata = json!({"namespace": "default", "name": name});
+        let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata});
+        self.api.create(&account, "").done();
+        let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
+        let token = self.api.request("POST", &format!("{}/token", path(&account)), "application/json", &request).done();
+        let file = self.folder.path().join(name);
+        let token = token["status"]["token"].as_str().unwrap().to_owned();
+        std::fs::write(&file, self.control_plane.kubeconfig_of(&token)).unwrap();
+        file
+    }
+
+    fn object(&self, namespace: &str, name: &str, by: &str) -> Value {
+        let labels = json!({"app.kubernetes.io/managed-by": by});
+        json!({
+            "apiVersion": self.version, "kind": self.kind, "results": [{"policy": "theirs", "result": "pass"}],
+            "metadata": {"namespace": namespace, "name": name, "labels": labels},
+        })
+    }
+
+    fn place(&self, namespace: &str) -> String {
+        format!("/apis/{}/namespaces/{namespace}/{}/secretfence", self.version, self.resource)
+    }
+
+    /// Where there are reports, `namespace/name`.
+    fn all(&self) -> Vec<String> {
+        let list = self.api.get(&format!("/apis/{}/{}", self.version, self.resource)).done();
+        let name = |its: &Value| format!("{}/{}", its["metadata"]["namespace"], its["metadata"]["name"]);
+        let mut all: Vec<String> =
+            list["items"].as_array().unwrap().iter().map(|its| name(its).replace('"', "")).collect();
+        all.sort();
+        all
+    }
+}
+
+#[test]
+fn reports_are_where_something_is_to_do_and_go_when_it_is_done() {
+    let Some(mut cluster) = Published::start() else { return };
+    for name in ["first", "second", "clean"] {
+        cluster.namespace(name);
+    }
+    ["first", "second"].iter().for_each(|name| cluster.deploy(name));
+    let said = shown(&cluster.audit(&[]));
+    assert!(
+        said.starts_with("exit: 2\n--- stderr\nerror: --publish: the cluster has neither reports of openreports.io"),
+        "{said}"
+    );
+    assert!(said.contains("install the CustomResourceDefinitions of https://"), "{said}");
+
+    // With both installed, the second is the one.
+    for definition in APIS {
+        cluster.install(definition);
+        let in_words = format!("{} of {}", cluster.resource, cluster.version.split('/').next().unwrap());
+        let output = cluster.audit(&[]);
+        let said = shown(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.ends_with(&format!("published: 2 namespaces in {in_words}, 0 removed\n")), "{said}");
+        assert_eq!(cluster.all(), ["first/secretfence", "second/secretfence"]);
+        let report = cluster.api.get(&cluster.place("first")).done();
+        is_whole(&report);
+
+        // The same again is no change, and who only reports does not fail.
+        let output = cluster.audit(&["--exit-zero"]);
+        assert_eq!(output.status.code(), Some(0), "{}", shown(&output));
+        assert_eq!(cluster.api.get(&cluster.place("first")).done(), report);
+
+        // What others hang on it stays, and what is ours comes back.
+        let note = json!({"metadata": {"annotations": {"theirs": "1"}}, "results": [], "summary": {"fail": 7}});
+        cluster.api.merge(&cluster.place("first"), &note).done();
+        cluster.audit(&["-n", "first"]);
+        let mended = cluster.api.get(&cluster.place("first")).done();
+        assert_eq!((&mended["results"], &mended["summary"]), (&report["results"], &report["summary"]));
+        assert_eq!(mended["metadata"]["annotations"], json!({"theirs": "1"}));
+
+        // Theirs, by another name or another's label, stay in a clean namespace, too.
+        for (name, by) in [("other", "secretfence"), ("secretfence", "kyverno")] {
+            cluster.api.create(&cluster.object("clean", name, by), "").done();
+        }
+        // Mended: a look at another namespace does not tell.
+        let deployment = "/apis/apps/v1/namespaces/second/deployments/web";
+        let clean = json!([{"op": "replace", "path": "/spec/template/spec/containers", "value": [{"name": "api", "image": API}]}]);
+        cluster.api.request("PATCH", deployment, "application/json-patch+json", &clean).done();
+        cluster.audit(&["-n", "first"]);
+        assert_eq!(cluster.all(), ["clean/other", "clean/secretfence", "first/secretfence", "second/secretfence"]);
+        let said = shown(&cluster.audit(&[]));
+        assert!(said.ends_with(&format!("published: 1 namespace in {in_words}, 1 removed\n")), "{said}");
+        assert_eq!(cluster.all(), ["clean/other", "clean/secretfence", "first/secretfence"]);
+
+        // Where ours should be, theirs is named, and stays as it is.
+        cluster.deploy("clean");
+        let theirs = cluster.api.get(&cluster.place("clean")).done();
+        let output = cluster.audit(&["--exit-zero"]);
+        let said = shown(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        let error = format!(
+            "there is one of the {in_words} with the name \"secretfence\" in namespace \"clean\" that is not ours"
+        );
+        assert!(said.contains(&error), "{said}");
+        assert_eq!(cluster.api.get(&cluster.place("clean")).done(), theirs);
+
+        // As it was before.
+        for object in
+            [workload("Deployment", "clean", "web", json!([])), workload("Deployment", "second", "web", json!([]))]
+        {
+            cluster.api.delete(&path(&object)).done();
+        }
+        cluster.api.delete(&cluster.place("clean")).done();
+        cluster.deploy("second");
+    }
+    // One that ends takes nothing new, and is no error.
+    cluster.namespace("ending");
+    cluster.deploy("ending");
+    let ending = cluster.api.delete("/api/v1/namespaces/ending").done();
+    assert_eq!(ending["status"]["phase"], "Terminating");
+    let output = cluster.audit(&["--exit-zero"]);
+    assert_eq!(output.status.code(), Some(0), "{}", shown(&output));
+    assert_eq!(cluster.all(), ["clean/other", "first/secretfence", "second/secretfence"]);
+}
+
+/// Nothing of it was left out by the schema of the cluster.
+fn is_whole(report: &Value) {
+    assert_eq!(report["metadata"]["labels"], json!({"app.kubernetes.io/managed-by": "secretfence"}));
+    assert_eq!(report["summary"], json!({"pass": 0, "fail": 1, "warn": 0, "error": 0, "skip": 0}));
+    let [result] = &report["results"].as_array().unwrap()[..] else { panic!("{report:#}") };
+    let said = ["source", "category", "policy", "rule", "result", "severity", "scored"].map(|field| &result[field]);
+    assert_eq!(json!(said), json!(["secretfence", "Secrets", "baseline", result["rule"], "fail", "high", true]));
+    let owner = json!({"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "first", "name": "web"});
+    assert_eq!(result["resources"], json!([owner]));
+    assert_eq!(result["properties"]["variable"], "DB_PASSWORD");
+}
+
+#[test]
+fn a_right_to_reports_that_is_missing_is_named_once() {
+    let Some(mut cluster) = Published::start() else { return };
+    cluster.install(APIS[1]);
+    for name in ["first", "second", "third"] {
+        cluster.namespace(name);
+        cluster.deploy(name);
+    }
+    let kubeconfig = cluster.account("publisher");
+    let kubeconfig = kubeconfig.to_str().unwrap();
+    let page = include_str!("../../docs/audit.md");
+    let mut blocks = page.split("```yaml\n").skip(1).map(|block| block.split("```").next().unwrap());
+    let role = from_yaml(blocks.next().unwrap()).remove(0);
+    let rule = blocks.next().expect("the rights of --publish");
+    let rule = from_yaml(rule).remove(0)[0].clone();
+    cluster.api.create(&role, "").done();
+    let name = role["metadata"]["name"].clone();
+    let binding = json!({
+        "apiVersion": role["apiVersion"], "kind": "ClusterRoleBinding", "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "namespace": "default", "name": "publisher"}],
+    });
+    cluster.api.create(&binding, "").done();
+    let verbs: Vec<&str> = rule["verbs"].as_array().unwrap().iter().map(|verb| verb.as_str().unwrap()).collect();
+    assert_eq!(verbs, ["list", "create", "patch", "delete"], "in the order in which they are needed below");
+    let give = |verbs: &[&str]| {
+        let mut rule = rule.clone();
+        rule["verbs"] = json!(verbs);
+        let mut rules = role["rules"].as_array().unwrap().clone();
+        rules.extend((!verbs.is_empty()).then_some(rule));
+        cluster.api.merge(&path(&role), &json!({"rules": rules})).done();
+    };
+    // Each right lets it come one step further: what is published, then changed, then removed.
+    for (count, verb) in verbs.iter().enumerate() {
+        give(&verbs[..count]);
+        if *verb == "delete" {
+            let object = workload("Deployment", "third", "web", json!([]));
+            cluster.api.delete(&path(&object)).done();
+        }
+        let error = format!(
+            "error: may not {verb} reports of openreports.io: give the right to {verb} reports (group openreports.io)\n"
+        );
+        let is_named = || shown(&cluster.audit_by(kubeconfig, &[])).contains(&error).then_some(());
+        assert!(eventually(is_named).is_some(), "{}", shown(&cluster.audit_by(kubeconfig, &[])));
+        let said = shown(&cluster.audit_by(kubeconfig, &[]));
+        assert!(said.starts_with("exit: 2\n") && said.matches("error: ").count() == 1, "{said}");
+    }
+    give(&verbs);
+    let is_done = || (cluster.audit_by(kubeconfig, &[]).status.code() == Some(1)).then_some(());
+    assert!(eventually(is_done).is_some(), "{}", shown(&cluster.audit_by(kubeconfig, &[])));
+    assert_eq!(cluster.all(), ["first/secretfence", "second/secretfence"]);
+
+    // While something cannot be read, what is there says so, and nobody can say that a namespace is mended.
+    let jobs = role["rules"].as_array().unwrap().iter().position(|rule| rule["apiGroups"] == json!(["batch"])).unwrap();
+    let mut less = vec![rule.clone()];
+    less.extend(
+        role["rules"].as_array().unwrap().iter().enumerate().filter(|(at, _)| *at != jobs).map(|its| its.1.clone()),
+    );
+    cluster.api.merge(&path(&role), &json!({"rules": less})).done();
+    cluster.api.delete(&path(&workload("Deployment", "second", "web", json!([])))).done();
+    let is_less = || (cluster.audit_by(kubeconfig, &[]).status.code() == Some(2)).then_some(());
+    // The API server hears of it a moment later: what is mended meanwhile is gone, or not.
+    assert!(eventually(is_less).is_some());
+    let first = cluster.api.get(&cluster.place("first")).done();
+    assert_eq!((&first["summary"]["error"], &first["results"][1]["result"]), (&json!(1), &json!("error")));
+    cluster.deploy("third");
+    let said = shown(&cluster.audit_by(kubeconfig, &[]));
+    assert!(said.contains("may not list jobs") && said.contains(", 0 removed\n"), "{said}");
+    cluster.api.delete(&path(&workload("Deployment", "third", "web", json!([])))).done();
+    cluster.audit_by(kubeconfig, &[]);
+    assert!(cluster.all().contains(&"third/secretfence".to_owned()), "{:?}", cluster.all());
+    give(&verbs);
+    let is_gone = || {
+        cluster.audit_by(kubeconfig, &[]);
+        (cluster.all() == ["first/secretfence"]).then_some(())
+    };
+    assert!(eventually(is_gone).is_some(), "{:?}", cluster.all());
+    assert_eq!(cluster.api.get(&cluster.place("first")).done()["summary"]["error"], 0);
+}
