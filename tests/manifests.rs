@@ -20,7 +20,8 @@ use serde_json::{Value, json};
 const REGISTRATIONS: [&str; 2] = ["opt-in", "cluster-wide"];
 
 /// What kustomize composes: what is installed, and components.
-const FOLDERS: [&str; 9] = [
+const FOLDERS: [&str; 10] = [
+    "audit",
     "base",
     "opt-in",
     "cluster-wide",
