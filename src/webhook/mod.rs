@@ -178,12 +178,14 @@ impl Server {
         let mut background = JoinSet::new();
         background.spawn(poll_files(Arc::clone(&shared), seen));
         background.spawn(serve_admin(Arc::clone(&shared), admin));
-        if let Some(keeper) = keeper {
-            background.spawn(managed::run(keeper));
-        }
+        let keeping = keeper.map(|keeper| background.spawn(managed::run(keeper)));
         let mut serving = JoinSet::new();
         serving.spawn(serve_reviews(Arc::clone(&shared), reviews));
         stop.await;
+        // Nothing in the cluster is written from now on: it may be an uninstall, or an older version that comes back.
+        if let Some(keeping) = keeping {
+            keeping.abort();
+        }
         if let Some(registration) = &shared.registration {
             registration.stop();
         }
