@@ -878,6 +878,56 @@ fn an_update_says_nothing_more_of_what_is_forgiven() {
     assert_eq!(response.annotation("verdict"), Some("allowed"));
 }
 
+#[test]
+fn an_update_of_a_template_warns_of_what_its_pods_will_be_denied_for() {
+    let one_of_each = rules(&[
+        "{name: swapped, on: [secretKeyRef], where: {secrets: [db]}, action: mount}",
+        "{name: denied, on: [secretKeyRef], action: deny}",
+    ]);
+    let env = "/spec/template/spec/containers/0/env/-";
+    let old = with(deployment(), env, secret_env("TOKEN", "api", "token"));
+    let restart = with(old.clone(), "/spec/template/metadata/annotations", json!({"restartedAt": "now"}));
+    let response = send(&update(&old, &restart), VALIDATE, &one_of_each);
+    assert!(response.allowed());
+    let warnings = response.warnings();
+    assert!(
+        warnings.iter().any(|its| its.starts_with("its pods will be denied: ") && its.contains("TOKEN")),
+        "{warnings:?}"
+    );
+    assert!(warnings.iter().any(|its| its.starts_with("its pods will be swapped: ")), "{warnings:?}");
+    assert_eq!(warnings.len(), 2);
+    // As it is said where the Deployment is made, but that nobody refuses this.
+    assert_eq!(response.annotation("verdict"), Some("allowed"));
+    assert_eq!(validate(&old, &one_of_each).warnings().len(), 2);
+
+    let response = send(&update(&old, &restart), DRY_VALIDATE, &one_of_each);
+    let warnings = response.warnings();
+    let told =
+        warnings.iter().any(|its| its.starts_with("dry run: its pods would be denied: ") && its.contains("TOKEN"));
+    assert!(response.allowed() && told && warnings.len() == 2, "{warnings:?}");
+}
+
+#[test]
+fn an_update_that_an_enforcing_template_policy_forgives_warns_of_its_pods() {
+    let policies = on_templates("enforce", DENY);
+    let new = with(deployment(), "/spec/replicas", json!(3));
+    let response = send(&update(&deployment(), &new), VALIDATE, &policies);
+    assert!(response.allowed());
+    let warnings = response.warnings();
+    assert!(matches!(warnings[..], [its] if its.starts_with("its pods will be denied: ")), "{warnings:?}");
+    let added = with(deployment(), "/spec/template/spec/containers/0/env/-", secret_env("T", "a", "t"));
+    let response = send(&update(&deployment(), &added), VALIDATE, &policies);
+    assert!(!response.allowed() && response.message().starts_with("1 reference denied:"), "{}", response.message());
+}
+
+#[test]
+fn an_update_of_a_pod_warns_of_nothing_that_is_forgiven() {
+    let new = with(pod_with_secret(), "/metadata/labels", json!({"changed": "yes"}));
+    for endpoint in [VALIDATE, DRY_VALIDATE] {
+        assert_eq!(send(&update(&pod_with_secret(), &new), endpoint, &rules(&[DENY])).warnings(), [""; 0]);
+    }
+}
+
 // What is ours.
 
 fn ephemeral_update() -> Value {

@@ -283,10 +283,10 @@ impl<'c> Case<'c> {
         self.record.result = ReviewResult::Swapped;
         self.response.patch = Some(patch::write(pod, template, &verdict.candidates, &verdict.plan));
         // Only the person who creates a pod by hand reads this; for the others there is the log and the annotation.
-        self.warn_each(&said, |its| {
+        self.warn_each(said.iter().map(|its| {
             let told = its.decision.reads == Some(Reads::MustBeTold);
-            (told && its.decision.policy.1.warnings).then_some("swapped: ")
-        });
+            (its, (told && its.decision.policy.1.warnings).then_some("swapped: "))
+        }));
     }
 
     fn validate(&mut self, request: &Request<'_>, shape: Shape<'_>, workload: &Workload<'_>) {
@@ -303,13 +303,14 @@ impl<'c> Case<'c> {
             // An old object that cannot be read forgives nothing.
             Workload::parse(old.get(), shape).ok()
         });
+        let mut forgiven_here = Vec::new();
         if let Some(old) = &old {
             let before: Vec<_> =
                 old.pods().map(|(_, pod)| (judge(pod, &place, self.policies, self.facts, false), pod.spec)).collect();
             let mut forgiven = Forgiven::default();
             before.iter().for_each(|(verdict, spec)| forgiven.add(&verdict.judged, spec));
-            for (_, pod, verdict) in &mut judged {
-                forgiven.forgive(&mut verdict.judged, pod.spec);
+            for (at, (_, pod, verdict)) in judged.iter_mut().enumerate() {
+                forgiven_here.extend(forgiven.forgive(&mut verdict.judged, pod.spec).into_iter().map(|its| (at, its)));
             }
         }
         let said: Vec<Said<'_>> =
@@ -319,7 +320,18 @@ impl<'c> Case<'c> {
             denials.add(its);
         }
         self.count(&said);
-        self.warn_each(&said, |its| its.warning(is_pod));
+        // The template may stay, but its next pods are new: a restart of all of them is an update, too.
+        let stays: Vec<Said<'_>> = forgiven_here
+            .iter()
+            .filter(|_| !is_pod)
+            .filter_map(|(at, (reference, mode, decision))| {
+                let (template, pod, verdict) = judged.get(*at)?;
+                let reference = &verdict.judged.get(*reference)?.reference;
+                Some(Said { mode: *mode, decision, reference, spec: pod.spec, template, text: OnceCell::new() })
+            })
+            .collect();
+        let warned = said.iter().map(|its| (its, its.warning(is_pod)));
+        self.warn_each(warned.chain(stays.iter().map(|its| (its, its.warning_of_pods()))));
         self.note_findings(&said);
         self.audit_verdict(&said, &denials);
         if denials.count > 0 {
@@ -378,12 +390,12 @@ impl<'c> Case<'c> {
         self.record.findings.extend(reported.take(DENIAL_FINDINGS).map(|its| its.marked().into_owned()));
     }
 
-    /// `prefix` tells how a decision is said to the client, if it is.
-    fn warn_each(&mut self, said: &[Said<'_>], prefix: impl Fn(&Said<'_>) -> Option<&'static str>) {
+    /// Each with how it is said to the client, if it is.
+    fn warn_each<'s, 'v: 's>(&mut self, said: impl Iterator<Item = (&'s Said<'v>, Option<&'static str>)>) {
         let mut left = WARNINGS_BYTES;
         let mut more = 0;
-        for its in said {
-            let Some(prefix) = prefix(its) else { continue };
+        for (its, prefix) in said {
+            let Some(prefix) = prefix else { continue };
             // Room is kept for the line that counts the rest.
             if left < WARNING_BYTES + 32 {
                 more += 1;
@@ -523,6 +535,14 @@ impl Said<'_> {
             (Mode::Enforce, Outcome::Swapped) if softened => Some("its pods will be swapped: "),
             (Mode::Enforce, Outcome::Denied | Outcome::Swapped) => None,
         }
+    }
+
+    /// The same of a template's finding that its update is forgiven: nobody forgives it to its pods.
+    fn warning_of_pods(&self) -> Option<&'static str> {
+        self.decision.policy.1.warnings.then_some(match self.mode {
+            Mode::Enforce => "its pods will be denied: ",
+            Mode::DryRun => "dry run: its pods would be denied: ",
+        })
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::kind::Kind;
 use super::pod::PodSpec;
+use super::policy::Mode;
 use super::reference::{ContainerAt, ContainerList, Keys, Known, Reference, Site};
 use super::verdict::{Decision, Judged, Outcome};
 
@@ -73,28 +74,32 @@ impl<'t> Forgiven<'t> {
         *self.containers.entry(name(at, spec)).or_insert(next)
     }
 
-    /// Lets through what the old object had, too.
-    pub fn forgive(&self, judged: &mut [Judged<'_, '_>], spec: &PodSpec<'_>) {
+    /// Lets through what the old object had, too: takes it out, with its place in `judged`.
+    pub fn forgive<'p>(&self, judged: &mut [Judged<'_, 'p>], spec: &PodSpec<'_>) -> Vec<(usize, Mode, Decision<'p>)> {
+        let mut taken = Vec::new();
         let mut last: Option<(ContainerAt, Option<usize>)> = None;
-        for its in judged {
+        for (at, its) in judged.iter_mut().enumerate() {
             let Judged { reference, enforced, dry_run } = its;
             let container = match reference.site.container() {
                 None => None,
-                Some(at) => {
-                    let known = last.filter(|(before, _)| *before == at);
-                    let number = known.map_or_else(|| find(&self.containers, name(at, spec)), |(_, number)| number);
-                    last = Some((at, number));
+                Some(site) => {
+                    let known = last.filter(|(before, _)| *before == site);
+                    let number = known.map_or_else(|| find(&self.containers, name(site, spec)), |(_, number)| number);
+                    last = Some((site, number));
                     // A new container, or one with a new name.
                     let Some(number) = number else { continue };
                     Some(number)
                 }
             };
-            for (decision, forgiven) in [(enforced, &self.enforced), (dry_run, &self.dry_run)] {
+            for (mode, decision, forgiven) in
+                [(Mode::Enforce, enforced, &self.enforced), (Mode::DryRun, dry_run, &self.dry_run)]
+            {
                 if is_denied(decision.as_ref()) && holds(forgiven, &Identity::of(reference, container)) {
-                    *decision = None;
+                    taken.extend(decision.take().map(|decision| (at, mode, decision)));
                 }
             }
         }
+        taken
     }
 }
 

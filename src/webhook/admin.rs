@@ -76,7 +76,13 @@ fn tell_certificate(shared: &Shared, text: &mut String) -> bool {
         let _ = writeln!(text, "[-]certificate none yet, waits for {waits}{why}");
         return false;
     };
-    check(text, "certificate", failure, &format!("good until {}", until(not_after)));
+    if not_after <= Timestamp::now().as_second() {
+        // Unready would help nobody: the others have the same one, or soon will.
+        let why = failure.map(|why| format!("; reload failed: {}", why.replace('\n', "\n    "))).unwrap_or_default();
+        let _ = writeln!(text, "[-]certificate ended at {}: no API server takes it{why}", until(not_after));
+    } else {
+        check(text, "certificate", failure, &format!("good until {}", until(not_after)));
+    }
     if let Some(status) = status {
         let ends = status.authority_ends.map_or_else(|| "unknown".to_owned(), until);
         let _ = match status.failure {

@@ -182,6 +182,10 @@ impl Server {
         let mut serving = JoinSet::new();
         serving.spawn(serve_reviews(Arc::clone(&shared), reviews));
         stop.await;
+        // Nothing in the cluster is written from now on: it may be an uninstall, or an older version that comes back.
+        if let Some(keeping) = keeping {
+            keeping.abort();
+        }
         if let Some(registration) = &shared.registration {
             registration.stop();
         }

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use prometheus::IntGaugeVec;
+use rustls::pki_types::UnixTime;
 
 use super::Shared;
 use super::settings::RegistrationSettings;
@@ -49,6 +51,14 @@ pub(super) fn tell(registration: &Registration, text: &mut String) {
     }
 }
 
+/// Now, or where the certificate has ended, the last moment at which it had not: that it has is no fault of who trusts it, and
+/// `/readyz` says it.
+fn last_good(not_after: Option<i64>) -> UnixTime {
+    let now = UnixTime::now();
+    let end = not_after.and_then(|end| u64::try_from(end).ok()).map(|end| Duration::from_secs(end.saturating_sub(1)));
+    end.map(UnixTime::since_unix_epoch).filter(|end| *end < now).unwrap_or(now)
+}
+
 /// On the registration's own thread.
 struct Teller {
     shared: Weak<Shared>,
@@ -60,8 +70,9 @@ struct Teller {
 
 impl RegistrationObserver for Teller {
     fn trusts(&self, bundle: &str) -> Option<Result<(), String>> {
-        let chain = self.shared.upgrade()?.certificates.chain();
-        (!chain.is_empty()).then(|| trusts(bundle, &chain, &self.name))
+        let shared = self.shared.upgrade()?;
+        let (chain, (not_after, _)) = (shared.certificates.chain(), shared.certificates.state());
+        (!chain.is_empty()).then(|| trusts(bundle, &chain, &self.name, last_good(not_after)))
     }
 
     fn drifts(&self, all: &[Drift], news: &[Drift]) {
@@ -86,5 +97,29 @@ impl RegistrationObserver for Teller {
         problems.dedup();
         let message = format!("{configuration} was put right: {}", problems.join(", "));
         self.events.tell(Reason::RegistrationRestored, &message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::self_signed::SelfSigned;
+    use super::*;
+
+    #[test]
+    fn who_trusts_a_certificate_that_has_ended_is_not_blamed_for_that() {
+        let seconds = |time: UnixTime| i64::try_from(time.as_secs()).unwrap();
+        let now = seconds(UnixTime::now());
+        assert_eq!(seconds(last_good(Some(now - 60))), now - 61);
+        assert!(seconds(last_good(Some(now + 60))) >= now && seconds(last_good(Some(now + 60))) < now + 59);
+        assert!(seconds(last_good(None)) >= now);
+        let (made, other) = (SelfSigned::generate().unwrap(), SelfSigned::generate().unwrap());
+        let name = "secretfence.secretfence.svc";
+        // Which has ended a thousand years from now.
+        let later = UnixTime::since_unix_epoch(Duration::from_secs(31_556_952_000));
+        let why = Err("it or its authority has expired".to_owned());
+        assert_eq!(trusts(made.authority_pem(), &made.chain(), name, later), why);
+        let at = last_good(Some(now));
+        assert_eq!(trusts(made.authority_pem(), &made.chain(), name, at), Ok(()));
+        assert_eq!(trusts(other.authority_pem(), &made.chain(), name, at), Err("its issuer is not trusted".to_owned()));
     }
 }

@@ -380,7 +380,8 @@ fn replicas_that_start_at_once_agree_and_what_others_keep_is_not_touched() {
     assert_eq!((made("authority"), made("leaf")), (1.0, 1.0));
     assert_eq!(decoded(&managed.secret()["data"]["ca.crt"]).matches("BEGIN CERTIFICATE").count(), 1);
 
-    // A right that is missing names itself.
+    // A right that is missing names itself, and counts as a renewal that failed.
+    let failed = || all[0].metric("secretfence_certificate_renewals_total{result=\"failed\",what=\"leaf\"}");
     let role = format!("/apis/{RBAC}/namespaces/secretfence/roles/certificates");
     let rules = api.get(&role).done()["rules"].clone();
     for (rule, verb, says) in [
@@ -395,12 +396,14 @@ fn replicas_that_start_at_once_agree_and_what_others_keep_is_not_touched() {
         }
         api.merge(&role, &json!({"rules": fewer})).done();
         std::thread::sleep(Duration::from_millis(500));
+        let failed_before = failed();
         match verb {
             "create" => drop(api.delete(SECRET).done()),
             _ => drop(api.merge(SECRET, &json!({"data": {"tls.key": null}})).done()),
         }
         let text = all[0].ready(|status, text| status == 200 && text.contains(says));
         assert!(text.contains("[-]authority good until"), "{text}");
+        managed.until_put_right(&all, || failed() > failed_before);
         api.merge(&role, &json!({"rules": rules})).done();
         all[0].ready(|status, text| status == 200 && text.contains("[+]authority ok"));
         managed.judge().unwrap();
@@ -442,6 +445,76 @@ fn replicas_that_start_at_once_agree_and_what_others_keep_is_not_touched() {
     }
     managed.judge().unwrap();
     assert_no_secrets(&managed, &all);
+}
+
+/// Deletes both configurations and makes them again as they are applied: without authorities.
+fn make_anew(managed: &Managed) {
+    for path in CONFIGURATIONS {
+        let mut configuration = managed.cluster.api.get(path).done();
+        configuration["metadata"] = json!({"name": configuration["metadata"]["name"]});
+        for webhook in configuration["webhooks"].as_array_mut().unwrap() {
+            webhook["clientConfig"].as_object_mut().unwrap().remove("caBundle");
+        }
+        managed.cluster.api.delete(path).done();
+        managed.cluster.api.create(&configuration, "").done();
+    }
+}
+
+#[test]
+fn configurations_that_are_made_anew_are_filled_at_once_and_after_a_signal_nothing_is_written() {
+    let Some(managed) = Managed::start() else { return };
+    managed.empty_secret();
+    let ports = [managed.cluster.webhook.port, free_port()];
+    let replicas: Vec<Replica> = ports
+        .iter()
+        .enumerate()
+        .map(|(at, port)| {
+            managed.replica(&format!("anew-{at}"), *port, &["--shutdown-delay=15s", "--shutdown-grace=20s"])
+        })
+        .collect();
+    let all: Vec<&Replica> = replicas.iter().collect();
+    managed.until_put_right(&all, || managed.judge().is_ok());
+
+    // Break glass and back, by hands that are quick.
+    for time in 1..=5 {
+        make_anew(&managed);
+        let judged = managed.until_put_right(&all, || managed.judge().is_ok());
+        println!("made anew for the {time}. time: judged again after {judged:?}");
+        assert!(judged < Duration::from_secs(2), "{judged:?}\n{}", tail(&all[0].log()));
+    }
+    for replica in &all {
+        assert!(!replica.said().contains("again and again") && !replica.said().contains("by somebody else"));
+    }
+    // Who writes what is not ours again and again is not fought.
+    let other = STANDARD.encode_to_string(managed.cluster.control_plane.authority.pem());
+    let is_fought = || {
+        let mut configuration = managed.cluster.api.get(CONFIGURATIONS[1]).done();
+        configuration["webhooks"][0]["clientConfig"]["caBundle"] = json!(other);
+        // Or one of the two was quicker.
+        managed.cluster.api.request("PUT", CONFIGURATIONS[1], "application/json", &configuration);
+        std::thread::sleep(Duration::from_millis(200));
+        all.iter().all(|replica| replica.admin("/readyz").is_some_and(|(_, text)| text.contains("again and again")))
+    };
+    managed.until_put_right(&all, is_fought);
+
+    // Told to end, they serve on for a while, and leave everything as it is.
+    all.iter().for_each(|replica| replica.process.lock().unwrap().as_mut().unwrap().terminate());
+    let said = |replica: &&Replica| replica.said().contains("shutting down: unready");
+    managed.until_put_right(&all, || all.iter().all(said));
+    managed.cluster.api.merge(SECRET, &json!({"data": null})).done();
+    make_anew(&managed);
+    let versions = || {
+        let paths = [SECRET, CONFIGURATIONS[0], CONFIGURATIONS[1]];
+        paths.map(|path| managed.cluster.api.get(path).done()["metadata"]["resourceVersion"].clone())
+    };
+    let before = versions();
+    std::thread::sleep(Duration::from_secs(5));
+    assert!(all.iter().all(|replica| !replica.process.lock().unwrap().as_mut().unwrap().has_ended()));
+    assert_eq!(versions(), before);
+    // What starts then puts it right.
+    all.iter().for_each(|replica| replica.kill());
+    all[0].start();
+    managed.until_put_right(&all, || managed.judge().is_ok());
 }
 
 /// Hands each new connection to another replica, one after the other, but for those that are not there.

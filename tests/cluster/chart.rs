@@ -173,7 +173,9 @@ fn what_can_be_set_arrives() {
         "resources.limits.memory=1Gi",
         "ports.reviews=9443",
         "ports.admin=9080",
-        "extraArgs={--log-level=debug,--max-body=8Mi}",
+        "log.format=text",
+        r"log.level=info\,secretfence=debug",
+        "extraArgs={--max-body=8Mi,--idle-timeout=60s}",
         "extraSystemNamespaces={my-network}",
         "podDisruptionBudget.minAvailable=2",
         "networkPolicy.apiServerPorts={16443}",
@@ -196,9 +198,13 @@ fn what_can_be_set_arrives() {
     assert!(arguments.ends_with(&[
         "--listen=[::]:9443",
         "--admin-listen=[::]:9080",
-        "--log-level=debug",
-        "--max-body=8Mi"
+        "--max-body=8Mi",
+        "--idle-timeout=60s"
     ]));
+    for argument in ["--log-format=text", "--log-level=info,secretfence=debug"] {
+        assert!(arguments.contains(&argument), "{arguments:?}");
+    }
+    assert_eq!(container["terminationMessagePolicy"], "FallbackToLogsOnError");
     assert_eq!([&container["ports"][0]["containerPort"], &container["ports"][1]["containerPort"]], [9443, 9080]);
     assert_eq!(find("PodDisruptionBudget").unwrap()["spec"]["minAvailable"], 2);
     let egress = find("NetworkPolicy").unwrap()["spec"]["egress"].clone();
@@ -244,6 +250,36 @@ fn the_rights_that_policies_need_are_a_value() {
     }
 }
 
+/// Helm shows notes where it has a cluster alone: here a ConfigMap of a copy of the chart has them.
+#[test]
+fn notes_of_an_upgrade_do_not_say_what_holds_of_a_first_installation_alone() {
+    if skipped() {
+        return;
+    }
+    let copy = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    assert!(Command::new("cp").args(["-r", CHART]).arg(copy.path()).status().unwrap().success());
+    let chart = copy.path().join("secretfence");
+    let notes = r#"{apiVersion: v1, kind: Notes, metadata: {name: notes}, text: {{ include (print .Template.BasePath "/NOTES.txt") . | toJson }}}"#;
+    fs::write(chart.join("templates/notes.yaml"), notes).unwrap();
+    let said = |more: &[&str]| {
+        let arguments = [&["template", "secretfence", chart.to_str().unwrap(), "-n", "secretfence"], more].concat();
+        let output = helm(&arguments);
+        assert!(output.status.success(), "{}", shown(&output));
+        let objects = from_yaml(&String::from_utf8(output.stdout).unwrap());
+        let notes = objects.iter().find(|object| object["kind"] == "Notes").unwrap();
+        notes["text"].as_str().unwrap().to_owned()
+    };
+    let (installed, upgraded) = (said(&[]), said(&["--is-upgrade"]));
+    assert!(installed.contains("is installed in") && installed.contains("Nothing is fenced yet."), "{installed}");
+    assert!(upgraded.contains("is upgraded in") && !upgraded.contains("Nothing is fenced yet."), "{upgraded}");
+    for text in [installed, upgraded] {
+        assert!(
+            text.contains("first in dry run:\n\n  kubectl label namespace NAME secretfence.dev/mode=dry-run"),
+            "{text}"
+        );
+    }
+}
+
 #[test]
 fn lint_has_nothing_to_say() {
     if skipped() {
@@ -277,6 +313,8 @@ fn a_value_that_is_wrong_is_refused_with_a_sentence() {
         "resources.limit.memory=1Gi",
         "ports.reviews=443",
         "ports.admin=8443",
+        "log.format=xml",
+        "log.level=",
         "extraArgs={serve}",
         "clusterAccess.rules[0].verbs={delete}",
         "monitoring.serviceMonitor=true",

@@ -227,3 +227,16 @@ fn the_expiry_of_the_certificate_is_a_metric() {
     assert_eq!(server.metric("secretfence_certificate_expiry_timestamp_seconds"), Some(1_927_843_200.0));
     assert!(server.admin_get("/readyz").1.contains("good until 2031-02-03T00:00:00Z"));
 }
+
+#[test]
+fn a_certificate_that_has_ended_is_said_to_have_and_no_restart_is_asked_for() {
+    let authority = Authority::new();
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2021, 2, 3);
+    let server = Files::with(authority.sign(params)).serve();
+    let (status, text) = server.admin_get("/readyz");
+    assert_eq!(status, 200, "{text}");
+    assert!(text.contains("[-]certificate ended at 2021-02-03T00:00:00Z: no API server takes it\n"), "{text}");
+    assert!(!text.contains("[+]certificate"), "{text}");
+}

@@ -61,19 +61,30 @@ impl ManagedArguments {
             propagation: seconds(self.certificate_propagation),
         };
         if ages.authority < ages.leaf.saturating_mul(4) {
+            let least = in_words(ages.leaf.saturating_mul(4));
             bail!(
-                "--authority-lifetime has to be four times --leaf-lifetime at least: an authority outlasts what it signs"
+                "--authority-lifetime has to be four times --leaf-lifetime, at least {least} here: an authority outlasts what it \
+                 signs"
             );
         }
-        if ages.leaf < ages.propagation.saturating_mul(10).max(10) {
+        let least = ages.propagation.saturating_mul(10).max(10);
+        if ages.leaf < least {
+            let least = in_words(least);
             bail!(
-                "--leaf-lifetime has to be ten times --certificate-propagation at least, and 10s: a certificate is renewed while it \
-                 is good"
+                "--leaf-lifetime has to be at least {least} here, ten times --certificate-propagation and never under 10s: a \
+                 certificate is renewed while it is good"
             );
         }
         let names = Names { service: service.name, namespace: service.namespace };
         Ok(Managed { secret: self.certificate_secret.clone(), names, ages })
     }
+}
+
+/// As the flags take it.
+fn in_words(seconds: i64) -> String {
+    let units = [(24 * 3600, "d"), (3600, "h"), (60, "m")];
+    let whole = units.into_iter().find(|(unit, _)| seconds >= *unit && seconds % unit == 0);
+    whole.map_or_else(|| format!("{seconds}s"), |(unit, name)| format!("{}{name}", seconds / unit))
 }
 
 fn lifetime(text: &str) -> Result<Duration, String> {
@@ -84,3 +95,33 @@ fn lifetime(text: &str) -> Result<Duration, String> {
 }
 
 const LONGEST: Duration = Duration::from_secs(36_500 * 24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(authority: &str, leaf: &str, propagation: &str) -> String {
+        let arguments = ManagedArguments {
+            manage_certificates: true,
+            certificate_secret: "secretfence-certificates".to_owned(),
+            authority_lifetime: lifetime(authority).unwrap(),
+            leaf_lifetime: lifetime(leaf).unwrap(),
+            certificate_propagation: lifetime(propagation).unwrap(),
+        };
+        let service = ServiceAddress { namespace: "secretfence".to_owned(), name: "secretfence".to_owned(), port: 443 };
+        arguments.managed(service).map_or_else(|error| error.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn a_lifetime_that_is_too_short_is_told_the_number_it_needs() {
+        assert_eq!(refusal("3650d", "90d", "30s"), "");
+        let leaf = |propagation| refusal("3650d", "9s", propagation);
+        assert!(
+            leaf("30s").starts_with("--leaf-lifetime has to be at least 5m here, ten times --certificate-propagation")
+        );
+        assert!(leaf("1s").contains("at least 10s here"));
+        assert!(leaf("61s").contains("at least 610s here"));
+        assert!(leaf("12m").contains("at least 2h here"));
+        assert!(refusal("100d", "90d", "30s").contains("four times --leaf-lifetime, at least 360d here"));
+    }
+}

@@ -23,6 +23,10 @@ use crate::cluster::watch::Backoff;
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// Within this time so many writes of a sort are made at once; a further one waits. Somebody else writes, too.
 const PACE: (Duration, usize) = (Duration::from_secs(60), 6);
+/// The same of a `caBundle` that is empty, which nobody means: a configuration that was made anew has none.
+const FILLS: (Duration, usize) = (Duration::from_secs(60), 60);
+/// From this one on, refusals in a row are no API server that is just starting.
+const REFUSALS: u32 = 3;
 
 /// What is managed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,8 +101,13 @@ pub struct Keeper<T, O> {
     /// What all have been seen to trust: where they do not any more, somebody else wrote.
     agreed: Option<Vec<Id>>,
     status: Status,
+    /// How often in a row the Secret might not be read.
+    refusals: u32,
     repairs: Pace,
+    /// Of bundles that were somebody else's.
     trusts: Pace,
+    /// Of bundles that were empty.
+    fills: Pace,
 }
 
 /// What a round came to.
@@ -112,8 +121,10 @@ enum Round {
 }
 
 /// How often something was done lately.
-#[derive(Default)]
-struct Pace(VecDeque<Instant>);
+struct Pace {
+    most: (Duration, usize),
+    done: VecDeque<Instant>,
+}
 
 impl<T: Trust, O: StatusObserver> Keeper<T, O> {
     /// Of a Secret that the connection leads to. Asks nothing yet.
@@ -129,8 +140,10 @@ impl<T: Trust, O: StatusObserver> Keeper<T, O> {
             trusted: None,
             agreed: None,
             status: Status::default(),
-            repairs: Pace::default(),
-            trusts: Pace::default(),
+            refusals: 0,
+            repairs: Pace::new(PACE),
+            trusts: Pace::new(PACE),
+            fills: Pace::new(FILLS),
         }
     }
 
@@ -181,9 +194,13 @@ impl<T: Trust, O: StatusObserver> Keeper<T, O> {
             Ok(found) => found,
             Err(error) => {
                 self.store.renew(&error).await;
+                let is_refused = matches!(error, StoreError::Forbidden { .. });
+                self.refusals = if is_refused { self.refusals.saturating_add(1) } else { 0 };
+                self.miss(now());
                 return self.failed(format!("cannot read the Secret: {error}"));
             }
         };
+        self.refusals = 0;
         let now = now();
         self.see_trusted(now);
         if let Err(why) = self.take(now, &found) {
@@ -197,6 +214,7 @@ impl<T: Trust, O: StatusObserver> Keeper<T, O> {
         let plan = match self.view(now, &found.held).plan() {
             Ok(plan) => plan,
             Err(refusal) => {
+                self.miss(now);
                 let (name, namespace) = (&self.store.name, &self.store.names.namespace);
                 return self.failed(format!(
                     "Secret {name:?} in namespace {namespace:?} is not ours to write: {}. Give --tls-cert and --tls-key in \
@@ -241,26 +259,36 @@ impl<T: Trust, O: StatusObserver> Keeper<T, O> {
     /// Writes the Secret. None: somebody else wrote it first.
     async fn change(&mut self, now: i64, found: &Found, change: &Change) -> Result<Option<()>, String> {
         let repairs = change.cause.repairs();
-        if repairs.is_some() && !self.repairs.allows() {
+        if repairs.is_some() && !self.repairs.has_room() {
             return Err(format!(
                 "the Secret is damaged again and again, and repaired more slowly now: {}",
                 change.cause
             ));
         }
+        if repairs.is_some() {
+            self.repairs.count();
+        }
         let made = [(change.new_authority, Renewed::Authority), (change.new_leaf, Renewed::Leaf)];
         let made: Vec<Renewed> = made.iter().filter(|(is_made, _)| *is_made).map(|(_, what)| *what).collect();
         let written = match self.make(now, found, change) {
-            Ok(stored) => self.store.write(found, &stored).await.map(|()| stored).map_err(|error| {
-                let is_conflict = matches!(error, StoreError::Conflict);
-                (is_conflict, format!("cannot write the Secret ({}): {error}", change.cause))
-            }),
+            Ok(stored) => match self.store.write(found, &stored).await {
+                Ok(()) => Ok(stored),
+                Err(StoreError::Conflict) => return Ok(None),
+                Err(error) => {
+                    let is_refused = matches!(error, StoreError::Forbidden { .. });
+                    Err((is_refused, format!("cannot write the Secret ({}): {error}", change.cause)))
+                }
+            },
             Err(error) => Err((false, error.to_string())),
         };
         let stored = match written {
             Ok(stored) => stored,
-            Err((true, _)) => return Ok(None),
-            Err((false, why)) => {
+            Err((is_refused, why)) => {
                 made.iter().for_each(|what| self.observer.renewed(*what, false));
+                // The right will be missing when something is due, too.
+                if is_refused && made.is_empty() {
+                    self.observer.renewed(Renewed::Leaf, false);
+                }
                 return Err(why);
             }
         };
@@ -319,23 +347,33 @@ impl<T: Trust, O: StatusObserver> Keeper<T, O> {
 
     /// Lets the configurations trust what the Secret says. Whether anything was written.
     async fn let_trust(&mut self, wanted: &[Id], stored: &Stored) -> Result<bool, String> {
+        let bundle = stored.bundle();
         let is_repair = self.agreed.as_deref() == Some(wanted);
-        if is_repair && !self.trusts.allows() {
+        // Where a configuration is missing nothing is known, and nothing will be written.
+        let found = self.trust.trusted().unwrap_or_default();
+        let is_anothers = found.iter().any(|its| !its.is_empty() && *its != bundle);
+        let pace = if is_anothers { &mut self.trusts } else { &mut self.fills };
+        if is_repair && !pace.has_room() {
             return Err("caBundle is changed by somebody else again and again, and restored more slowly now: let whoever applies \
                         the configurations ignore it"
                 .to_owned());
         }
-        self.trust.trust(&stored.bundle()).await?;
+        self.trust.trust(&bundle).await?;
         self.agreed = Some(wanted.to_vec());
         if is_repair {
+            // Only what was done: a try that failed was no fight.
+            pace.count();
             self.observer.repaired("ca_bundle");
-            let message = "caBundle was changed by somebody else and is as it has to be again";
+            let message = match is_anothers {
+                true => "caBundle was changed by somebody else and is as it has to be again",
+                false => "caBundle was empty and is as it has to be again",
+            };
             tracing::warn!("{message}");
             self.observer.tell(Reason::CertificateRepaired, message);
         }
         // What is written is seen a moment later; unless it is, asking again would be for nothing.
         let seen = self.trust.trusted().unwrap_or_default();
-        Ok(!seen.is_empty() && seen.iter().all(|bundle| *bundle == stored.bundle()))
+        Ok(!seen.is_empty() && seen.iter().all(|its| *its == bundle))
     }
 
     /// Serves the leaf of the Secret, if it is another one and may.
@@ -378,6 +416,18 @@ impl<T: Trust, O: StatusObserver> Keeper<T, O> {
         }
     }
 
+    /// What is due cannot be done, as the Secret cannot be had. That a right is missing is known before anything is due.
+    fn miss(&self, now: i64) {
+        let authority_due = self.memory.as_ref().is_some_and(|memory| memory.contents.signer.due() <= now);
+        let leaf_due = self.serving.is_some_and(|(leaf, _)| leaf.certificate.due() <= now);
+        if authority_due {
+            self.observer.renewed(Renewed::Authority, false);
+        }
+        if leaf_due || self.refusals >= REFUSALS {
+            self.observer.renewed(Renewed::Leaf, false);
+        }
+    }
+
     fn failed(&mut self, why: String) -> Round {
         if self.status.failure.as_ref() != Some(&why) {
             tracing::error!(error = &*why, "the certificate is not looked after; what is good goes on serving");
@@ -405,15 +455,19 @@ impl<T, O> fmt::Debug for Keeper<T, O> {
 }
 
 impl Pace {
-    /// Whether one more is in time; it counts then.
-    fn allows(&mut self) -> bool {
-        let (time, most) = PACE;
-        self.0.retain(|at| at.elapsed() < time);
-        let allows = self.0.len() < most;
-        if allows {
-            self.0.push_back(Instant::now());
-        }
-        allows
+    fn new(most: (Duration, usize)) -> Pace {
+        Pace { most, done: VecDeque::new() }
+    }
+
+    /// Whether one more is in time.
+    fn has_room(&mut self) -> bool {
+        let (time, most) = self.most;
+        self.done.retain(|at| at.elapsed() < time);
+        self.done.len() < most
+    }
+
+    fn count(&mut self) {
+        self.done.push_back(Instant::now());
     }
 }
 

@@ -180,7 +180,7 @@ impl Certificate {
     }
 
     /// When it is to be replaced: after two thirds of its life.
-    fn due(&self) -> i64 {
+    pub fn due(&self) -> i64 {
         self.after(2, 3)
     }
 

@@ -208,6 +208,9 @@ async fn restore(
     if due > Instant::now() {
         return Some(due);
     }
+    if shared.has_ended.load(Ordering::Relaxed) {
+        return None;
+    }
     let done = if is_gone { wire.create(&target).await } else { wire.replace(&target).await };
     match done {
         Ok(()) => {
@@ -255,9 +258,6 @@ async fn trust_in(shared: &Shared, wire: &Wire<'_>, bundle: &str) -> Result<(), 
     let configuration = wire.configuration;
     let mut tries = 0;
     loop {
-        if shared.has_ended.load(Ordering::Relaxed) {
-            return Err(RegistrationError::Ended);
-        }
         let (found, _) = wire.list().await?;
         let found = found.ok_or(RegistrationError::Missing(configuration))?;
         let shipped = shared.shipped(configuration);
@@ -267,6 +267,10 @@ async fn trust_in(shared: &Shared, wire: &Wire<'_>, bundle: &str) -> Result<(), 
         let target = repair::with_bundle(shipped, &found, bundle);
         if target == found {
             return Ok(());
+        }
+        // It may have been told to while the answer was on its way.
+        if shared.has_ended.load(Ordering::Relaxed) {
+            return Err(RegistrationError::Ended);
         }
         match wire.replace(&target).await {
             Ok(()) => return Ok(()),
