@@ -182,16 +182,13 @@ impl Server {
         let mut serving = JoinSet::new();
         serving.spawn(serve_reviews(Arc::clone(&shared), reviews));
         stop.await;
-        // Nothing in the cluster is written from now on: it may be an uninstall, or an older version that comes back.
+        // Nothing in the cluster is written from now on: it may be an uninstall, an older version that comes back, or a Secret
+        // that is taken away on purpose. What serves is good for longer than this lasts.
         if let Some(keeping) = keeping {
             keeping.abort();
         }
         if let Some(registration) = &shared.registration {
             registration.stop();
-        }
-        // Nor is the Secret written any more, which may be taken away on purpose. What serves is good for longer than this lasts.
-        if let Some(keeping) = keeping {
-            keeping.abort();
         }
         let limits = shared.limits;
         let end = tokio::time::Instant::now() + limits.shutdown_grace;
