@@ -28,7 +28,11 @@ fn crowded(place: usize) -> Value {
 fn annotated(mut object: Value) -> Value {
     object["metadata"]["annotations"] = json!({
         "kubectl.kubernetes.io/last-applied-configuration": format!("{{\"value\": \"{VALUE}\"}}"), "note": VALUE,
+        "secretfence.dev/swapped": VALUE,
     });
+    if object["spec"]["template"].is_object() {
+        object["spec"]["template"]["metadata"]["annotations"] = json!({"secretfence.dev/swapped": VALUE});
+    }
     object["metadata"]["managedFields"] = json!([{"fieldsV1": {VALUE: {}}}]);
     object["status"] = json!({"message": VALUE});
     object

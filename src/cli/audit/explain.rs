@@ -144,7 +144,22 @@ fn bare(json: &[u8]) -> io::Result<Value> {
     if let Some(annotations) = object["metadata"]["annotations"].as_object_mut() {
         annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
     }
+    forget_notes(&mut object);
     Ok(object)
+}
+
+/// Takes what the swap notes out of every metadata: the patch adds to it, and what stands there may be anybody's words.
+fn forget_notes(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(annotations) = fields.get_mut("annotations").and_then(Value::as_object_mut) {
+                annotations.remove("secretfence.dev/swapped");
+            }
+            fields.values_mut().for_each(forget_notes);
+        }
+        Value::Array(items) => items.iter_mut().for_each(forget_notes),
+        _ => {}
+    }
 }
 
 #[cfg(test)]

@@ -154,18 +154,17 @@ pub fn run(arguments: AuditArguments) -> anyhow::Result<ExitCode> {
     }
     let is_whole = around.is_whole();
     let mut audit = audit(&cluster, around, &policies, today);
-    if let Some(path) = &save {
-        keep(&audit, path)?;
-    }
+    // What was found of a whole cluster is not lost with a file beside it; and as no error of what was read, this keeps
+    // neither "gone" nor the removal of reports from being told.
+    let unsaved = save.as_deref().and_then(|path| keep(&audit, path).err());
     if let Some(earlier) = earlier {
         earlier.apply(&mut audit, is_whole);
     }
     if let Some(reports) = reports {
         reports.publish(&cluster, &mut audit, color)?;
     }
-    if let Some(path) = &metrics_file {
-        publish::write_metrics(&audit, path)?;
-    }
+    let unwritten = metrics_file.as_deref().and_then(|path| publish::write_metrics(&audit, path).err());
+    audit.errors.extend(unsaved.iter().chain(&unwritten).map(|error| format!("{error:#}")));
     unless_closed(write(&audit, format, color))?;
     let code = exit_code(&audit);
     Ok(ExitCode::from(if exit_zero && code == DENIED { OK } else { code }))
