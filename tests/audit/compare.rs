@@ -91,3 +91,15 @@ fn a_file_that_is_no_audit_is_an_error() {
         assert!(output.contains(expected) && !output.contains("hunter2"), "{output}");
     }
 }
+
+/// What the labels leave out is neither gone nor out of use.
+#[test]
+fn of_a_part_that_labels_choose_nothing_is_said_to_be_gone_or_unused() {
+    let cluster = saved();
+    let audit = compared(&cluster, &["--selector", "app=nothing"]);
+    assert_eq!(audit["compared"]["gone"], json!([]), "{audit:#}");
+    let sentence = "what is gone of the earlier audit: nobody can say of a part that labels choose (--selector)";
+    assert!(audit.to_string().contains(sentence), "{audit:#}");
+    let output = cluster.audit(&["--namespace", "shop"]);
+    assert!(output.contains("nothing that was judged uses it") && !output.contains("end it\n"), "{output}");
+}

@@ -80,8 +80,8 @@ fn an_object_that_is_no_pod_is_named_and_not_shown() {
     --- stdout
     1 namespace without findings, 1 of them without a fence
 
-    exception files/vendor ends on 2026-12-01: nothing uses it: let it end
-    exception files/nobody until 2027-12-01: nothing uses it: end it
+    exception files/vendor ends on 2026-12-01: nothing that was judged uses it: end the need, or renew it
+    exception files/nobody until 2027-12-01: nothing that was judged uses it
     nothing is registered: nothing is denied or swapped yet, and no namespace is left out
     1 namespace, 0 owners, 0 pods: 0 denied, 0 warned, 0 swapped; 1 error
     --- stderr

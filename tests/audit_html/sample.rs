@@ -174,6 +174,7 @@ pub fn empty() -> Audit {
         exceptions: Vec::new(),
         registration: Registration::Installed,
         left_out: Vec::new(),
+        is_whole: true,
         not_judged: Vec::new(),
         errors: Vec::new(),
         compared: None,

@@ -104,7 +104,7 @@ impl Earlier {
 
     /// Marks what is known, and names what is gone: as far as this audit has looked. `is_whole`: it was asked for the whole
     /// cluster.
-    pub(super) fn apply(&self, audit: &mut Audit, is_whole: bool) {
+    pub(super) fn apply(&self, audit: &mut Audit, is_whole: bool, is_selected: bool) {
         let Earlier(entries) = self;
         let mut left: HashMap<&Identity, Vec<usize>> = HashMap::new();
         for (index, entry) in entries.iter().enumerate().rev() {
@@ -132,7 +132,10 @@ impl Earlier {
             let namespace = gone.namespace.as_str();
             looked.contains(namespace) || (is_whole && !left_out.contains(namespace))
         };
-        if audit.errors.is_empty() {
+        if is_selected {
+            let text = "what is gone of the earlier audit: nobody can say of a part that labels choose (--selector)";
+            audit.not_judged.push(text.to_owned());
+        } else if audit.errors.is_empty() {
             let gone = entries.iter().zip(&is_left).filter(|(entry, left)| **left && is_judged(&entry.gone));
             compared.gone = gone.map(|(entry, _)| entry.gone.clone()).collect();
         } else {

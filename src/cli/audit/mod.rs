@@ -146,6 +146,7 @@ pub fn run(arguments: AuditArguments) -> anyhow::Result<ExitCode> {
     // Before the work, which is for nothing without.
     let reports = publish.then(|| publish::Reports::find(&cluster, namespaces.clone())).transpose()?;
     let namespaces = explain.as_ref().map_or(namespaces, |wanted| vec![wanted.namespace.clone()]);
+    let is_selected = selector.is_some();
     let part = surroundings::Asked { namespaces, selector, include_left_out: include_left_out || explain.is_some() };
     let today = as_of.unwrap_or_else(today);
     let around = Surroundings::read(&cluster, &connection, &policies, part, today)?;
@@ -158,7 +159,7 @@ pub fn run(arguments: AuditArguments) -> anyhow::Result<ExitCode> {
     // neither "gone" nor the removal of reports from being told.
     let unsaved = save.as_deref().and_then(|path| keep(&audit, path).err());
     if let Some(earlier) = earlier {
-        earlier.apply(&mut audit, is_whole);
+        earlier.apply(&mut audit, is_whole, is_selected);
     }
     if let Some(reports) = reports {
         reports.publish(&cluster, &mut audit, color)?;

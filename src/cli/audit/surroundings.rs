@@ -91,6 +91,7 @@ impl Surroundings {
                 None => Registration::Unknown,
             },
             left_out: left_out_in_words(&left_out),
+            is_whole,
             not_judged,
             errors,
         };

@@ -36,6 +36,8 @@ pub struct Around {
     pub registration: Registration,
     /// The namespaces that are not judged.
     pub left_out: Vec<LeftOut>,
+    /// Whether the whole cluster was asked for.
+    pub is_whole: bool,
     /// What was left out on purpose or cannot be known.
     pub not_judged: Vec<String>,
     /// What could not be read.
@@ -83,7 +85,7 @@ impl Fold {
 
     /// All of it, in order.
     pub fn finish(self, policies: &PolicySet, today: Date, around: Around) -> Audit {
-        let Around { namespaces, registration, left_out, not_judged, errors } = around;
+        let Around { namespaces, registration, left_out, is_whole, not_judged, errors } = around;
         let mut lines: BTreeMap<String, NamespaceLine> = namespaces
             .into_iter()
             .map(|(name, label, fence)| (name.clone(), NamespaceLine { name, label, fence, totals: Totals::default() }))
@@ -131,6 +133,7 @@ impl Fold {
             exceptions: exceptions.collect(),
             registration,
             left_out,
+            is_whole,
             not_judged,
             errors,
             compared: None,
@@ -294,6 +297,7 @@ spec:
             namespaces: vec![("empty".to_owned(), ModeLabel::None, Fence::Open)],
             registration: Registration::Missing,
             left_out: Vec::new(),
+            is_whole: true,
             not_judged: Vec::new(),
             errors: Vec::new(),
         };

@@ -163,6 +163,7 @@ impl<'a> From<&'a Audit> for Document<'a> {
             exceptions,
             registration,
             left_out,
+            is_whole: _,
             not_judged,
             errors,
             compared,

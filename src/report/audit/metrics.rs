@@ -90,6 +90,7 @@ mod tests {
             exceptions: Vec::new(),
             registration: Registration::Missing,
             left_out: Vec::new(),
+            is_whole: true,
             not_judged: Vec::new(),
             errors: vec!["may not list jobs".to_owned()],
             compared: None,

@@ -41,6 +41,8 @@ pub struct Audit {
     pub registration: Registration,
     /// The namespaces that were not judged, since no registration ever asks about them; by name.
     pub left_out: Vec<LeftOut>,
+    /// Whether the whole cluster was asked for: what nothing of a part uses may be in use elsewhere.
+    pub is_whole: bool,
     /// What was left out on purpose or cannot be known, a sentence each.
     pub not_judged: Vec<String>,
     /// What could not be read or judged, a sentence each. With one of them the rest is not the whole.
@@ -212,6 +214,11 @@ pub struct Compared {
 }
 
 impl Audit {
+    /// Whether what was not found is not there.
+    pub(crate) fn sees_all(&self) -> bool {
+        self.is_whole && self.errors.is_empty()
+    }
+
     /// Whether a policy that is enforced would deny something that an earlier audit did not know.
     pub fn denies(&self) -> bool {
         let mut rows = self.owners.iter().flat_map(|owner| &owner.rows);

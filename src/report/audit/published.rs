@@ -281,6 +281,7 @@ spec:
             namespaces: Vec::new(),
             registration: Registration::Missing,
             left_out: Vec::new(),
+            is_whole: true,
             not_judged: Vec::new(),
             errors: errors.iter().map(|error| (*error).to_owned()).collect(),
         };

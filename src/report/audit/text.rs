@@ -37,7 +37,7 @@ pub fn write_errors(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
 /// Where the writer fails.
 pub fn write_summary(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     write_namespaces(&audit.namespaces, out)?;
-    audit.exceptions.iter().try_for_each(|exception| write_exception(exception, out))?;
+    audit.exceptions.iter().try_for_each(|exception| write_exception(exception, audit.sees_all(), out))?;
     write_left_out(audit, out)?;
     for sentence in &audit.not_judged {
         writeln!(out, "not judged: {sentence}")?;
@@ -187,19 +187,21 @@ fn write_table(table: &[Vec<String>], out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn write_exception(exception: &ExceptionUse, out: &mut dyn Write) -> io::Result<()> {
+/// `sees_all`: the whole cluster was judged, so what nothing uses here nothing uses.
+fn write_exception(exception: &ExceptionUse, sees_all: bool, out: &mut dyn Write) -> io::Result<()> {
     let ExceptionUse { policy, rule, expires, state, references, owners } = exception;
     let used = match references {
-        0 => "nothing uses it".to_owned(),
+        0 if sees_all => "nothing uses it".to_owned(),
+        0 => "nothing that was judged uses it".to_owned(),
         _ => format!("{} of {}", count(*references, "reference"), count(*owners, "owner")),
     };
     match state {
-        ExceptionState::Active if *references == 0 => {
+        ExceptionState::Active if *references == 0 && sees_all => {
             writeln!(out, "exception {policy}/{rule} until {expires}: {used}: end it")
         }
         ExceptionState::Active => writeln!(out, "exception {policy}/{rule} until {expires}: {used}"),
         ExceptionState::Ending => {
-            let then = if *references == 0 { "let it end" } else { "end the need, or renew it" };
+            let then = if *references == 0 && sees_all { "let it end" } else { "end the need, or renew it" };
             writeln!(out, "{YELLOW}exception{RESET} {policy}/{rule} ends on {expires}: {used}: {then}")
         }
         ExceptionState::Expired => {

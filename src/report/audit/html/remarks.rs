@@ -44,15 +44,17 @@ pub(super) fn write_exceptions(audit: &Audit, out: &mut dyn Write) -> io::Result
          <th scope=\"col\" class=\"number\" data-sort=\"number\">Owners</th><th scope=\"col\">What to do</th></tr></thead>
 <tbody>"
     )?;
-    audit.exceptions.iter().try_for_each(|exception| write_exception(exception, out))?;
+    audit.exceptions.iter().try_for_each(|exception| write_exception(exception, audit.sees_all(), out))?;
     writeln!(out, "</tbody>\n</table>\n</div>\n</section>")
 }
 
-fn write_exception(exception: &ExceptionUse, out: &mut dyn Write) -> io::Result<()> {
+fn write_exception(exception: &ExceptionUse, sees_all: bool, out: &mut dyn Write) -> io::Result<()> {
     let ExceptionUse { policy, rule, expires, state, references, owners } = exception;
     let (class, what) = match state {
-        ExceptionState::Active if *references == 0 => ("unused", "nothing uses it: end it"),
+        ExceptionState::Active if *references == 0 && sees_all => ("unused", "nothing uses it: end it"),
+        ExceptionState::Active if *references == 0 => ("active", "nothing that was judged uses it"),
         ExceptionState::Active => ("active", ""),
+        ExceptionState::Ending if *references == 0 && sees_all => ("ending", "nothing uses it: let it end"),
         ExceptionState::Ending => ("ending", "it ends soon: end the need, or renew it"),
         ExceptionState::Expired => ("ended", "it ended: it allows nothing any more"),
     };
