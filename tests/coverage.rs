@@ -2,7 +2,7 @@
 
 #![cfg(feature = "cli")]
 // Clippy's leave for tests ends at their helper functions.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 #[path = "support/corpus.rs"]
 mod corpus;

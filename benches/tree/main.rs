@@ -5,7 +5,13 @@
 //! misses is told by one object for each way in which a pod takes a Secret as env, and by the corpus's own verdicts.
 //! Needs Linux: `/proc` tells what processes cost.
 // Whatever is not as expected ends the bench: there is no figure then.
-#![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout)]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a bench prints what it measures, and ends by panicking"
+)]
 
 mod missed;
 mod process;

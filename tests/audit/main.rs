@@ -1,7 +1,7 @@
 //! `secretfence audit` as a person meets it: the binary, its exit code, and both its streams, on an API server that is none.
 #![cfg(feature = "cluster")]
 // Clippy's leave for tests ends at their helper functions.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
 
 #[path = "../support/api_server.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with the tests of the webhook")]

@@ -120,10 +120,8 @@ fn the_shipped_job_may_do_what_it_does_and_nothing_more() {
     for (name, text) in policies["data"].as_object().unwrap() {
         fs::write(policy_folder.join(name), text.as_str().unwrap()).unwrap();
     }
-    let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
-    let account = format!("{}/token", path(find(&objects, "ServiceAccount", "secretfence-audit")));
-    let token = cluster.request("POST", &account, "application/json", &request).done();
-    fs::write(&kubeconfig, control_plane.kubeconfig_of(token["status"]["token"].as_str().unwrap())).unwrap();
+    let account = find(&objects, "ServiceAccount", "secretfence-audit")["metadata"]["name"].as_str().unwrap();
+    fs::write(&kubeconfig, control_plane.kubeconfig_of_account("secretfence", account)).unwrap();
     let audit = || run(cron_job, &policy_folder, &kubeconfig);
 
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});

@@ -8,7 +8,7 @@ use std::fs;
 use std::sync::atomic::AtomicBool;
 
 use base64_simd::STANDARD;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::binaries::skipped;
 use crate::chart::kustomized;
@@ -47,13 +47,10 @@ pub fn with_nodes(test: impl FnOnce(&Upgrade<'_>)) {
         let _end = End(&is_over);
         let managed = kustomized("opt-in", &[]);
         cluster.create_namespace(&managed);
-        let account = "/api/v1/namespaces/secretfence/serviceaccounts/secretfence";
         let object = managed.iter().find(|object| object["kind"] == "ServiceAccount").unwrap();
         cluster.apply(std::slice::from_ref(object));
-        let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
-        let token = api.request("POST", &format!("{account}/token"), "application/json", &request).done();
-        let token = token["status"]["token"].as_str().unwrap();
-        fs::write(control_plane.path(KUBECONFIG), control_plane.kubeconfig_of(token)).unwrap();
+        let kubeconfig = control_plane.kubeconfig_of_account("secretfence", "secretfence");
+        fs::write(control_plane.path(KUBECONFIG), kubeconfig).unwrap();
         scope.spawn(|| kubelet.run(&is_over));
         test(&cluster);
     });

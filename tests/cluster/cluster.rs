@@ -129,13 +129,8 @@ impl Cluster {
 
     /// The way to the API server by the webhook's own ServiceAccount, as a pod of it has one.
     pub fn write_own_kubeconfig(&self) {
-        let account = "/api/v1/namespaces/secretfence/serviceaccounts/secretfence/token";
-        let request = json!({
-            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200},
-        });
-        let token = self.api.request("POST", account, "application/json", &request).done();
-        let token = token["status"]["token"].as_str().unwrap();
-        fs::write(self.control_plane.path(KUBECONFIG), self.control_plane.kubeconfig_of(token)).unwrap();
+        let kubeconfig = self.control_plane.kubeconfig_of_account("secretfence", "secretfence");
+        fs::write(self.control_plane.path(KUBECONFIG), kubeconfig).unwrap();
     }
 
     /// Leads the webhooks of a configuration to a port of this machine.

@@ -12,6 +12,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd,
 };
 use rustls::pki_types::CertificateDer;
+use serde_json::json;
 
 use crate::api::Api;
 use crate::binaries::Program;
@@ -205,6 +206,16 @@ impl ControlPlane {
              users: [{{name: admin, user: {{token: \"{token}\"}}}}]\n\
              contexts: [{{name: test, context: {{cluster: test, user: admin}}}}]\n"
         )
+    }
+
+    /// The way to the API server with a token of this ServiceAccount, good for two hours.
+    pub fn kubeconfig_of_account(&self, namespace: &str, name: &str) -> String {
+        let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token");
+        let request = json!({
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200},
+        });
+        let made = self.api(ADMIN).request("POST", &path, "application/json", &request).done();
+        self.kubeconfig_of(made["status"]["token"].as_str().unwrap())
     }
 
     /// The certificate for every webhook, whatever its name, but for one port.

@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::api::{Reply, path};
-use crate::cluster::{Cluster, KUBECONFIG, from_yaml, shown};
+use crate::cluster::{Cluster, from_yaml, shown};
 use crate::control_plane::{eventually, tail};
 use crate::objects::{API, pod, secret_env};
 
@@ -49,13 +49,7 @@ impl Watched {
     /// The same with a folder of `manifests/`.
     pub fn start_with(registration: &str) -> Option<Watched> {
         let cluster = Cluster::own(registration)?;
-        let account = "/api/v1/namespaces/secretfence/serviceaccounts/secretfence/token";
-        let request = json!({
-            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200},
-        });
-        let token = cluster.api.request("POST", account, "application/json", &request).done();
-        let token = token["status"]["token"].as_str().unwrap();
-        fs::write(cluster.control_plane.path(KUBECONFIG), cluster.control_plane.kubeconfig_of(token)).unwrap();
+        cluster.write_own_kubeconfig();
         for (group, plural, kind, version) in [
             ("secrets-store.csi.x-k8s.io", "secretproviderclasses", "SecretProviderClass", "v1"),
             ("sharedresource.openshift.io", "sharedsecrets", "SharedSecret", "v1alpha1"),
