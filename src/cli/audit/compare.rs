@@ -102,9 +102,9 @@ impl Earlier {
         Ok(Earlier(owners.into_iter().flat_map(WrittenOwner::entries).collect()))
     }
 
-    /// Marks what is known, and names what is gone: as far as this audit has looked. `is_whole`: it was asked for the whole
-    /// cluster.
-    pub(super) fn apply(&self, audit: &mut Audit, is_whole: bool, is_selected: bool) {
+    /// Marks what is known, and names what is gone: as far as this audit has looked. `is_selected`: labels chose what that
+    /// is.
+    pub(super) fn apply(&self, audit: &mut Audit, is_selected: bool) {
         let Earlier(entries) = self;
         let mut left: HashMap<&Identity, Vec<usize>> = HashMap::new();
         for (index, entry) in entries.iter().enumerate().rev() {
@@ -130,7 +130,7 @@ impl Earlier {
         // A namespace that is no more is one where everything is gone.
         let is_judged = |gone: &Gone| {
             let namespace = gone.namespace.as_str();
-            looked.contains(namespace) || (is_whole && !left_out.contains(namespace))
+            looked.contains(namespace) || (audit.is_whole && !left_out.contains(namespace))
         };
         if is_selected {
             let text = "what is gone of the earlier audit: nobody can say of a part that labels choose (--selector)";

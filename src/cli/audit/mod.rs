@@ -153,13 +153,12 @@ pub fn run(arguments: AuditArguments) -> anyhow::Result<ExitCode> {
     if let Some(wanted) = explain {
         return explain::run(&wanted, &cluster, around, &policies, today, color);
     }
-    let is_whole = around.is_whole();
     let mut audit = audit(&cluster, around, &policies, today);
     // What was found of a whole cluster is not lost with a file beside it; and as no error of what was read, this keeps
     // neither "gone" nor the removal of reports from being told.
     let unsaved = save.as_deref().and_then(|path| keep(&audit, path).err());
     if let Some(earlier) = earlier {
-        earlier.apply(&mut audit, is_whole, is_selected);
+        earlier.apply(&mut audit, is_selected);
     }
     if let Some(reports) = reports {
         reports.publish(&cluster, &mut audit, color)?;

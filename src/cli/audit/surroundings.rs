@@ -37,8 +37,6 @@ pub(super) struct Surroundings {
     pub(super) left_out: HashSet<Arc<str>>,
     /// Rights that somebody has, and nobody can say which.
     pub(super) dangling: Vec<Dangling>,
-    /// Whether the whole cluster was asked for.
-    is_whole: bool,
 }
 
 impl Surroundings {
@@ -95,12 +93,7 @@ impl Surroundings {
             not_judged,
             errors,
         };
-        Ok(Surroundings { part: (!nothing).then_some(part), facts, around, left_out, dangling, is_whole })
-    }
-
-    /// Whether the whole cluster was asked for, and nothing was in the way so far.
-    pub(super) fn is_whole(&self) -> bool {
-        self.is_whole
+        Ok(Surroundings { part: (!nothing).then_some(part), facts, around, left_out, dangling })
     }
 }
 
