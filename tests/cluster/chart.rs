@@ -27,6 +27,8 @@ const CHOICES: &[(&[&str], &[&str])] = &[
     (&["cert-manager", "cluster-access"], &["certificates.mode=certManager", "clusterAccess.enabled=true"]),
     (&["critical"], &["priorityClassName=system-cluster-critical"]),
     (&["host-network"], &["hostNetwork=true"]),
+    (&["audit"], &["audit.enabled=true"]),
+    (&["own-certificate", "audit"], &["certificates.mode=existing", "audit.enabled=true"]),
     (
         &["monitoring"],
         &[
@@ -79,8 +81,13 @@ fn comparable(objects: Vec<Value>) -> BTreeMap<String, Value> {
                 assert_eq!(its, json!({"helm.sh/resource-policy": "keep"}));
             });
         }
-        if kind == "Deployment" {
-            let name = &mut object["spec"]["template"]["spec"]["volumes"][0]["configMap"]["name"];
+        let pod = match kind.as_str() {
+            "Deployment" => Some("/spec/template/spec"),
+            "CronJob" => Some("/spec/jobTemplate/spec/template/spec"),
+            _ => None,
+        };
+        if let Some(pod) = pod {
+            let name = &mut object.pointer_mut(pod).unwrap()["volumes"][0]["configMap"]["name"];
             *name = json!(without_hash(name.as_str().unwrap()));
         }
         // The order of the namespaces that are never judged.
@@ -106,7 +113,12 @@ fn the_release_may_have_another_namespace() {
         return;
     }
     for mode in ["managed", "certManager", "existing"] {
-        let values = [&*format!("certificates.mode={mode}"), "clusterAccess.enabled=true", r"podAnnotations.a=b"];
+        let values = [
+            &*format!("certificates.mode={mode}"),
+            "clusterAccess.enabled=true",
+            r"podAnnotations.a=b",
+            "audit.enabled=true",
+        ];
         let output = template("fences", &values);
         let text = String::from_utf8(output.stdout).unwrap();
         for object in from_yaml(&text) {
@@ -223,6 +235,76 @@ fn what_can_be_set_arrives() {
     assert!(of("PodDisruptionBudget").is_none() && of("NetworkPolicy").is_none());
 }
 
+#[test]
+fn what_can_be_set_of_the_audit_arrives() {
+    if skipped() {
+        return;
+    }
+    let values = [
+        "audit.enabled=true",
+        "audit.schedule=0 3 * * 1",
+        "audit.timeZone=Europe/Berlin",
+        "audit.publish=false",
+        "audit.resources.limits.memory=1Gi",
+        "audit.nodeSelector.disk=fast",
+        "audit.tolerations[0].operator=Exists",
+        "audit.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight=1",
+        "audit.podAnnotations.a=b",
+        "audit.extraArgs={--namespace=shop,--include-left-out}",
+        // Of the webhook and of the audit.
+        "image.repository=registry.example.com/secretfence",
+        "image.pullPolicy=Always",
+        "imagePullSecrets[0].name=registry",
+        "networkPolicy.apiServerPorts={16443}",
+        "existingConfigMap=of-mine",
+        // Of the webhook alone.
+        "nodeSelector.zone=one",
+        "priorityClassName=system-cluster-critical",
+        "hostNetwork=true",
+    ];
+    let objects = rendered(&values);
+    let find = |kind: &str| of_the_audit(&objects, kind).unwrap();
+    let job = &find("CronJob")["spec"];
+    assert_eq!([&job["schedule"], &job["timeZone"]], ["0 3 * * 1", "Europe/Berlin"]);
+    let template = &job["jobTemplate"]["spec"]["template"];
+    assert_eq!(template["metadata"]["annotations"], json!({"a": "b"}));
+    let pod = &template["spec"];
+    let container = &pod["containers"][0];
+    assert_eq!(
+        container["args"],
+        json!([
+            "audit",
+            "--policies=/etc/secretfence/policies",
+            "--exit-zero",
+            "--namespace=shop",
+            "--include-left-out"
+        ])
+    );
+    let image = format!("registry.example.com/secretfence:{}", env!("CARGO_PKG_VERSION"));
+    assert_eq!([&container["image"], &container["imagePullPolicy"]], [&image, "Always"]);
+    assert_eq!(pod["imagePullSecrets"], json!([{"name": "registry"}]));
+    assert_eq!(pod["volumes"][0]["configMap"]["name"], "of-mine");
+    assert_eq!(container["resources"]["limits"], json!({"memory": "1Gi"}));
+    assert_eq!(pod["nodeSelector"], json!({"kubernetes.io/os": "linux", "disk": "fast"}));
+    assert_eq!(pod["tolerations"], json!([{"operator": "Exists"}]));
+    assert!(pod["affinity"]["nodeAffinity"].is_object());
+    assert!(pod.get("hostNetwork").is_none() && pod.get("priorityClassName").is_none());
+    let egress = &find("NetworkPolicy")["spec"]["egress"];
+    assert_eq!(*egress, json!([{"ports": [{"port": 16443, "protocol": "TCP"}]}]));
+    // Who publishes nothing writes nothing.
+    for rule in find("ClusterRole")["rules"].as_array().unwrap() {
+        assert_eq!(rule["verbs"], json!(["list"]), "{rule}");
+    }
+
+    assert_eq!(of_the_audit(&rendered(&["audit.enabled=true", "networkPolicy.enabled=false"]), "NetworkPolicy"), None);
+    assert_eq!(of_the_audit(&rendered(&[]), "CronJob"), None, "it is asked for");
+}
+
+fn of_the_audit(objects: &[Value], kind: &str) -> Option<Value> {
+    let is_it = |object: &&Value| object["kind"] == kind && object["metadata"]["name"] == "secretfence-audit";
+    objects.iter().find(is_it).cloned()
+}
+
 /// The rules of the ClusterRole that the program prints are a value as they stand.
 #[test]
 fn the_rights_that_policies_need_are_a_value() {
@@ -234,20 +316,30 @@ fn the_rights_that_policies_need_are_a_value() {
         .output()
         .unwrap();
     let printed = from_yaml(&String::from_utf8(printed.stdout).unwrap());
-    let values = json!({"clusterAccess": {"rules": printed[0]["rules"]}}).to_string();
-    let arguments = ["template", "secretfence", CHART, "-n", "secretfence", "-f", "-"];
-    let output = helm_in(Some(&values), &arguments);
-    assert!(output.status.success(), "{}", shown(&output));
-    let objects = from_yaml(&String::from_utf8(output.stdout).unwrap());
+    let with_rules = |audit: bool| {
+        let values = json!({"clusterAccess": {"rules": printed[0]["rules"]}, "audit": {"enabled": audit}}).to_string();
+        let arguments = ["template", "secretfence", CHART, "-n", "secretfence", "-f", "-"];
+        let output = helm_in(Some(&values), &arguments);
+        assert!(output.status.success(), "{}", shown(&output));
+        from_yaml(&String::from_utf8(output.stdout).unwrap())
+    };
+    let find = |objects: &[Value], like: &Value| {
+        let is_it =
+            |object: &&Value| object["kind"] == like["kind"] && object["metadata"]["name"] == like["metadata"]["name"];
+        objects.iter().find(is_it).unwrap().clone()
+    };
+    let objects = with_rules(false);
     for of_program in &printed {
-        let is_it = |object: &&Value| {
-            object["kind"] == of_program["kind"] && object["metadata"]["name"] == of_program["metadata"]["name"]
-        };
-        let of_chart = objects.iter().find(is_it).unwrap();
+        let of_chart = find(&objects, of_program);
         for field in ["rules", "roleRef", "subjects"] {
             assert_eq!(of_chart[field], of_program[field]);
         }
     }
+    // An audit by the same policies asks the same.
+    let mut subjects = printed[1]["subjects"].clone();
+    let audit = json!({"kind": "ServiceAccount", "name": "secretfence-audit", "namespace": "secretfence"});
+    subjects.as_array_mut().unwrap().push(audit);
+    assert_eq!(find(&with_rules(true), &printed[1])["subjects"], subjects);
 }
 
 /// Helm shows notes where it has a cluster alone: here a ConfigMap of a copy of the chart has them.
@@ -269,7 +361,10 @@ fn notes_of_an_upgrade_do_not_say_what_holds_of_a_first_installation_alone() {
         let notes = objects.iter().find(|object| object["kind"] == "Notes").unwrap();
         notes["text"].as_str().unwrap().to_owned()
     };
+    let audited = said(&["--set", "audit.enabled=true"]);
+    assert!(audited.contains("--from=cronjob/secretfence-audit\n"), "{audited}");
     let (installed, upgraded) = (said(&[]), said(&["--is-upgrade"]));
+    assert!(!installed.contains("audit"), "{installed}");
     assert!(installed.contains("is installed in") && installed.contains("Nothing is fenced yet."), "{installed}");
     assert!(upgraded.contains("is upgraded in") && !upgraded.contains("Nothing is fenced yet."), "{upgraded}");
     for text in [installed, upgraded] {
@@ -318,6 +413,10 @@ fn a_value_that_is_wrong_is_refused_with_a_sentence() {
         "extraArgs={serve}",
         "clusterAccess.rules[0].verbs={delete}",
         "monitoring.serviceMonitor=true",
+        "audit=true",
+        "audit.schedule=hourly",
+        "audit.schedule=TZ=UTC 23 * * * *",
+        "audit.extraArgs={audit}",
     ] {
         let output = template("secretfence", &[value]);
         assert!(!output.status.success(), "{value}");

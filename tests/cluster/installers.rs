@@ -16,6 +16,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 const SECRET: &str = "/api/v1/namespaces/secretfence/secrets/secretfence-certificates";
 const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/secretfence/deployments/secretfence";
+const AUDIT: &str = "/apis/batch/v1/namespaces/secretfence/cronjobs/secretfence-audit";
 const CONFIG_MAPS: &str = "/api/v1/namespaces/secretfence/configmaps";
 const CONFIGURATIONS: [&str; 2] = [
     "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/zz-secretfence",
@@ -130,8 +131,12 @@ fn helm_by(way: &str) {
     assert!(written.iter().all(|value| !value.is_null()) && written.len() == 5, "{written:#?}");
     let first = cluster.policies();
 
-    cluster.helm(&["upgrade", "secretfence", CHART, way, "--set", "replicas=3"]);
+    let said = cluster.helm(&["upgrade", "secretfence", CHART, way, "--set", "replicas=3,audit.enabled=true"]);
+    assert!(said.contains("create job secretfence-audit-now --from=cronjob/secretfence-audit"), "{said}");
     assert_eq!((cluster.replicas(), cluster.written()), (json!(3), written.clone()));
+    let audit = cluster.api.get(AUDIT).done();
+    let pod = &audit["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+    assert_eq!(pod["volumes"][0]["configMap"]["name"], first, "by the policies of the webhook");
 
     // Another policy is another ConfigMap, and that of the old pods stays.
     let mine = format!(r"policies.mine\.yaml={ROOT}/policies/across-namespaces.yaml");
@@ -145,6 +150,7 @@ fn helm_by(way: &str) {
 
     cluster.helm(&["rollback", "secretfence", "1", way]);
     assert_eq!((cluster.replicas(), cluster.policies(), cluster.written()), (json!(2), first.clone(), written.clone()));
+    assert!(!cluster.is_there(AUDIT));
     cluster.helm(&["rollback", "secretfence", "3", way]);
     assert_eq!((cluster.policies(), cluster.written()), (second, written));
 

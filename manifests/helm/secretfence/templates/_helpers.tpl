@@ -1,5 +1,9 @@
 {{- define "secretfence.labels" -}}
 app.kubernetes.io/name: secretfence
+{{ include "secretfence.labelsOfHelm" . }}
+{{- end }}
+
+{{- define "secretfence.labelsOfHelm" -}}
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
@@ -9,6 +13,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/* Those of selectors: they must never change. */}}
 {{- define "secretfence.selector" -}}
 app.kubernetes.io/name: secretfence
+{{- end }}
+
+{{/* Of the scheduled audit: not those of the webhook, whose Service would lead to it. */}}
+{{- define "secretfence.auditLabels" -}}
+{{ include "secretfence.auditSelector" . }}
+{{ include "secretfence.labelsOfHelm" . }}
+{{- end }}
+
+{{- define "secretfence.auditSelector" -}}
+app.kubernetes.io/name: secretfence-audit
 {{- end }}
 
 {{- define "secretfence.image" -}}
@@ -54,6 +68,12 @@ secretfence-policies-{{ include "secretfence.policies" . | sha256sum | trunc 10 
 {{- define "secretfence.subject" -}}
 - kind: ServiceAccount
   name: secretfence
+  namespace: {{ .Release.Namespace }}
+{{- end }}
+
+{{- define "secretfence.auditSubject" -}}
+- kind: ServiceAccount
+  name: secretfence-audit
   namespace: {{ .Release.Namespace }}
 {{- end }}
 
