@@ -20,8 +20,9 @@ use serde_json::{Value, json};
 const REGISTRATIONS: [&str; 2] = ["opt-in", "cluster-wide"];
 
 /// What kustomize composes: what is installed, and components.
-const FOLDERS: [&str; 10] = [
+const FOLDERS: [&str; 11] = [
     "audit",
+    "audit-textfile",
     "base",
     "opt-in",
     "cluster-wide",
@@ -200,7 +201,8 @@ fn the_two_registrations_differ_in_nothing_but_the_label() {
 
 #[test]
 fn the_shipped_policies_are_those_of_the_library_and_compile() {
-    for (folder, policy) in [("base", "secrets-as-files.yaml"), ("cluster-wide", "starter.yaml")] {
+    let swapping = "secrets-as-files.yaml";
+    for (folder, policy) in [("base", swapping), ("audit-textfile", swapping), ("cluster-wide", "starter.yaml")] {
         let shipped = path(folder).join("policies");
         let loaded = policy_dir::load(std::slice::from_ref(&shipped)).unwrap();
         assert_eq!((loaded.files, loaded.policies), (1, 1));

@@ -1,5 +1,5 @@
-//! `manifests/audit` on a real API server: the pod is let in where Pod Security is restricted, and its rights are enough for
-//! what its command does, and each of them is used.
+//! `manifests/audit` and `manifests/audit-textfile` on a real API server: the pod is let in where Pod Security is restricted, or
+//! privileged, and its rights are enough for what its command does, and each of them is used.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,43 +16,50 @@ use crate::cluster::{from_yaml, shown};
 use crate::control_plane::{ADMIN, ControlPlane, eventually};
 use crate::objects::{API, api, workload};
 
-const USER: &str = "system:serviceaccount:secretfence:secretfence-audit";
+const PAGE: &str = include_str!("../../docs/audit.md");
+/// What a reader's own policies are.
+const MINE: &str = include_str!("../../policies/secrets-as-files.yaml");
 
-/// What kustomize makes of the shipped opt-in with the component.
-fn rendered(control_plane: &ControlPlane) -> Vec<Value> {
+/// Namespace and name of a ServiceAccount.
+type Account = (&'static str, &'static str);
+
+const PUBLISHES: Account = ("secretfence", "secretfence-audit");
+const WRITES_A_FILE: Account = ("secretfence-audit", "secretfence-audit-textfile");
+
+/// What kustomize makes of a kustomization beside a clone.
+fn rendered(control_plane: &ControlPlane, kustomization: &str) -> Vec<Value> {
     // A kustomization has its bases by relative paths.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
     for entry in walkdir::WalkDir::new(&from).into_iter().map(Result::unwrap) {
-        let to = folder.path().join("manifests").join(entry.path().strip_prefix(&from).unwrap());
+        let to = folder.path().join("secretfence/manifests").join(entry.path().strip_prefix(&from).unwrap());
         if entry.file_type().is_dir() {
             fs::create_dir_all(to).unwrap();
         } else {
             fs::copy(entry.path(), to).unwrap();
         }
     }
-    let mine = folder.path().join("mine");
+    let mine = folder.path().join("fence");
     fs::create_dir(&mine).unwrap();
-    let text = "resources: [../manifests/opt-in]\ncomponents: [../manifests/audit]\n";
-    fs::write(mine.join("kustomization.yaml"), text).unwrap();
+    fs::write(mine.join("kustomization.yaml"), kustomization).unwrap();
+    fs::write(mine.join("mine.yaml"), MINE).unwrap();
     let output = control_plane.kubectl().arg("kustomize").arg(&mine).output().unwrap();
     assert!(output.status.success(), "{}", shown(&output));
     from_yaml(&String::from_utf8(output.stdout).unwrap())
 }
 
-fn find<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
-    let is_it = |object: &&Value| {
-        object["kind"] == kind && object["metadata"]["name"].as_str().is_some_and(|its| its.starts_with(name))
-    };
-    objects.iter().find(is_it).unwrap_or_else(|| panic!("no {kind} {name}"))
-}
-
-/// The command of the CronJob, with the policies in a folder and by its ServiceAccount.
-fn run(cron_job: &Value, policies: &Path, kubeconfig: &Path) -> Output {
+/// The command of the CronJob, by its ServiceAccount and with a folder for each volume by its name.
+fn run(cron_job: &Value, mounted: &Path, kubeconfig: &Path) -> Output {
     let container = &cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0];
-    let mounted = container["volumeMounts"][0]["mountPath"].as_str().unwrap();
+    let mounts = container["volumeMounts"].as_array().unwrap();
     let arguments = container["args"].as_array().unwrap().iter().map(|its| its.as_str().unwrap());
-    let arguments = arguments.map(|its| its.replace(mounted, policies.to_str().unwrap()));
+    let here = |argument: &str| {
+        mounts.iter().fold(argument.to_owned(), |argument, mount| {
+            let here = mounted.join(mount["name"].as_str().unwrap());
+            argument.replace(mount["mountPath"].as_str().unwrap(), here.to_str().unwrap())
+        })
+    };
+    let arguments = arguments.map(here);
     Command::new(env!("CARGO_BIN_EXE_secretfence"))
         .args(arguments)
         .env("SECRETFENCE_KUBECONFIG", kubeconfig)
@@ -61,11 +68,12 @@ fn run(cron_job: &Value, policies: &Path, kubeconfig: &Path) -> Output {
 }
 
 /// What the user was let do: verb, group and resource. What is found by discovery is everybody's.
-fn used(control_plane: &ControlPlane) -> BTreeSet<[String; 3]> {
+fn used(control_plane: &ControlPlane, (namespace, name): Account) -> BTreeSet<[String; 3]> {
     let log = fs::read_to_string(control_plane.audit_log()).unwrap();
     let events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let user = format!("system:serviceaccount:{namespace}:{name}");
     let its = events
-        .filter(|event| event["user"]["username"] == USER && event["responseStatus"]["code"].as_u64() < Some(300));
+        .filter(|event| event["user"]["username"] == *user && event["responseStatus"]["code"].as_u64() < Some(300));
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let its = its.filter(|event| event["objectRef"]["resource"].is_string());
     its.map(|event| {
@@ -90,6 +98,57 @@ fn given(role: &Value) -> BTreeSet<[String; 3]> {
     given
 }
 
+/// A job in a cluster, and a folder with what its pod would have.
+struct Installed {
+    role: Value,
+    cron_job: Value,
+    policies: Value,
+    folder: TempDir,
+}
+
+impl Installed {
+    fn new(control_plane: &ControlPlane, cluster: &Api, objects: &[Value], (namespace, name): Account) -> Installed {
+        let find = |kind: &str, name: &str| {
+            let is_it = |object: &&Value| {
+                let its = &object["metadata"];
+                object["kind"] == kind
+                    && its["name"]
+                        .as_str()
+                        .is_some_and(|its| its == name || kind == "ConfigMap" && its.starts_with(name))
+                    && its.get("namespace").is_none_or(|its| its == namespace)
+            };
+            objects.iter().find(is_it).unwrap_or_else(|| panic!("no {kind} {name}")).clone()
+        };
+        cluster.create(&find("Namespace", namespace), "").done();
+        let policies = find("ConfigMap", "secretfence-policies");
+        cluster.create(&policies, "?fieldValidation=Strict").done();
+        for kind in ["ServiceAccount", "ClusterRoleBinding", "NetworkPolicy", "ClusterRole", "CronJob"] {
+            cluster.create(&find(kind, name), "?fieldValidation=Strict").done();
+        }
+        let folder = TempDir::new().unwrap();
+        fs::create_dir(folder.path().join("policies")).unwrap();
+        for (name, text) in policies["data"].as_object().unwrap() {
+            fs::write(folder.path().join("policies").join(name), text.as_str().unwrap()).unwrap();
+        }
+        fs::write(folder.path().join("kubeconfig"), control_plane.kubeconfig_of_account(namespace, name)).unwrap();
+        Installed { role: find("ClusterRole", name), cron_job: find("CronJob", name), policies, folder }
+    }
+
+    fn run(&self) -> Output {
+        run(&self.cron_job, self.folder.path(), &self.folder.path().join("kubeconfig"))
+    }
+
+    /// As the Job's controller would make it.
+    fn pod(&self) -> Value {
+        let template = &self.cron_job["spec"]["jobTemplate"]["spec"]["template"];
+        let name = &self.policies["metadata"]["name"];
+        assert_eq!(template["spec"]["volumes"][0]["configMap"]["name"], *name, "with its hash");
+        let namespace = &self.cron_job["metadata"]["namespace"];
+        let metadata = json!({"name": "audit", "namespace": namespace, "labels": template["metadata"]["labels"]});
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]})
+    }
+}
+
 #[test]
 fn the_shipped_job_may_do_what_it_does_and_nothing_more() {
     if skipped() {
@@ -98,31 +157,9 @@ fn the_shipped_job_may_do_what_it_does_and_nothing_more() {
     let control_plane = ControlPlane::start().unwrap_or_else(|error| panic!("{error}"));
     control_plane.stop_controllers();
     let cluster = control_plane.api(ADMIN);
-    let objects = rendered(&control_plane);
-    let (role, cron_job) =
-        (find(&objects, "ClusterRole", "secretfence-audit"), find(&objects, "CronJob", "secretfence-audit"));
-    cluster.create(find(&objects, "Namespace", "secretfence"), "").done();
-    let policies = find(&objects, "ConfigMap", "secretfence-policies");
-    let its = [
-        ("ServiceAccount", "secretfence-audit"),
-        ("ClusterRoleBinding", "secretfence-audit"),
-        ("NetworkPolicy", "secretfence-audit"),
-    ];
-    let its = its.map(|(kind, name)| find(&objects, kind, name));
-    for object in [&its[..], &[policies, role, cron_job]].concat() {
-        cluster.create(object, "?fieldValidation=Strict").done();
-    }
-    the_pod_is_let_in(&cluster, cron_job, policies);
-
-    let folder = TempDir::new().unwrap();
-    let (kubeconfig, policy_folder) = (folder.path().join("kubeconfig"), folder.path().join("policies"));
-    fs::create_dir(&policy_folder).unwrap();
-    for (name, text) in policies["data"].as_object().unwrap() {
-        fs::write(policy_folder.join(name), text.as_str().unwrap()).unwrap();
-    }
-    let account = find(&objects, "ServiceAccount", "secretfence-audit")["metadata"]["name"].as_str().unwrap();
-    fs::write(&kubeconfig, control_plane.kubeconfig_of_account("secretfence", account)).unwrap();
-    let audit = || run(cron_job, &policy_folder, &kubeconfig);
+    let kustomization = kustomization_of_the_page("manifests/audit]");
+    let job = Installed::new(&control_plane, &cluster, &rendered(&control_plane, kustomization), PUBLISHES);
+    the_pod_is_let_in(&cluster, &job);
 
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
     cluster.create(&namespace, "").done();
@@ -135,8 +172,8 @@ fn the_shipped_job_may_do_what_it_does_and_nothing_more() {
         // Made, changed, and removed; and each time the job ends well, and has nothing to complain of.
         let published = |sentence: &str| {
             let is_it = |output: &Output| output.status.success() && shown(output).contains(sentence);
-            let output = eventually(|| Some(audit()).filter(is_it));
-            let said = shown(&output.unwrap_or_else(|| panic!("{sentence}: {}", shown(&audit()))));
+            let output = eventually(|| Some(job.run()).filter(is_it));
+            let said = shown(&output.unwrap_or_else(|| panic!("{sentence}: {}", shown(&job.run()))));
             assert!(!said.contains("may not"), "{said}");
         };
         published("published: 1 namespace in");
@@ -150,19 +187,14 @@ fn the_shipped_job_may_do_what_it_does_and_nothing_more() {
         assert_eq!(cluster.get(&report).status, 404);
         cluster.delete(&path(&dirty)).done();
     }
-    let (used, given) = (used(&control_plane), given(role));
+    let (used, given) = (used(&control_plane, PUBLISHES), given(&job.role));
     assert_eq!(used, given, "left, what is used; right, what is given");
 }
 
-/// As the Job's controller would make it.
-fn the_pod_is_let_in(cluster: &Api, cron_job: &Value, policies: &Value) {
-    let template = &cron_job["spec"]["jobTemplate"]["spec"]["template"];
-    assert_eq!(template["spec"]["volumes"][0]["configMap"]["name"], policies["metadata"]["name"], "with its hash");
-    assert_eq!(cron_job["spec"]["concurrencyPolicy"], "Forbid");
-    let context = &template["spec"]["containers"][0]["securityContext"];
-    assert_eq!(context["readOnlyRootFilesystem"], true);
-    let metadata = json!({"name": "audit", "namespace": "secretfence", "labels": template["metadata"]["labels"]});
-    let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]});
+fn the_pod_is_let_in(cluster: &Api, job: &Installed) {
+    assert_eq!(job.cron_job["spec"]["concurrencyPolicy"], "Forbid");
+    let mut pod = job.pod();
+    assert_eq!(pod["spec"]["containers"][0]["securityContext"]["readOnlyRootFilesystem"], true);
     cluster.create(&pod, "?dryRun=All").done();
     // And it is Pod Security that was asked.
     pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = json!(true);
@@ -170,11 +202,101 @@ fn the_pod_is_let_in(cluster: &Api, cron_job: &Value, policies: &Value) {
     assert!(refused.status == 403 && refused.message().contains("PodSecurity"), "{refused:#?}");
 }
 
+/// As the page has it, beside a webhook with the job that publishes.
+#[test]
+fn the_job_of_the_textfile_writes_the_numbers_and_nothing_else() {
+    if skipped() {
+        return;
+    }
+    let control_plane = ControlPlane::start().unwrap_or_else(|error| panic!("{error}"));
+    control_plane.stop_controllers();
+    let cluster = control_plane.api(ADMIN);
+    let mut objects = rendered(&control_plane, kustomization_of_the_page("manifests/audit]"));
+    objects.extend(rendered(&control_plane, kustomization_of_the_page("manifests/audit-textfile]")));
+    Installed::new(&control_plane, &cluster, &objects, PUBLISHES);
+    let job = Installed::new(&control_plane, &cluster, &objects, WRITES_A_FILE);
+    assert_eq!(job.policies["data"], json!({"mine.yaml": MINE}));
+
+    let mut pod = job.pod();
+    assert_eq!(pod["spec"]["nodeSelector"]["kubernetes.io/hostname"], "node-a");
+    cluster.create(&pod, "?dryRun=All").done();
+    // Of all that is restricted, the folder is what it takes another namespace for.
+    pod["metadata"]["namespace"] = json!("secretfence");
+    pod["spec"]["serviceAccountName"] = json!("secretfence-audit");
+    let refused = cluster.create(&pod, "?dryRun=All");
+    let violations = refused.message().split_once("\"restricted:latest\": ").unwrap().1.to_owned();
+    assert_eq!(
+        (refused.status, violations.as_str()),
+        (403, r#"restricted volume types (volume "textfile" uses restricted volume type "hostPath")"#)
+    );
+
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
+    cluster.create(&namespace, "").done();
+    cluster.create(&workload("Deployment", "shop", "web", json!([api()])), "").done();
+    let written = || fs::read_to_string(job.folder.path().join("textfile/secretfence.prom")).ok();
+    // The folder is not made: what is missing there is somebody's to see.
+    let without = eventually(|| Some(job.run()).filter(|output| shown(output).contains("--metrics-file")));
+    assert_eq!((without.unwrap().status.code(), written()), (Some(2), None));
+    fs::create_dir(job.folder.path().join("textfile")).unwrap();
+    let output = eventually(|| Some(job.run()).filter(|output| output.status.success())).unwrap();
+    assert!(!shown(&output).contains("may not"), "{}", shown(&output));
+    let numbers = written().unwrap();
+    for line in ["secretfence_audit_errors 0\n", "secretfence_audit_findings{outcome=\"denied\"} 1\n"] {
+        assert!(numbers.contains(line), "{line}{numbers}");
+    }
+    let (used, given) = (used(&control_plane, WRITES_A_FILE), given(&job.role));
+    assert_eq!(used, given, "left, what is used; right, what is given");
+}
+
+/// What one of the two is changed by, the other is, too.
+#[test]
+fn the_job_of_the_textfile_is_that_which_publishes_but_for_the_way_of_its_numbers() {
+    let its = |folder: &str, file: &str| {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests").join(folder).join(file);
+        from_yaml(&fs::read_to_string(file).unwrap())
+    };
+    for file in ["service-account.yaml", "rights.yaml", "network-policy.yaml", "cron-job.yaml"] {
+        let text = json!(its("audit", file)).to_string();
+        let text = text.replace(r#""secretfence-audit""#, r#""secretfence-audit-textfile""#);
+        let text = text.replace(r#""namespace":"secretfence""#, r#""namespace":"secretfence-audit""#);
+        let mut expected: Vec<Value> = serde_json::from_str(&text).unwrap();
+        for object in &mut expected {
+            if let Some(rules) = object.get_mut("rules") {
+                rules.as_array_mut().unwrap().retain(|rule| rule["verbs"] == json!(["list"]));
+            }
+            if object["kind"] == "CronJob" {
+                object["spec"]["schedule"] = json!("53 * * * *");
+                let pod = &mut object["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+                pod["nodeSelector"]["kubernetes.io/hostname"] = json!("name-your-node");
+                let folder = "/var/lib/node_exporter/textfile";
+                let container = &mut pod["containers"][0];
+                let published = std::mem::replace(
+                    &mut container["args"][2],
+                    json!(format!("--metrics-file={folder}/secretfence.prom")),
+                );
+                assert_eq!(published, "--publish");
+                let mount = json!({"name": "textfile", "mountPath": folder});
+                container["volumeMounts"].as_array_mut().unwrap().push(mount);
+                let volume = json!({"name": "textfile", "hostPath": {"path": folder, "type": "Directory"}});
+                pod["volumes"].as_array_mut().unwrap().push(volume);
+            }
+        }
+        assert_eq!(its("audit-textfile", file), expected, "{file}");
+    }
+}
+
+/// The kustomization of docs/audit.md that names this.
+fn kustomization_of_the_page(name: &str) -> &'static str {
+    let blocks = PAGE.split("```yaml\n").skip(1).map(|block| block.split("```").next().unwrap());
+    let blocks: Vec<_> = blocks.filter(|block| block.contains("kind: Kustomization") && block.contains(name)).collect();
+    let [block] = blocks[..] else { panic!("{name}: {blocks:#?}") };
+    block
+}
+
 /// What the page gives to a person is what is shipped, but for what `-n` asks.
 #[test]
 fn the_role_of_the_page_is_the_one_that_is_shipped() {
-    let page = include_str!("../../docs/audit.md");
-    let mut blocks = page.split("```yaml\n").skip(1).map(|block| block.split("```").next().unwrap());
+    let mut blocks = PAGE.split("```yaml\n").skip(1).map(|block| block.split("```").next().unwrap());
     let mut expected = given(&from_yaml(blocks.next().unwrap())[0]);
     expected.retain(|[verb, ..]| verb == "list");
     expected.extend(given(&json!({"rules": from_yaml(blocks.next().unwrap())[0]})));
