@@ -46,9 +46,12 @@ apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
-  # What the webhook itself and its audit ask.
+  # What the webhook itself and its audits ask.
   - level: Metadata
-    users: ["system:serviceaccount:secretfence:secretfence", "system:serviceaccount:secretfence:secretfence-audit"]
+    users:
+      - system:serviceaccount:secretfence:secretfence
+      - system:serviceaccount:secretfence:secretfence-audit
+      - system:serviceaccount:secretfence-audit:secretfence-audit-textfile
   - level: Request
     verbs: [create, update, patch]
     resources:

@@ -6,7 +6,10 @@ use std::path::Path;
 use crate::{dashboard, files, list, object, read, root, rules, text};
 
 /// What Prometheus adds.
-const OF_THE_TARGET: [&str; 3] = ["job", "namespace", "pod"];
+const OF_THE_TARGET: [&str; 4] = ["job", "namespace", "pod", "instance"];
+
+/// Not at /metrics but in the file of an audit, which has a page of its own.
+const OF_AN_AUDIT: &str = "secretfence_audit_";
 
 /// The labels of each metric, as the list has them.
 fn listed() -> BTreeMap<String, BTreeSet<String>> {
@@ -22,6 +25,26 @@ fn listed() -> BTreeMap<String, BTreeSet<String>> {
         assert!(listed.insert(name.trim_matches('`').to_owned(), labels).is_none(), "{row}");
     }
     listed
+}
+
+/// The labels of each metric that an audit writes, as its page has them.
+fn listed_of_an_audit() -> BTreeMap<String, BTreeSet<String>> {
+    let page = read("docs/audit.md");
+    let names = page.split('`').skip(1).step_by(2).filter(|name| name.starts_with(OF_AN_AUDIT));
+    let labels = |name: &str| match name.split_once('{') {
+        Some((name, labels)) => (name.to_owned(), labels.trim_end_matches('}').split(',').map(str::to_owned).collect()),
+        None => (name.to_owned(), BTreeSet::new()),
+    };
+    let mut listed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (name, labels) in names.map(labels) {
+        listed.entry(name).or_default().extend(labels);
+    }
+    listed
+}
+
+/// Everything that can be asked for.
+fn listed_anywhere() -> BTreeMap<String, BTreeSet<String>> {
+    listed().into_iter().chain(listed_of_an_audit()).collect()
 }
 
 /// Name, type and labels of what the program says, which has met everything, are those of the list.
@@ -56,20 +79,21 @@ fn the_list_has_every_metric_of_the_code() {
             named.extend(quoted(file.path()));
         }
     }
-    // Not at /metrics but in the file of an audit, which has a page of its own; the first stands for the beginning of all.
-    const AUDIT: &str = "secretfence_audit_";
-    let (audit, named): (BTreeSet<_>, BTreeSet<_>) = named.into_iter().partition(|name| name.starts_with(AUDIT));
+    let (mut audit, named): (BTreeSet<_>, BTreeSet<_>) =
+        named.into_iter().partition(|name| name.starts_with(OF_AN_AUDIT));
     assert!(audit.len() > 5, "{audit:?}");
-    let page = std::fs::read_to_string(root().join("docs/audit.md")).unwrap();
-    for name in audit.iter().filter(|name| *name != AUDIT) {
-        assert!(page.contains(&format!("`{name}")), "docs/audit.md lacks {name}");
+    // It stands for the beginning of all.
+    audit.remove(OF_AN_AUDIT);
+    let page: BTreeSet<_> = listed_of_an_audit().into_keys().collect();
+    for name in &audit {
+        assert!(page.contains(name), "docs/audit.md lacks {name}");
     }
     assert_eq!(named, listed().into_keys().collect(), "what src/ names, and docs/runbooks/README.md");
 }
 
 #[test]
 fn what_alerts_and_dashboard_ask_for_is_in_the_list() {
-    let listed = listed();
+    let listed = listed_anywhere();
     let queries = dashboard::queries().into_keys();
     for query in queries.chain(rules::rules().iter().map(|rule| text(&rule["expr"]).to_owned())) {
         for name in query.split(|c: char| c != '_' && !c.is_ascii_alphanumeric()) {
@@ -84,7 +108,7 @@ fn what_alerts_and_dashboard_ask_for_is_in_the_list() {
 /// What the tests of the alerts make up has the labels that the program gives.
 #[test]
 fn the_series_of_the_tests_are_those_of_the_list() {
-    let listed = listed();
+    let listed = listed_anywhere();
     for file in files("tests/monitoring", "yaml") {
         let tests = object(file.strip_prefix(root()).unwrap().to_str().unwrap());
         for series in list(&tests["tests"]).iter().flat_map(|test| list(&test["input_series"])) {
