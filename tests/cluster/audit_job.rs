@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::api::{Api, path};
 use crate::audit_publish::APIS;
-use crate::binaries::skipped;
+use crate::binaries::{Program, skipped};
 use crate::cluster::{from_yaml, shown};
 use crate::control_plane::{ADMIN, ControlPlane, eventually};
 use crate::objects::{API, api, workload};
@@ -27,7 +27,7 @@ const PUBLISHES: Account = ("secretfence", "secretfence-audit");
 const WRITES_A_FILE: Account = ("secretfence-audit", "secretfence-audit-textfile");
 
 /// What kustomize makes of a kustomization beside a clone.
-fn rendered(control_plane: &ControlPlane, kustomization: &str) -> Vec<Value> {
+fn rendered(kustomization: &str) -> Vec<Value> {
     // A kustomization has its bases by relative paths.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
@@ -43,7 +43,8 @@ fn rendered(control_plane: &ControlPlane, kustomization: &str) -> Vec<Value> {
     fs::create_dir(&mine).unwrap();
     fs::write(mine.join("kustomization.yaml"), kustomization).unwrap();
     fs::write(mine.join("mine.yaml"), MINE).unwrap();
-    let output = control_plane.kubectl().arg("kustomize").arg(&mine).output().unwrap();
+    let kubectl = Program::find("kubectl").unwrap_or_else(|error| panic!("{error}"));
+    let output = kubectl.command().arg("kustomize").arg(&mine).output().unwrap();
     assert!(output.status.success(), "{}", shown(&output));
     from_yaml(&String::from_utf8(output.stdout).unwrap())
 }
@@ -158,7 +159,7 @@ fn the_shipped_job_may_do_what_it_does_and_nothing_more() {
     control_plane.stop_controllers();
     let cluster = control_plane.api(ADMIN);
     let kustomization = kustomization_of_the_page("manifests/audit]");
-    let job = Installed::new(&control_plane, &cluster, &rendered(&control_plane, kustomization), PUBLISHES);
+    let job = Installed::new(&control_plane, &cluster, &rendered(kustomization), PUBLISHES);
     the_pod_is_let_in(&cluster, &job);
 
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
@@ -211,8 +212,9 @@ fn the_job_of_the_textfile_writes_the_numbers_and_nothing_else() {
     let control_plane = ControlPlane::start().unwrap_or_else(|error| panic!("{error}"));
     control_plane.stop_controllers();
     let cluster = control_plane.api(ADMIN);
-    let mut objects = rendered(&control_plane, kustomization_of_the_page("manifests/audit]"));
-    objects.extend(rendered(&control_plane, kustomization_of_the_page("manifests/audit-textfile]")));
+    let of_page = |name: &str| rendered(kustomization_of_the_page(name));
+    let (published, mut objects) = (of_page("manifests/audit]"), of_page("manifests/audit-textfile]"));
+    objects.extend(published);
     Installed::new(&control_plane, &cluster, &objects, PUBLISHES);
     let job = Installed::new(&control_plane, &cluster, &objects, WRITES_A_FILE);
     assert_eq!(job.policies["data"], json!({"mine.yaml": MINE}));
@@ -283,6 +285,26 @@ fn the_job_of_the_textfile_is_that_which_publishes_but_for_the_way_of_its_number
         }
         assert_eq!(its("audit-textfile", file), expected, "{file}");
     }
+}
+
+/// In one kustomization no reference of the one leads to the other: kustomize follows names, and not who meant them.
+#[test]
+fn both_jobs_in_one_kustomization_are_what_they_are_in_two() {
+    if skipped() {
+        return;
+    }
+    let manifests = "../secretfence/manifests";
+    let of = |resources: &[&str], components: &str| {
+        let resources: Vec<_> = resources.iter().map(|its| format!("{manifests}/{its}")).collect();
+        let text = format!("resources: [{}]\ncomponents: [{components}]\n", resources.join(", "));
+        let mut objects: Vec<_> = rendered(&text).iter().map(Value::to_string).collect();
+        objects.sort();
+        objects
+    };
+    let audit = format!("{manifests}/audit");
+    let mut apart = [of(&["opt-in"], &audit), of(&["audit-textfile"], "")].concat();
+    apart.sort();
+    assert_eq!(of(&["opt-in", "audit-textfile"], &audit), apart);
 }
 
 /// The kustomization of docs/audit.md that names this.
