@@ -9,6 +9,7 @@ mod api_server;
 mod compare;
 mod explain;
 mod faults;
+mod fence;
 mod forms;
 mod numbers;
 mod outcomes;

@@ -447,3 +447,47 @@ fn the_role_of_the_page_is_enough_and_nothing_in_it_is_too_much() {
         }
     }
 }
+
+#[test]
+fn a_fence_that_a_pod_gets_past_by_a_label_is_narrowed() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let [narrowed, whole] = ["audit-narrowed", "audit-whole"].map(|prefix| cluster.namespace(prefix, None));
+    // One more registration, of this test's namespaces alone: the shared one is others', too.
+    let configurations = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
+    let shipped = cluster.api.get(&format!("{configurations}/secretfence")).done();
+    let of = |namespace: &str, objects: Value| {
+        let mut webhook = shipped["webhooks"][0].clone();
+        let names = webhook["namespaceSelector"]["matchExpressions"].as_array().unwrap().iter();
+        let names: Vec<&Value> = names.filter(|its| its["key"] != "secretfence.dev/mode").collect();
+        let label = json!({"kubernetes.io/metadata.name": namespace});
+        webhook["namespaceSelector"] = json!({"matchExpressions": names, "matchLabels": label});
+        webhook["objectSelector"] = objects;
+        let (version, kind) = (&shipped["apiVersion"], &shipped["kind"]);
+        json!({"apiVersion": version, "kind": kind, "metadata": {"name": namespace}, "webhooks": [webhook]})
+    };
+    let skip = json!({"matchExpressions": [{"key": "skip", "operator": "DoesNotExist"}]});
+    cluster.api.create(&of(&narrowed, skip), "").done();
+    cluster.api.create(&of(&whole, json!({})), "").done();
+    for namespace in [&narrowed, &whole] {
+        cluster.eventually(|| cluster.api.create(&denied(namespace), "?dryRun=All"), |reply| reply.status == 403);
+        let mut skips = denied(namespace);
+        skips["metadata"]["labels"]["skip"] = json!("");
+        let status = cluster.api.create(&skips, "?dryRun=All").status;
+        assert_eq!(status, if namespace == &narrowed { 201 } else { 403 }, "{namespace}");
+    }
+    let audit = audited(cluster, &["-n", &narrowed, "-n", &whole]);
+    for namespace in [&narrowed, &whole] {
+        cluster.api.delete(&format!("{configurations}/{namespace}")).done();
+    }
+    let fences: Vec<&str> = audit["namespaces"].as_array().unwrap().iter().map(|its| text(&its["fence"])).collect();
+    assert_eq!(fences, ["narrowed", "enforced"], "{audit:#}");
+    let said = format!(
+        "which pods webhook validate.secretfence.dev of ValidatingWebhookConfiguration {narrowed:?} misses: some, since its \
+         objectSelector asks for !skip: "
+    );
+    let sentences: Vec<&str> = audit["notJudged"].as_array().unwrap().iter().map(text).collect();
+    assert!(sentences.iter().any(|sentence| sentence.starts_with(&said)), "{sentences:#?}");
+    // Nobody swaps there: the mutating one is asked about neither.
+    let both = format!("what could be swapped in {narrowed}, {whole}: all of it is denied, ");
+    assert!(sentences.iter().any(|sentence| sentence.starts_with(&both)), "{sentences:#?}");
+}
