@@ -150,7 +150,7 @@ fn every_form_says_that_a_fence_is_narrowed() {
         cluster.change(|state| {
             let list = state.lists.get_mut("validatingwebhookconfigurations").unwrap();
             list[0]["webhooks"][0]["objectSelector"] =
-                json!({"matchExpressions": [{"key": "<b>", "operator": "Exists"}]});
+                json!({"matchExpressions": [{"key": "<hr>", "operator": "Exists"}]});
         })
     };
     // With findings and without.
@@ -167,7 +167,7 @@ fn every_form_says_that_a_fence_is_narrowed() {
     assert!(
         page.contains("<td class=\"fence narrowed\">narrowed</td>") && !page.contains("<td class=\"fence enforced\">")
     );
-    assert!(page.contains("its objectSelector asks for &lt;b&gt;") && !page.contains("<b>"));
+    assert!(page.contains("its objectSelector asks for &lt;hr&gt;") && !page.contains("<hr>"));
     let text = clean.audit(&[]);
     let summary = "3 namespaces without findings, 1 of them without a fence, 1 of them with a narrowed one";
     assert!(text.contains(summary), "{text}");

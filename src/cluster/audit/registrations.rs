@@ -446,6 +446,6 @@ mod tests {
                 "{sentence:?}"
             );
         }
-        assert!(sentences.is_sorted());
+        assert!(sentences[..MOST].is_sorted());
     }
 }
