@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{Cluster, shop};
 
-const GROUP: &str = "/apis/openreports.io/v1alpha1";
+pub(crate) const GROUP: &str = "/apis/openreports.io/v1alpha1";
 
 /// The shop, with reports of openreports.io.
 fn reporting(reports: &[Value]) -> Cluster {
@@ -17,7 +17,7 @@ fn reporting(reports: &[Value]) -> Cluster {
 }
 
 /// A report of our name, made by somebody.
-fn report(namespace: &str, by: &str) -> Value {
+pub(crate) fn report(namespace: &str, by: &str) -> Value {
     let labels = json!({"app.kubernetes.io/managed-by": by});
     json!({"metadata": {"namespace": namespace, "name": "secretfence", "uid": "u", "resourceVersion": "7", "labels": labels}})
 }
