@@ -11,6 +11,7 @@ use secretfence::fence::Outcome;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::api::Api;
 use crate::cluster::{Cluster, from_yaml, shown};
 use crate::control_plane::eventually;
 use crate::corpus::Corpus;
@@ -63,7 +64,7 @@ fn by_owner(audit: &Value) -> BTreeMap<(String, String), BTreeSet<Said>> {
 
 /// The workloads of the corpus, each with a name of its own and in one of two namespaces: no workload shall take a pod for
 /// its own that merely has its labels.
-fn renamed(corpus: &Corpus, of_pods: &str, of_others: &str) -> Vec<(String, Value, &'static [&'static str])> {
+pub fn renamed(corpus: &Corpus, of_pods: &str, of_others: &str) -> Vec<(String, Value, &'static [&'static str])> {
     let mut all = workloads(corpus);
     for (index, (_, object, _)) in all.iter_mut().enumerate() {
         let kind = text(&object["kind"]).to_owned();
@@ -86,8 +87,8 @@ fn renamed(corpus: &Corpus, of_pods: &str, of_others: &str) -> Vec<(String, Valu
 }
 
 /// Creates them with many hands. Those that the API server takes, and why not the others.
-fn create(
-    cluster: &Cluster,
+pub fn create(
+    api: &Api,
     objects: &[(String, Value, &'static [&'static str])],
 ) -> (Vec<usize>, BTreeMap<String, usize>) {
     let (next, made, refused) = (AtomicUsize::new(0), Mutex::new(Vec::new()), Mutex::new(BTreeMap::new()));
@@ -97,7 +98,7 @@ fn create(
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some((_, object, _)) = objects.get(index) else { return };
-                    let reply = cluster.api.create(object, "");
+                    let reply = api.create(object, "");
                     if reply.status == 201 {
                         made.lock().unwrap().push(index);
                     } else {
@@ -139,8 +140,8 @@ fn what_audit_foretells_of_the_corpus_is_what_check_says_and_what_happens() {
         .iter()
         .map(|(about, object, path)| (about.clone(), pod_of(object, path.iter().fold(object, |at, step| &at[*step]))))
         .collect();
-    make_what_they_name(cluster, &pods, &[of_pods.clone(), of_others.clone()]);
-    let (made, refused) = create(cluster, &objects);
+    make_what_they_name(&cluster.api, &pods, &[of_pods.clone(), of_others.clone()]);
+    let (made, refused) = create(&cluster.api, &objects);
     println!("{} of {} workloads are there; the others: {refused:#?}", made.len(), objects.len());
     assert!(made.len() > 200, "{refused:#?}");
     let before = [settled(cluster, &of_pods), settled(cluster, &of_others)].concat();

@@ -123,7 +123,12 @@ impl AuditError {
 
     /// Of what was to be written.
     pub(super) fn of_write(failure: Failure, asked: Asked<'_>) -> AuditError {
+        let is_behind = matches!(failure, Failure::Refused { code: 409, .. });
         match AuditError::of(failure, asked, 0) {
+            AuditError::Failed { what, namespace, .. } if is_behind => {
+                let why = "somebody else changed it in between, three times over (409): run it again".to_owned();
+                AuditError::Unwritten { what, namespace, why }
+            }
             AuditError::Failed { what, namespace, why, .. } => AuditError::Unwritten { what, namespace, why },
             other => other,
         }
