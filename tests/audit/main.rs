@@ -7,6 +7,7 @@
 #[allow(dead_code, unreachable_pub, reason = "shared with the tests of the webhook")]
 mod api_server;
 mod compare;
+mod conflicts;
 mod explain;
 mod faults;
 mod fence;
@@ -15,7 +16,6 @@ mod numbers;
 mod outcomes;
 #[path = "../support/program.rs"]
 mod program;
-mod publish;
 mod rights;
 #[path = "../support/sarif_schema.rs"]
 #[allow(dead_code, reason = "shared with the tests of check")]
