@@ -8,6 +8,7 @@
 mod api_server;
 mod compare;
 mod conflicts;
+mod edges;
 mod explain;
 mod faults;
 mod fence;
