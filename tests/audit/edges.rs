@@ -73,6 +73,13 @@ fn a_selector_that_nothing_fits_is_said() {
     not judged: no pod and no workload has the labels "app=wbe" that --selector asks for: look at its spelling, and at --namespace
     1 namespace, 0 owners, 0 pods: 0 denied, 0 warned, 0 swapped
     "#);
+    // A table has no place for it.
+    let csv = cluster.audit(&["-l", "app=wbe", "--format", "csv"]);
+    assert!(csv.contains("--- stderr\nnot judged: no pod and no workload has the labels"), "{csv}");
+    for format in ["json", "sarif", "html"] {
+        let output = cluster.audit(&["-l", "app=wbe", "--format", format]);
+        assert!(output.contains("no pod and no workload has the labels"), "{format}: {output}");
+    }
     // Where something could not be read nobody can say.
     let cluster = cluster.change(|state| state.forbidden = vec!["/api/v1/pods"]);
     let output = cluster.audit(&["-l", "app=wbe"]);

@@ -221,8 +221,14 @@ fn write(audit: &Audit, format: Format, color: Colour) -> io::Result<()> {
         Format::Html => audit::html::write(audit, &mut out)?,
     }
     out.flush()?;
-    // A table has no place for them.
-    if format == Format::Csv { write_errors(audit, color) } else { Ok(()) }
+    if format == Format::Csv {
+        // A table has no place for them.
+        write_errors(audit, color)?;
+        let mut beside = io::BufWriter::new(color.stream(io::stderr().lock()));
+        audit.not_judged.iter().try_for_each(|sentence| writeln!(beside, "not judged: {}", ShownPath(sentence)))?;
+        beside.flush()?;
+    }
+    Ok(())
 }
 
 /// Findings and summary are what was asked for; what went wrong on the way is said on standard error, between them.
