@@ -141,3 +141,11 @@ fn what_makes_pods_is_chosen_by_theirs() {
     let output = run("app=a:b");
     assert_eq!((output.status.code(), &output.stdout[..]), (Some(2), &b""[..]), "{}", shown(&output));
 }
+
+#[test]
+fn a_namespace_that_is_not_there_is_what_explain_says() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let kubeconfig = cluster.control_plane.path("admin.kubeconfig");
+    let output = audit(cluster, &kubeconfig, &["--explain", "deploy/web"]);
+    assert!(shown(&output).contains("error: there is no namespace \"deploy\": --explain takes"), "{}", shown(&output));
+}
