@@ -11,6 +11,7 @@ mod conflicts;
 mod explain;
 mod faults;
 mod fence;
+mod finished;
 mod forms;
 mod numbers;
 mod outcomes;
