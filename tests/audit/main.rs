@@ -22,6 +22,7 @@ mod rights;
 #[allow(dead_code, reason = "shared with the tests of check")]
 mod sarif_schema;
 mod secrecy;
+mod slipped;
 
 use std::collections::BTreeMap;
 use std::fs;
