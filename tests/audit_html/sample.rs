@@ -76,6 +76,8 @@ pub fn compared() -> Audit {
     audit.owners[2].slipped = 1;
     audit.owners[4].rows[0].slipped = 6;
     audit.owners[4].slipped = 6;
+    // As many as are named, and more.
+    audit.exceptions[0] = exception("billing-vendor-image", "2027-03-31", ExceptionState::Active, 23);
     audit.errors = vec![
         "namespace \"payments\": the list of pods is forbidden: grant list on pods there, or leave it out".to_owned(),
     ];
