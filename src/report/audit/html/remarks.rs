@@ -64,7 +64,7 @@ fn write_exception(exception: &ExceptionUse, sees_all: bool, out: &mut dyn Write
     };
     writeln!(
         out,
-        "<tr class=\"{class}\"><th scope=\"row\">{}/{}</th><td>{expires}</td><td class=\"number\">{}</td>\
+        "<tr class=\"{class}\"><th scope=\"row\">{}/{}</th><td class=\"day\">{expires}</td><td class=\"number\">{}</td>\
          <td class=\"number\">{}</td><td>{}</td><td>{what}</td></tr>",
         Html(policy),
         Html(rule),
