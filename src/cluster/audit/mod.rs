@@ -6,6 +6,7 @@
 //! registrations.rs  our webhooks' selectors -> which namespaces they ask about
 //! lists.rs          one list: pages, retries, a list that its pages outlive
 //! publish.rs        reports that are written, which is all that is
+//! refusals.rs       why some were not
 //! error.rs          why something could not be read, and which right is missing
 //! ```
 //!
@@ -17,6 +18,7 @@ mod kinds;
 mod lists;
 mod namespaces;
 mod publish;
+mod refusals;
 mod registrations;
 
 use std::sync::Arc;
@@ -32,7 +34,8 @@ pub use error::AuditError;
 pub use kinds::{WorkloadKind, kinds};
 pub use lists::{Batch, Found, Purpose};
 pub use namespaces::Namespace;
-pub use publish::{Published, Report, ReportApi, Scope};
+pub use publish::{Published, Removal, ReportApi, Scope, Wanted};
+pub use refusals::{Places, PublishError, Said};
 pub use registrations::{Asks, MODE_LABEL, Registrations};
 
 /// Which part of a cluster is read.
@@ -118,7 +121,7 @@ impl Reader {
 
     /// Writes these reports, and removes ours where there is none of them. What could not be written is told beside what
     /// could.
-    pub fn publish(&self, api: ReportApi, scope: &Scope, reports: &[Report]) -> (Published, Vec<AuditError>) {
-        self.runtime.block_on(publish::publish(&self.link, api, scope, reports))
+    pub fn publish(&self, api: ReportApi, scope: &Scope, wanted: &Wanted<'_>) -> (Published, Vec<PublishError>) {
+        self.runtime.block_on(publish::publish(&self.link, api, scope, wanted))
     }
 }
