@@ -203,8 +203,9 @@ impl Publishing<'_> {
                 }
             }
             let mut is_behind = false;
+            standing.retain(|_, its| its.is_ours && self.removal != Removal::Nothing);
             for (namespace, its) in standing {
-                if !its.is_ours || self.wanted.namespaces.contains(&*namespace) || refused.contains(&namespace) {
+                if self.wanted.namespaces.contains(&*namespace) || refused.contains(&namespace) {
                     continue;
                 }
                 match self.remove(&namespace, &its).await {
@@ -272,12 +273,8 @@ impl Publishing<'_> {
     }
 
     async fn remove(&mut self, namespace: &str, its: &Standing) -> Result<(), Refused> {
-        match self.removal {
-            Removal::Nothing => return Ok(()),
-            Removal::OfSamePolicies if its.revision != self.wanted.revision => {
-                return Err(Reason::OtherPolicies.into());
-            }
-            Removal::OfSamePolicies | Removal::All => {}
+        if self.removal == Removal::OfSamePolicies && its.revision != self.wanted.revision {
+            return Err(Reason::OtherPolicies.into());
         }
         let body: Value = json!({"preconditions": {"uid": its.uid, "resourceVersion": its.version}});
         let path = format!("{}/{NAME}", self.api.path(Some(namespace)));
