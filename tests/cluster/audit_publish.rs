@@ -367,7 +367,7 @@ fn what_one_namespace_refuses_stops_no_other_and_is_told_apart_from_a_right() {
     assert!(!said.contains("give the right") && !said.contains('\u{1b}'), "{said}");
     let refused = |namespace: &str, words: &str| {
         format!(
-            "error: reports of openreports.io could not be written in namespace \"{namespace}\": no right is missing, but a \
+            "error: reports of openreports.io in namespace \"{namespace}\" could not be written: no right is missing, but a \
              quota or an admission refuses: \"{words}"
         )
     };
@@ -436,7 +436,7 @@ fn policies_that_are_about_nothing_remove_no_report_of_other_policies() {
     // A misspelt glob.
     let said = run("frist");
     assert!(said.starts_with("exit: 2\n"), "{said}");
-    let error = "error: reports of openreports.io were not removed in namespaces \"first\", \"second\": they are by other \
+    let error = "error: reports of openreports.io in namespaces \"first\", \"second\" were not removed: they are by other \
                  policies than these, of which none is about anything that was judged. ";
     assert!(
         said.contains(error) && said.contains("published: 0 namespaces in reports of openreports.io, 0 removed\n"),

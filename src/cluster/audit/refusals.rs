@@ -33,7 +33,7 @@ pub enum PublishError {
     },
     /// A quota or an admission refuses.
     #[error(
-        "{} could not be {}{places}: no right is missing, but a quota or an admission refuses: \"{said}\"",
+        "{}{places} could not be {}: no right is missing, but a quota or an admission refuses: \"{said}\"",
         api.in_words(),
         done(verb)
     )]
@@ -62,7 +62,7 @@ pub enum PublishError {
     },
     /// By policies that are about nothing, everything would be clean.
     #[error(
-        "{} were not removed{places}: they are by other policies than these, of which none is about anything that was \
+        "{}{places} were not removed: they are by other policies than these, of which none is about anything that was \
          judged. Look at the policies (-p); where they are meant so: kubectl delete {}.{} -A -l \
          app.kubernetes.io/managed-by=secretfence",
         api.in_words(),
@@ -76,7 +76,7 @@ pub enum PublishError {
         places: Places,
     },
     /// Anything else.
-    #[error("{} could not be {}{places}: {why}", api.in_words(), done(verb))]
+    #[error("{}{places} could not be {}: {why}", api.in_words(), done(verb))]
     Failed {
         /// `create`, `patch` or `delete`.
         verb: &'static str,
@@ -162,6 +162,9 @@ impl Reason {
     pub(super) fn of(failure: Failure, asked: Asked<'_>) -> Reason {
         match failure {
             Failure::Denied { said } => Reason::Denied(Said(said)),
+            Failure::Refused { code: 409, .. } => {
+                Reason::Other("somebody else changed it in between, three times over (409): run it again".to_owned())
+            }
             failure => match AuditError::of(failure, asked, 0) {
                 AuditError::Forbidden { .. } => Reason::Right,
                 AuditError::Failed { why, .. } => Reason::Other(why),

@@ -87,7 +87,7 @@ fn an_api_server_that_goes_away_is_not_waited_for_in_each_namespace() {
     assert!(output.starts_with("exit: 2\n"), "{output}");
     let written = |places: &str, why: &str| {
         format!(
-            "error: reports of openreports.io could not be written in {places}: the API server cannot be reached{why}"
+            "error: reports of openreports.io in {places} could not be written: the API server cannot be reached{why}"
         )
     };
     assert!(output.contains(&written(r#"namespaces "a", "b""#, ": ")), "{output}");
