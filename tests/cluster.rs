@@ -11,18 +11,25 @@ mod across;
 mod api;
 #[path = "cluster/audit.rs"]
 mod audit;
+#[path = "cluster/audit_by_policy.rs"]
+mod audit_by_policy;
 #[path = "cluster/audit_job.rs"]
 mod audit_job;
 #[path = "cluster/audit_publish.rs"]
 mod audit_publish;
 #[path = "cluster/audit_scale.rs"]
 mod audit_scale;
+#[cfg(target_os = "linux")]
+#[path = "cluster/audit_throttled.rs"]
+mod audit_throttled;
 #[path = "cluster/availability.rs"]
 mod availability;
 #[path = "cluster/binaries.rs"]
 mod binaries;
 #[path = "cluster/broken.rs"]
 mod broken;
+#[path = "support/by_policy.rs"]
+mod by_policy;
 #[path = "cluster/certificates.rs"]
 mod certificates;
 #[path = "cluster/change_over.rs"]

@@ -46,7 +46,7 @@ pub(super) struct Link {
     /// How often a page is asked for. A watch asks once: it has a patience of its own.
     tries: u32,
     /// Whether anything was ever answered. A connection that breaks later will probably be there again; one that never came
-    /// about is told at once, but in a pod: its network may come a moment after it, and somebody put it where the API server is.
+    /// about is told at once, but in a pod: its network may come a moment after it.
     answered: AtomicBool,
 }
 

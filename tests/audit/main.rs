@@ -9,11 +9,13 @@ mod api_server;
 mod compare;
 mod explain;
 mod faults;
+mod fence;
 mod forms;
 mod numbers;
 mod outcomes;
 #[path = "../support/program.rs"]
 mod program;
+mod publish;
 mod reach;
 mod rights;
 #[path = "../support/sarif_schema.rs"]

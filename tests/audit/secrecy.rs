@@ -1,81 +1,166 @@
-//! No value of a variable and none of a Secret, in any form.
+//! No value of a variable and none of a Secret, in anything that an audit prints, writes or publishes.
+
+use std::fs;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::publish::{GROUP, report};
 use crate::{Cluster, env, namespace, pod, program, workload};
 
 const FORMS: [&str; 5] = ["text", "json", "csv", "sarif", "html"];
-/// What no form may show, wherever it stands in an object.
-const VALUE: &str = "hunter2-Zx9";
+
+/// What nothing may show: one for each place of an object where a value stands, so that a failure names the place.
+const VALUES: [&str; 17] = [
+    "hunter2-of-env",
+    "hunter2-of-env-beside-a-source",
+    "hunter2-of-command",
+    "hunter2-of-args",
+    "hunter2-of-probe",
+    "hunter2-of-header",
+    "hunter2-of-hook",
+    "hunter2-of-driver",
+    "hunter2-of-annotation",
+    "hunter2-of-last-applied",
+    "hunter2-of-template",
+    "hunter2-of-fields",
+    "hunter2-of-status",
+    "hunter2-of-secret",
+    "aHVudGVyMi1vZi1zZWNyZXQ=",
+    "hunter2-of-report",
+    "hunter2-of-broken",
+];
 
 /// Values everywhere that they can stand, in an object of any sort.
 fn crowded(place: usize) -> Value {
-    let mut env = vec![json!({"name": "A", "value": VALUE}), env("B", "db"), env("C", "other")];
-    let unknown = json!({"name": "D", "value": VALUE, "valueFrom": {"secretKeyRef": {"name": "db", "key": "d"}}});
+    let mut env = vec![json!({"name": "A", "value": VALUES[0]}), env("B", "db"), env("C", "other")];
+    let unknown = json!({"name": "D", "value": VALUES[1], "valueFrom": {"secretKeyRef": {"name": "db", "key": "d"}}});
     env.insert(place % (env.len() + 1), unknown);
+    // Of a form that is looked for as a credential in clear.
+    env.push(json!({"name": "DSN", "value": format!("postgres://shop:{}@db/shop", VALUES[0])}));
     json!({
         "containers": [{
-            "name": "api", "image": "api:1", "env": env, "command": ["sh", "-c", format!("run --password={VALUE} $(B)")],
-            "args": [VALUE, "$(C)"], "envFrom": [{"secretRef": {"name": "all"}, "prefix": "P_"}],
-            "livenessProbe": {"exec": {"command": [VALUE]}, "httpGet": {"httpHeaders": [{"name": "X", "value": VALUE}]}},
+            "name": "api", "image": "api:1", "env": env,
+            "command": ["sh", "-c", format!("run --password={} $(B)", VALUES[2])], "args": [VALUES[3], "$(C)"],
+            "envFrom": [{"secretRef": {"name": "all"}, "prefix": "P_"}],
+            "livenessProbe": {
+                "exec": {"command": [VALUES[4]]}, "httpGet": {"httpHeaders": [{"name": "X", "value": VALUES[5]}]},
+            },
+            "lifecycle": {"preStop": {"exec": {"command": ["curl", format!("https://a:{}@db", VALUES[6])]}}},
         }],
-        "volumes": [{"name": "v", "csi": {"driver": "secrets-store.csi.k8s.io", "volumeAttributes": {"a": VALUE}}}],
+        "volumes": [{"name": "v", "csi": {"driver": "secrets-store.csi.k8s.io", "volumeAttributes": {"a": VALUES[7]}}}],
         "imagePullSecrets": [{"name": "registry"}],
     })
 }
 
 fn annotated(mut object: Value) -> Value {
+    let last_applied = format!("{{\"value\": \"{}\"}}", VALUES[9]);
     object["metadata"]["annotations"] = json!({
-        "kubectl.kubernetes.io/last-applied-configuration": format!("{{\"value\": \"{VALUE}\"}}"), "note": VALUE,
-        "secretfence.dev/swapped": VALUE,
+        "kubectl.kubernetes.io/last-applied-configuration": last_applied, "note": VALUES[8],
+        "secretfence.dev/swapped": VALUES[8],
     });
     if object["spec"]["template"].is_object() {
-        object["spec"]["template"]["metadata"]["annotations"] = json!({"secretfence.dev/swapped": VALUE});
+        object["spec"]["template"]["metadata"]["annotations"] =
+            json!({"secretfence.dev/swapped": VALUES[10], "note": VALUES[10]});
     }
-    object["metadata"]["managedFields"] = json!([{"fieldsV1": {VALUE: {}}}]);
-    object["status"] = json!({"message": VALUE});
+    object["metadata"]["managedFields"] = json!([{"fieldsV1": {VALUES[11]: {}}}]);
+    object["status"] = json!({"message": VALUES[12]});
     object
+}
+
+/// A Secret that was copied from another namespace, with all that is in it.
+fn secret(name: &str) -> Value {
+    let marks = json!({"reflector.v1.k8s.emberstack.com/reflects": "billing/db", "note": VALUES[13]});
+    json!({
+        "metadata": {"namespace": "shop", "name": name, "annotations": marks},
+        "data": {"password": VALUES[14]}, "stringData": {"password": VALUES[13]},
+    })
+}
+
+/// A cluster in which nothing is without a value, reports of an earlier time too.
+fn cluster(place: usize, broken: bool) -> Cluster {
+    let spec = crowded(place);
+    let mut pods = vec![
+        annotated(pod("shop", "bare", None, &spec)),
+        annotated(pod("shop", "web-a", Some(["apps/v1", "Deployment", "web"]), &spec)),
+        annotated(pod("shop", "ends", None, &spec)),
+    ];
+    if broken {
+        pods.push(pod("shop", "broken", None, &json!({"containers": VALUES[16]})));
+    }
+    let reports = ["shop", "stale"].map(|namespace| {
+        let mut report = report(namespace, "secretfence");
+        report["metadata"]["annotations"] = json!({"note": VALUES[15]});
+        report["results"] = json!([{"policy": "a", "message": VALUES[15]}]);
+        report
+    });
+    let cluster = Cluster::new([
+        ("namespaces", json!([namespace("shop", None)])),
+        ("deployments", json!([annotated(workload("shop", "web", None, &spec))])),
+        ("pods", json!(pods)),
+        ("secrets", json!([secret("db"), secret("other")])),
+        ("reports", json!(reports)),
+    ]);
+    cluster.change(|state| {
+        state.objects.insert(GROUP.to_owned(), json!({"kind": "APIResourceList", "resources": [{"name": "reports"}]}));
+    })
+}
+
+/// What must say this, and no value.
+fn is_secret(text: &str, must_say: &str) -> Result<(), TestCaseError> {
+    let shown: Vec<&&str> = VALUES.iter().filter(|value| text.contains(**value)).collect();
+    prop_assert!(shown.is_empty(), "{shown:?} in {text}");
+    // Nothing is shown of what shows nothing.
+    prop_assert!(text.contains(must_say), "no {must_say:?} in {text}");
+    Ok(())
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_value_is_shown_in_any_form(
+    fn no_value_is_printed_written_or_published(
         place in 0usize..8,
         action in prop::sample::select(vec!["deny", "warn", "mount"]),
-        kinds in prop::sample::select(vec!["any", "env"]),
+        mode in prop::sample::select(vec!["enforce", "dryRun"]),
+        kinds in prop::sample::select(vec!["any", "env", "env, literal, copied"]),
         broken in any::<bool>(),
     ) {
-        let spec = crowded(place);
-        let mut pods = vec![
-            annotated(pod("shop", "bare", None, &spec)),
-            annotated(pod("shop", "web-a", Some(["apps/v1", "Deployment", "web"]), &spec)),
-        ];
-        if broken {
-            pods.push(pod("shop", "broken", None, &json!({"containers": VALUE})));
-        }
-        let cluster = Cluster::new([
-            ("namespaces", json!([namespace("shop", None)])),
-            ("deployments", json!([annotated(workload("shop", "web", None, &spec))])),
-            ("pods", json!(pods)),
-        ])
-        .policies(&format!(
-            "apiVersion: secretfence.dev/v1alpha1\nkind: SecretPolicy\nmetadata: {{name: a}}\nspec: {{rules: [{{name: a, \
-             on: [{kinds}], action: {action}}}]}}\n"
+        let folder = |cluster: &Cluster, name: &str| fs::read_to_string(cluster.folder.path().join(name)).unwrap();
+        let cluster = cluster(place, broken).policies(&format!(
+            "apiVersion: secretfence.dev/v1alpha1\nkind: SecretPolicy\nmetadata: {{name: a}}\nspec: {{mode: {mode}, rules: \
+             [{{name: env, on: [env], action: {action}}}, {{name: a, on: [{kinds}], action: deny}}]}}\n"
         ));
+        let always = ["--save", "saved.json", "--publish", "--metrics-file", "audit.prom"];
         for form in FORMS {
-            let output = cluster.audit(&["--format", form, "--save", "saved.json"]);
-            prop_assert!(!output.contains(VALUE), "{output}");
-            prop_assert!(output.contains("takes Secret"), "{output}");
+            let output = cluster.audit(&[&["--format", form], &always[..]].concat());
+            is_secret(&output, "takes Secret")?;
+            is_secret(&output, "published: 1 namespace in reports of openreports.io, ")?;
+            is_secret(&folder(&cluster, "saved.json"), "takes Secret")?;
+            is_secret(&folder(&cluster, "audit.prom"), "namespace=\"shop\"")?;
         }
-        let saved = std::fs::read_to_string(cluster.folder.path().join("saved.json")).unwrap();
-        prop_assert!(!saved.contains(VALUE), "{saved}");
+        let mut written = Vec::new();
+        cluster.api.change(|state| written = std::mem::take(&mut state.written));
+        for (how, body) in &written {
+            is_secret(&format!("{how} {body}"), if how.starts_with("PATCH") { "takes Secret" } else { "uid" })?;
+        }
+        let count = |method: &str| written.iter().filter(|(how, _)| how.starts_with(method)).count();
+        // What is stale is removed unless something could not be judged.
+        prop_assert_eq!((count("PATCH"), count("DELETE")), (FORMS.len(), if broken { 0 } else { FORMS.len() }));
+
+        // What is new, and what is gone.
+        cluster.api.change(|state| {
+            let pods = state.lists.get_mut("pods").unwrap();
+            pods.retain(|pod| pod["metadata"]["name"] != "ends");
+            pods.push(annotated(pod("shop", "comes", None, &crowded(place))));
+        });
+        for form in FORMS {
+            let output = cluster.audit(&["--format", form, "--compare", "saved.json"]);
+            is_secret(&output, "comes")?;
+            is_secret(&output, if broken || form == "csv" || form == "sarif" { "takes Secret" } else { "ends" })?;
+        }
         for wanted in ["shop/web", "shop/bare"] {
-            let output = cluster.audit(&["--explain", wanted]);
-            prop_assert!(!output.contains(VALUE), "{output}");
-            prop_assert!(output.contains("takes Secret"), "{output}");
+            is_secret(&cluster.audit(&["--explain", wanted]), "takes Secret")?;
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The API server's HTTP interface, as far as the tests need it.
 
+use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,6 +86,14 @@ impl Api {
         let text = response.into_body().with_config().limit(64 << 20).read_to_string()?;
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         Ok(Reply { status, body, warnings })
+    }
+
+    /// Begins to create something in a collection, and comes to its end when the reader does.
+    pub fn begin(&self, collection: &str, body: impl Read + 'static) -> Result<u16, ureq::Error> {
+        let request = self.agent.post(format!("{}{collection}", self.url));
+        let request = request.header("authorization", format!("Bearer {}", self.token));
+        let request = request.content_type("application/json");
+        Ok(request.send(ureq::SendBody::from_owned_reader(body))?.status().as_u16())
     }
 
     fn send(

@@ -11,6 +11,7 @@ use secretfence::fence::Outcome;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::api::Api;
 use crate::cluster::{Cluster, from_yaml, shown};
 use crate::control_plane::eventually;
 use crate::corpus::Corpus;
@@ -63,7 +64,7 @@ fn by_owner(audit: &Value) -> BTreeMap<(String, String), BTreeSet<Said>> {
 
 /// The workloads of the corpus, each with a name of its own and in one of two namespaces: no workload shall take a pod for
 /// its own that merely has its labels.
-fn renamed(corpus: &Corpus, of_pods: &str, of_others: &str) -> Vec<(String, Value, &'static [&'static str])> {
+pub fn renamed(corpus: &Corpus, of_pods: &str, of_others: &str) -> Vec<(String, Value, &'static [&'static str])> {
     let mut all = workloads(corpus);
     for (index, (_, object, _)) in all.iter_mut().enumerate() {
         let kind = text(&object["kind"]).to_owned();
@@ -86,8 +87,8 @@ fn renamed(corpus: &Corpus, of_pods: &str, of_others: &str) -> Vec<(String, Valu
 }
 
 /// Creates them with many hands. Those that the API server takes, and why not the others.
-fn create(
-    cluster: &Cluster,
+pub fn create(
+    api: &Api,
     objects: &[(String, Value, &'static [&'static str])],
 ) -> (Vec<usize>, BTreeMap<String, usize>) {
     let (next, made, refused) = (AtomicUsize::new(0), Mutex::new(Vec::new()), Mutex::new(BTreeMap::new()));
@@ -97,7 +98,7 @@ fn create(
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some((_, object, _)) = objects.get(index) else { return };
-                    let reply = cluster.api.create(object, "");
+                    let reply = api.create(object, "");
                     if reply.status == 201 {
                         made.lock().unwrap().push(index);
                     } else {
@@ -139,8 +140,8 @@ fn what_audit_foretells_of_the_corpus_is_what_check_says_and_what_happens() {
         .iter()
         .map(|(about, object, path)| (about.clone(), pod_of(object, path.iter().fold(object, |at, step| &at[*step]))))
         .collect();
-    make_what_they_name(cluster, &pods, &[of_pods.clone(), of_others.clone()]);
-    let (made, refused) = create(cluster, &objects);
+    make_what_they_name(&cluster.api, &pods, &[of_pods.clone(), of_others.clone()]);
+    let (made, refused) = create(&cluster.api, &objects);
     println!("{} of {} workloads are there; the others: {refused:#?}", made.len(), objects.len());
     assert!(made.len() > 200, "{refused:#?}");
     let before = [settled(cluster, &of_pods), settled(cluster, &of_others)].concat();
@@ -446,4 +447,48 @@ fn the_role_of_the_page_is_enough_and_nothing_in_it_is_too_much() {
             assert!(eventually(misses).is_some(), "{resource}");
         }
     }
+}
+
+#[test]
+fn a_fence_that_a_pod_gets_past_by_a_label_is_narrowed() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let [narrowed, whole] = ["audit-narrowed", "audit-whole"].map(|prefix| cluster.namespace(prefix, None));
+    // One more registration, of this test's namespaces alone: the shared one is others', too.
+    let configurations = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
+    let shipped = cluster.api.get(&format!("{configurations}/secretfence")).done();
+    let of = |namespace: &str, objects: Value| {
+        let mut webhook = shipped["webhooks"][0].clone();
+        let names = webhook["namespaceSelector"]["matchExpressions"].as_array().unwrap().iter();
+        let names: Vec<&Value> = names.filter(|its| its["key"] != "secretfence.dev/mode").collect();
+        let label = json!({"kubernetes.io/metadata.name": namespace});
+        webhook["namespaceSelector"] = json!({"matchExpressions": names, "matchLabels": label});
+        webhook["objectSelector"] = objects;
+        let (version, kind) = (&shipped["apiVersion"], &shipped["kind"]);
+        json!({"apiVersion": version, "kind": kind, "metadata": {"name": namespace}, "webhooks": [webhook]})
+    };
+    let skip = json!({"matchExpressions": [{"key": "skip", "operator": "DoesNotExist"}]});
+    cluster.api.create(&of(&narrowed, skip), "").done();
+    cluster.api.create(&of(&whole, json!({})), "").done();
+    for namespace in [&narrowed, &whole] {
+        cluster.eventually(|| cluster.api.create(&denied(namespace), "?dryRun=All"), |reply| reply.status == 403);
+        let mut skips = denied(namespace);
+        skips["metadata"]["labels"]["skip"] = json!("");
+        let status = cluster.api.create(&skips, "?dryRun=All").status;
+        assert_eq!(status, if namespace == &narrowed { 201 } else { 403 }, "{namespace}");
+    }
+    let audit = audited(cluster, &["-n", &narrowed, "-n", &whole]);
+    for namespace in [&narrowed, &whole] {
+        cluster.api.delete(&format!("{configurations}/{namespace}")).done();
+    }
+    let fences: Vec<&str> = audit["namespaces"].as_array().unwrap().iter().map(|its| text(&its["fence"])).collect();
+    assert_eq!(fences, ["narrowed", "enforced"], "{audit:#}");
+    let said = format!(
+        "which pods webhook validate.secretfence.dev of ValidatingWebhookConfiguration {narrowed:?} misses: some, since its \
+         objectSelector asks for !skip: "
+    );
+    let sentences: Vec<&str> = audit["notJudged"].as_array().unwrap().iter().map(text).collect();
+    assert!(sentences.iter().any(|sentence| sentence.starts_with(&said)), "{sentences:#?}");
+    // Nobody swaps there: the mutating one is asked about neither.
+    let both = format!("what could be swapped in {narrowed}, {whole}: all of it is denied, ");
+    assert!(sentences.iter().any(|sentence| sentence.starts_with(&both)), "{sentences:#?}");
 }

@@ -208,7 +208,7 @@ impl<'c> Fence<'c> {
             }
         }
         let named: Vec<(String, Value)> = pods.iter().map(|pair| (pair.about.clone(), pair.after.clone())).collect();
-        make_what_they_name(self.cluster, &named, &[&self.bare, &self.lenient, &self.strict].map(Clone::clone));
+        make_what_they_name(&self.cluster.api, &named, &[&self.bare, &self.lenient, &self.strict].map(Clone::clone));
         each(&pods, |pair| self.pod(pair));
         each(&workloads, |pair| self.workload(pair));
         let (counts, refused) = (self.counts.into_inner().unwrap(), self.refused.into_inner().unwrap());

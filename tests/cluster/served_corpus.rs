@@ -12,6 +12,7 @@ use secretfence::fence::{Evaluation, Facts, Judgement, Outcome, Question, evalua
 use secretfence::{manifest, policy_dir};
 use serde_json::{Value, json};
 
+use crate::api::Api;
 use crate::cluster::{Cluster, shared_policies};
 use crate::corpus::Corpus;
 
@@ -26,7 +27,7 @@ fn every_pod_of_the_corpus_becomes_what_check_says() {
     let policies = policies();
     let bare = cluster.namespace("corpus-bare", None);
     let fenced = [cluster.namespace("corpus", Some("enforce")), cluster.namespace("own-policy-mount", Some("enforce"))];
-    make_what_they_name(cluster, &pods, &[std::slice::from_ref(&bare), &fenced[..]].concat());
+    make_what_they_name(&cluster.api, &pods, &[std::slice::from_ref(&bare), &fenced[..]].concat());
     let counts = Mutex::new(BTreeMap::<String, usize>::new());
     let count = |what: &str| *counts.lock().unwrap().entry(what.to_owned()).or_default() += 1;
     each(&pods, |(about, pod)| {
@@ -216,7 +217,7 @@ pub fn within(pod: &Value, namespace: &str) -> Value {
 }
 
 /// The ServiceAccounts, PriorityClasses and RuntimeClasses that pods name.
-pub fn make_what_they_name(cluster: &Cluster, pods: &[(String, Value)], namespaces: &[String]) {
+pub fn make_what_they_name(api: &Api, pods: &[(String, Value)], namespaces: &[String]) {
     let named = |field: &str| {
         let names = pods.iter().filter_map(|(_, pod)| pod["spec"][field].as_str());
         names.map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
@@ -224,8 +225,7 @@ pub fn make_what_they_name(cluster: &Cluster, pods: &[(String, Value)], namespac
     for name in named("serviceAccountName").union(&named("serviceAccount")) {
         for namespace in namespaces {
             let metadata = json!({"name": name, "namespace": namespace});
-            let reply =
-                cluster.api.create(&json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}), "");
+            let reply = api.create(&json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}), "");
             assert!(matches!(reply.status, 201 | 409 | 422), "{reply:#?}");
         }
     }
@@ -238,7 +238,7 @@ pub fn make_what_they_name(cluster: &Cluster, pods: &[(String, Value)], namespac
     {
         let mut class = class.clone();
         class["metadata"] = json!({"name": name});
-        let reply = cluster.api.create(&class, "");
+        let reply = api.create(&class, "");
         assert!(matches!(reply.status, 201 | 403 | 409 | 422), "{reply:#?}");
     }
 }

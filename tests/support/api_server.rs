@@ -2,7 +2,7 @@
 //! it is not told otherwise.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 pub struct State {
     /// Paths and queries.
     pub asked: Vec<String>,
+    /// What was written: method and path, and the body.
+    pub written: Vec<(String, String)>,
     /// Without rights.
     pub forbids: bool,
     /// Knows nobody.
@@ -28,7 +30,8 @@ pub struct State {
     pub listed: Vec<Value>,
     /// By the plural name of the resource, in the place of `listed`.
     pub lists: BTreeMap<&'static str, Vec<Value>>,
-    /// By the plural name of the resource: the status, its `Retry-After`, and how often.
+    /// By the plural name of the resource, or by what is at the end of a path, with the method before it where something is
+    /// written: the status, its `Retry-After`, and how often.
     pub refuses: BTreeMap<&'static str, (u16, Option<u32>, usize)>,
     /// By path, where one object is asked for.
     pub objects: BTreeMap<String, Value>,
@@ -80,9 +83,15 @@ impl ApiServer {
         let mut reader = BufReader::new(stream.try_clone()?);
         let (mut request, mut line) = (String::new(), String::new());
         reader.read_line(&mut request)?;
+        let mut length = 0;
         while reader.read_line(&mut line)? > 2 {
+            let header = line.to_ascii_lowercase();
+            length = header.strip_prefix("content-length:").map_or(length, |value| value.trim().parse().unwrap());
             line.clear();
         }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body)?;
+        let method = request.split(' ').next().unwrap_or_default().to_owned();
         let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
         let value = |name: &str| {
             let pairs = path.split_once('?').map_or("", |(_, query)| query).split('&');
@@ -98,8 +107,14 @@ impl ApiServer {
             let outlives = value("continue").is_some() && state.outlives > 0;
             state.outlives -= usize::from(outlives);
             let place = path.split('?').next().unwrap_or_default();
-            let (answer, again) = match state.refusal(resource) {
+            let is_write = method != "GET";
+            let refused = if is_write { format!("{method} {resource}") } else { resource.to_owned() };
+            if is_write {
+                state.written.push((format!("{method} {place}"), String::from_utf8_lossy(&body).into_owned()));
+            }
+            let (answer, again) = match state.refusal(&refused) {
                 Some(refusal) => refusal,
+                None if is_write => ((200, json!({})), None),
                 None if outlives => {
                     ((410, json!({"kind": "Status", "status": "Failure", "code": 410, "reason": "Expired"})), None)
                 }
@@ -189,8 +204,12 @@ impl State {
         let without = field.filter(|field| field.contains("metadata.namespace"));
         if let Some(field) = field.filter(|_| without.is_none()) {
             let name = field.rsplit("%3D").next().unwrap();
-            let known = self.unlisted.get(name).or_else(|| listed.iter().find(|its| its["metadata"]["name"] == name));
-            return list(known.map(std::slice::from_ref).unwrap_or_default(), String::new());
+            let is_it = |its: &&Value| its["metadata"]["name"] == name;
+            let known: Vec<Value> = match self.unlisted.get(name) {
+                Some(object) => vec![object.clone()],
+                None => listed.iter().filter(is_it).cloned().collect(),
+            };
+            return list(&known, String::new());
         }
         let namespace = path.split("/namespaces/").nth(1).and_then(|rest| rest.split_once('/')).map(|(name, _)| name);
         let is_asked = |its: &&Value| {

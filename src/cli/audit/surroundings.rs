@@ -7,7 +7,7 @@ use anyhow::Context;
 use jiff::civil::Date;
 
 use super::super::check::live;
-use crate::cluster::audit::{Asks, AuditError, MODE_LABEL, Namespace, Part, Reader, Registrations};
+use crate::cluster::audit::{Asks, AuditError, Half, MODE_LABEL, Namespace, Part, Reader, Registrations};
 use crate::cluster::{Connection, Needs, Snapshot};
 use crate::fence::access::Dangling;
 use crate::fence::facts::Labels;
@@ -15,6 +15,9 @@ use crate::fence::name::in_full;
 use crate::fence::{Facts, PolicySet};
 use crate::report::audit::fold::Around;
 use crate::report::audit::{Fence, LeftOut, ModeLabel, Registration};
+
+/// Of namespaces in one sentence, how many are named.
+const MOST_NAMES: usize = 8;
 
 /// What somebody asked for.
 #[derive(Clone, Debug)]
@@ -58,6 +61,8 @@ impl Surroundings {
         let (mut errors, mut not_judged) = labels_in_words(errors, &part, needs.namespaces.is_some());
         let registrations = registrations(cluster, &mut errors, &mut not_judged);
         let standing: Vec<Standing> = found.iter().map(|its| Standing::of(its, registrations.as_ref())).collect();
+        not_judged.extend(registrations.iter().flat_map(Registrations::shortfalls));
+        not_judged.extend(halves_in_words(&found, &standing));
 
         let never = |(_, standing): &(&Namespace, &Standing)| standing.never && !include_left_out;
         let left_out: HashSet<Arc<str>> =
@@ -103,25 +108,27 @@ struct Standing {
     fence: Fence,
     /// No registration asks about it, however it is labelled.
     never: bool,
+    /// What stands there of a fence with two halves.
+    alone: Option<Half>,
 }
 
 impl Standing {
     fn of(namespace: &Namespace, registrations: Option<&Registrations>) -> Standing {
         let Some(labels) = &namespace.labels else {
-            return Standing { label: ModeLabel::Unknown, fence: Fence::Unknown, never: false };
+            return Standing { label: ModeLabel::Unknown, fence: Fence::Unknown, never: false, alone: None };
         };
         let label = ModeLabel::of(labels.get(MODE_LABEL));
         let Some(registrations) = registrations else {
-            return Standing { label, fence: Fence::Unknown, never: false };
+            return Standing { label, fence: Fence::Unknown, never: false, alone: None };
         };
         let asks = registrations.ask_about(labels);
         let fence = match asks {
             Asks::Enforcing => Fence::Enforced,
+            Asks::Narrowed => Fence::Narrowed,
             Asks::DryRun => Fence::DryRun,
             Asks::Nobody | Asks::Never => Fence::Open,
         };
-        // Where nothing is registered, nothing is left out of it.
-        Standing { label, fence, never: asks == Asks::Never && !registrations.is_empty() }
+        Standing { label, fence, never: asks == Asks::Never, alone: registrations.alone(labels) }
     }
 }
 
@@ -147,6 +154,31 @@ fn registrations(cluster: &Reader, errors: &mut Vec<String>, not_judged: &mut Ve
         Err(error) => errors.push(error.to_string()),
     }
     None
+}
+
+/// One sentence for each half that stands alone somewhere.
+fn halves_in_words(namespaces: &[Namespace], standing: &[Standing]) -> Vec<String> {
+    let way_out = "let both leave out the same";
+    let of = |half: Half, what: &str, why: &str| {
+        let its = namespaces.iter().zip(standing).filter(|(_, standing)| standing.alone == Some(half));
+        let mut names: Vec<String> = its.map(|(its, _)| in_full(&its.name)).collect();
+        names.sort_unstable();
+        let more = names.len().saturating_sub(MOST_NAMES);
+        names.truncate(MOST_NAMES);
+        let more = if more > 0 { format!(" (+{more} more)") } else { String::new() };
+        (!names.is_empty()).then(|| format!("{what} in {}{more}: {why}: {way_out}", names.join(", ")))
+    };
+    let swaps = of(
+        Half::Swaps,
+        "what should be denied",
+        "nothing is, since the namespaceSelector of the mutating webhook takes them in and that of the validating one does not",
+    );
+    let denies = of(
+        Half::Denies,
+        "what could be swapped",
+        "all of it is denied, since the namespaceSelector of the validating webhook takes them in and that of the mutating one does not",
+    );
+    swaps.into_iter().chain(denies).collect()
 }
 
 fn labels(namespaces: &[Namespace]) -> HashMap<Arc<str>, Labels> {

@@ -3,7 +3,7 @@
 //! ```text
 //! kinds.rs          what is listed: the kinds that have pods, and where the API has them
 //! namespaces.rs     names and labels
-//! registrations.rs  our webhooks' selectors -> which namespaces they ask about
+//! registrations.rs  our webhooks -> what they do about the pods of a namespace
 //! lists.rs          one list: pages, retries, a list that its pages outlive
 //! publish.rs        reports that are written, which is all that is
 //! refusals.rs       why some were not
@@ -36,7 +36,7 @@ pub use lists::{Batch, Found, Purpose};
 pub use namespaces::Namespace;
 pub use publish::{Published, Removal, ReportApi, Scope, Wanted};
 pub use refusals::{Places, PublishError, Said};
-pub use registrations::{Asks, MODE_LABEL, Registrations};
+pub use registrations::{Asks, Half, MODE_LABEL, Registrations};
 
 /// Which part of a cluster is read.
 #[derive(Clone, Debug, Default)]

@@ -73,26 +73,19 @@ struct Comparison<'a> {
 
 impl Comparison<'_> {
     fn asks_about(&mut self, shipped: &Webhook, found: &Webhook) {
-        let missing: Vec<Asked<'_>> = shipped.rules.iter().flat_map(|rule| rule.asked()).collect();
-        let missing: Vec<_> =
-            missing.into_iter().filter(|asked| !found.rules.iter().any(|rule| rule.covers(asked))).collect();
+        let missing = found.lacks(shipped);
         if !missing.is_empty() {
             self.add(Problem::Narrowed, "rules", format!("without {}", in_words(&missing)), "with them".to_owned());
         }
-        for (field, shipped, found) in [
-            ("namespaceSelector", &shipped.namespace_selector, &found.namespace_selector),
-            ("objectSelector", &shipped.object_selector, &found.object_selector),
-        ] {
-            let narrower = found.leaves_out(shipped);
+        let namespaces = found.namespace_selector.leaves_out_but_by_name(&shipped.namespace_selector);
+        let objects = found.object_selector.leaves_out(&shipped.object_selector);
+        for (field, narrower) in [("namespaceSelector", namespaces), ("objectSelector", objects)] {
             if !narrower.is_empty() {
                 let expected = "nothing that leaves out more than the shipped one".to_owned();
                 self.add(Problem::Narrowed, field, narrower.join(","), expected);
             }
         }
-        // What an expression leaves out nobody can say but by running it: only the shipped ones are known.
-        let known = |words: &[&str]| shipped.match_conditions.iter().any(|shipped| shipped.words() == words);
-        let strange = found.match_conditions.iter().filter(|condition| !known(&condition.words()));
-        let strange: Vec<String> = strange.map(|condition| format!("{:?}", Shown(&condition.name))).collect();
+        let strange = found.conditions_beside(shipped);
         if !strange.is_empty() {
             let expected = "no condition that is not shipped".to_owned();
             self.add(Problem::Narrowed, "matchConditions", strange.join(", "), expected);
@@ -171,10 +164,23 @@ impl Webhook {
     pub(super) fn path(&self) -> &str {
         self.client_config.service.as_ref().map_or("", |service| &service.path)
     }
+
+    /// What the shipped one asks about and this one does not.
+    pub(super) fn lacks<'a>(&self, shipped: &'a Webhook) -> Vec<Asked<'a>> {
+        let asked = shipped.rules.iter().flat_map(|rule| rule.asked());
+        asked.filter(|asked| !self.rules.iter().any(|rule| rule.covers(asked))).collect()
+    }
+
+    /// The names of conditions that are not shipped. What an expression leaves out nobody can say but by running it.
+    pub(super) fn conditions_beside(&self, shipped: &Webhook) -> Vec<String> {
+        let is_shipped = |words: &[&str]| shipped.match_conditions.iter().any(|shipped| shipped.words() == words);
+        let strange = self.match_conditions.iter().filter(|condition| !is_shipped(&condition.words()));
+        strange.map(|condition| format!("{:?}", Shown(&condition.name))).collect()
+    }
 }
 
 /// `UPDATE pods/ephemeralcontainers, CREATE apps/deployments`: each once.
-fn in_words(asked: &[Asked<'_>]) -> String {
+pub(super) fn in_words(asked: &[Asked<'_>]) -> String {
     let mut seen = BTreeSet::new();
     let words = asked.iter().map(|asked| {
         let group = if asked.group.is_empty() { String::new() } else { format!("{}/", asked.group) };
@@ -190,7 +196,7 @@ fn in_words(asked: &[Asked<'_>]) -> String {
 }
 
 /// Whoever writes a configuration may write what he likes: one line, no control, no more than that.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     let is_plain = |character: char| (' '..='~').contains(&character);
     let plain: String = text.chars().map(|character| if is_plain(character) { character } else { '?' }).collect();
     if plain.len() <= LONGEST { plain } else { format!("{}...", &plain[..LONGEST - 3]) }

@@ -16,6 +16,7 @@ mod error;
 mod form;
 mod keeper;
 mod patience;
+pub(in crate::cluster) mod registered;
 mod repair;
 mod selector;
 mod shipped;
@@ -31,6 +32,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 pub use drift::{Configuration, Drift, Problem};
 pub use error::RegistrationError;
+pub(super) use selector::NAME_LABEL;
 pub use shipped::Breadth;
 
 use super::client::Connection;

@@ -29,15 +29,7 @@ impl Breadth {
 
 /// The shipped configuration, for this Service: as it would be applied, without `caBundle`.
 pub(super) fn configuration(configuration: Configuration, wanted: &Wanted) -> Value {
-    let text = match wanted.breadth {
-        Breadth::OptIn => OPT_IN,
-        Breadth::ClusterWide => CLUSTER_WIDE,
-    };
-    let objects = crate::manifest::parse(text.as_bytes()).documents.into_iter();
-    let objects = objects.filter_map(|document| serde_json::from_slice(&document.with_words().json().ok()?).ok());
-    let its = objects.into_iter().find(|object: &Value| object["kind"] == configuration.kind());
-    // Nothing would be compared with nothing, and all be well. That this cannot happen, a test holds.
-    let mut its = its.unwrap_or_else(|| unreachable!("no {configuration} is shipped"));
+    let mut its = file(configuration, wanted.breadth);
     for webhook in its["webhooks"].as_array_mut().into_iter().flatten() {
         let service = &mut webhook["clientConfig"]["service"];
         service["namespace"] = json!(wanted.service.namespace);
@@ -46,6 +38,19 @@ pub(super) fn configuration(configuration: Configuration, wanted: &Wanted) -> Va
         leave_out(webhook, &wanted.service.namespace);
     }
     its
+}
+
+/// The shipped configuration as it stands in its file.
+pub(super) fn file(configuration: Configuration, breadth: Breadth) -> Value {
+    let text = match breadth {
+        Breadth::OptIn => OPT_IN,
+        Breadth::ClusterWide => CLUSTER_WIDE,
+    };
+    let objects = crate::manifest::parse(text.as_bytes()).documents.into_iter();
+    let objects = objects.filter_map(|document| serde_json::from_slice(&document.with_words().json().ok()?).ok());
+    let its = objects.into_iter().find(|object: &Value| object["kind"] == configuration.kind());
+    // Nothing would be compared with nothing, and all be well. That this cannot happen, a test holds.
+    its.unwrap_or_else(|| unreachable!("no {configuration} is shipped"))
 }
 
 /// The own namespace stands in the list of those that are never judged, whatever it is called.

@@ -180,6 +180,11 @@ fn selectors_that_leave_out_more_are_narrowed() {
             webhook["objectSelector"] = json!({"matchExpressions": [{"key": "skip", "operator": "DoesNotExist"}]});
         });
         assert_eq!(one(&drift), (Problem::Narrowed, "objectSelector", "!skip"));
+        // The list of names is of namespaces: whoever makes a pod writes that label as he likes.
+        let names = json!([{"key": NAME_LABEL, "operator": "NotIn", "values": ["a"]}]);
+        let drift =
+            after(configuration, index, |webhook| webhook["objectSelector"] = json!({"matchExpressions": names}));
+        assert_eq!(one(&drift), (Problem::Narrowed, "objectSelector", "kubernetes.io/metadata.name notin (a)"));
         let drift = after(configuration, index, |webhook| {
             webhook["matchConditions"] = json!([{"name": "few", "expression": "object.metadata.name != 'x'"}]);
         });

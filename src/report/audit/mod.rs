@@ -155,11 +155,13 @@ pub enum ModeLabel {
 /// What happens to a pod that is made in a namespace now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fence {
-    /// It is swapped or denied.
+    /// It is swapped or denied, where a policy says so: none gets past the fence.
     Enforced,
+    /// Some are, and some get past it: what is not judged says why.
+    Narrowed,
     /// It is reported.
     DryRun,
-    /// Nobody asks.
+    /// It is neither denied nor reported.
     Open,
     /// The registrations or the namespace's labels could not be read.
     Unknown,
@@ -328,6 +330,7 @@ impl Fence {
     pub fn name(self) -> &'static str {
         match self {
             Fence::Enforced => "enforced",
+            Fence::Narrowed => "narrowed",
             Fence::DryRun => "dryRun",
             Fence::Open => "open",
             Fence::Unknown => "unknown",

@@ -128,13 +128,13 @@ fn write_namespaces(lines: &[NamespaceLine], out: &mut dyn Write) -> io::Result<
     if !shown.is_empty() {
         write_table(&table, out)?;
     }
-    let open = |lines: &[&NamespaceLine]| lines.iter().filter(|line| line.fence == Fence::Open).count();
+    let of = |fence: Fence, what: &str| match clean.iter().filter(|line| line.fence == fence).count() {
+        0 => String::new(),
+        number => format!(", {number} of them {what}"),
+    };
     if !clean.is_empty() {
-        let open = match open(&clean) {
-            0 => String::new(),
-            open => format!(", {open} of them without a fence"),
-        };
-        writeln!(out, "{} without findings{open}", count(clean.len(), "namespace"))?;
+        let (open, narrowed) = (of(Fence::Open, "without a fence"), of(Fence::Narrowed, "with a narrowed one"));
+        writeln!(out, "{} without findings{open}{narrowed}", count(clean.len(), "namespace"))?;
     }
     if !lines.is_empty() {
         writeln!(out)?;
@@ -147,6 +147,7 @@ fn cells(line: &NamespaceLine) -> Vec<String> {
     let label = if label.text().is_empty() { "none" } else { label.text() };
     let fence = match fence {
         Fence::Enforced => "enforced",
+        Fence::Narrowed => "narrowed",
         Fence::DryRun => "dry run",
         Fence::Open => "open",
         Fence::Unknown => "?",

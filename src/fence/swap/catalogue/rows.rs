@@ -174,6 +174,8 @@ pub(super) const ROWS: &[Row] = &[
         "https://docs.linuxserver.io/images/docker-unifi-network-application/"),
     row("docker.io/linuxserver/wikijs", &["DB_PASS", "DB_USER"], PREFIX, ANY,
         "https://docs.linuxserver.io/images/docker-wikijs/"),
+    row("docker.io/litmuschaos/mongo", MONGO, FILE, &["mongod"],
+        "https://github.com/litmuschaos/test-tools/blob/master/custom/mongo/Dockerfile"),
     row("docker.io/miniflux/miniflux", MINIFLUX, FILE, ANY,
         "https://github.com/miniflux/v2/blob/main/miniflux.1"),
     row("docker.io/minio/minio", MINIO, FILE, ANY,

@@ -106,6 +106,7 @@ fn write_line(index: usize, line: &NamespaceLine, longest: usize, out: &mut dyn 
     let label = if label.text().is_empty() { "none" } else { label.text() };
     let (class, fence) = match fence {
         Fence::Enforced => ("enforced", "enforced"),
+        Fence::Narrowed => ("narrowed", "narrowed"),
         Fence::DryRun => ("dry", "dry run"),
         Fence::Open => ("open", "open"),
         Fence::Unknown => ("unknown", "not known"),
@@ -149,15 +150,20 @@ fn write_clean(clean: &[&NamespaceLine], out: &mut dyn Write) -> io::Result<()> 
     if clean.is_empty() {
         return Ok(());
     }
-    let open = match clean.iter().filter(|line| line.fence == Fence::Open).count() {
+    let of = |fence: Fence, what: &str| match clean.iter().filter(|line| line.fence == fence).count() {
         0 => String::new(),
-        open => format!(", {} of them without a fence", Grouped(open)),
+        number => format!(", {} of them {what}", Grouped(number)),
     };
+    let (open, narrowed) = (of(Fence::Open, "without a fence"), of(Fence::Narrowed, "with a narrowed one"));
     let summary = count(clean.len(), "namespace");
-    writeln!(out, "<details><summary>{summary} without findings{open}</summary>\n<ul class=\"names\">")?;
+    writeln!(out, "<details><summary>{summary} without findings{open}{narrowed}</summary>\n<ul class=\"names\">")?;
     for line in clean {
-        let open = if line.fence == Fence::Open { " <span class=\"fence open\">open</span>" } else { "" };
-        writeln!(out, "<li>{}{open}</li>", Html(&line.name))?;
+        let fence = match line.fence {
+            Fence::Open => " <span class=\"fence open\">open</span>",
+            Fence::Narrowed => " <span class=\"fence narrowed\">narrowed</span>",
+            Fence::Enforced | Fence::DryRun | Fence::Unknown => "",
+        };
+        writeln!(out, "<li>{}{fence}</li>", Html(&line.name))?;
     }
     writeln!(out, "</ul></details>")
 }
