@@ -19,6 +19,8 @@ mod audit_job;
 mod audit_publish;
 #[path = "cluster/audit_scale.rs"]
 mod audit_scale;
+#[path = "cluster/audit_selector.rs"]
+mod audit_selector;
 #[cfg(target_os = "linux")]
 #[path = "cluster/audit_throttled.rs"]
 mod audit_throttled;

@@ -36,6 +36,7 @@ const FAILED: u8 = 2;
 #[command(after_help = "Examples:
   secretfence check manifests/                         judge a folder by the built-in baseline
   helm template ./chart | secretfence check -p my-policies/ -
+  secretfence audit -p my-policies/                    judge what lives in a cluster
   secretfence policy check my-policies/
   secretfence COMMAND --help                           more examples, and the exit codes")]
 struct Arguments {

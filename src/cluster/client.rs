@@ -1,7 +1,8 @@
 //! The way to the API server.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use super::error::words;
 pub(super) const IN_CLUSTER: &str = "KUBERNETES_SERVICE_HOST";
 /// What kubectl reads, too: paths of kubeconfigs.
 const KUBECONFIG: &str = "KUBECONFIG";
+/// What is read where nothing is named.
+const DEFAULT: &str = "~/.kube/config";
 
 /// How the API server is found: in a cluster as every pod finds it, elsewhere by a kubeconfig.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,7 +68,15 @@ pub enum ConnectError {
     /// No file was named, and there is no cluster around.
     #[error("not in a cluster, and no kubeconfig can be used ({0}): give --kubeconfig FILE")]
     Found(String),
-    /// The context that was asked for.
+    /// The files that `KUBECONFIG` names.
+    #[error("KUBECONFIG {paths}: {problem}")]
+    Named {
+        /// As they stand there.
+        paths: String,
+        /// What is wrong with them.
+        problem: String,
+    },
+    /// The context that was asked for, or the current one.
     #[error(
         "no context {context:?} in the kubeconfig {file}: it has {}",
         if there.is_empty() { "none" } else { there }
@@ -75,6 +86,17 @@ pub enum ConnectError {
         file: String,
         /// As given.
         context: String,
+        /// Those that are there.
+        there: String,
+    },
+    /// None was asked for, and none is the current one.
+    #[error(
+        "the kubeconfig {file} has no current context: choose one by --context, of {}",
+        if there.is_empty() { "none that are there" } else { there }
+    )]
+    NoCurrentContext {
+        /// The file, or what says which files.
+        file: String,
         /// Those that are there.
         there: String,
     },
@@ -101,15 +123,26 @@ impl Connection {
             && (self.caller == Caller::Pod || named.is_none());
         let (mut config, credentials) = match &self.kubeconfig {
             Some(path) => {
-                let given = |error: KubeconfigError| ConnectError::Given { path: path.clone(), problem: words(&error) };
+                let given = |error| ConnectError::Given { path: path.clone(), problem: problem(&error) };
                 let kubeconfig = Kubeconfig::read_from(path).map_err(given)?;
                 self.by(kubeconfig, path.display().to_string(), given).await?
             }
             None if is_pod => (Config::incluster()?, Credentials::Pod),
             None => {
-                let found = |error: KubeconfigError| ConnectError::Found(words(&error));
-                let kubeconfig = Kubeconfig::read().map_err(found)?;
-                self.by(kubeconfig, named.map_or_else(default_file, in_words), found).await?
+                let paths = named.as_deref().map(paths).unwrap_or_default();
+                match named.filter(|_| !paths.is_empty()).map(in_words) {
+                    Some(named) => {
+                        let failed = |problem| ConnectError::Named { paths: named.clone(), problem };
+                        let kubeconfig = merged(&paths).map_err(failed)?;
+                        self.by(kubeconfig, named.clone(), |error| failed(problem(&error))).await?
+                    }
+                    None => {
+                        let found = |error| ConnectError::Found(format!("{DEFAULT}: {}", problem(&error)));
+                        // Of `KUBECONFIG` it takes nothing, since that names none.
+                        let kubeconfig = Kubeconfig::read().map_err(found)?;
+                        self.by(kubeconfig, DEFAULT.to_owned(), found).await?
+                    }
+                }
             }
         };
         config.connect_timeout = Some(Duration::from_secs(5));
@@ -124,11 +157,16 @@ impl Connection {
         file: String,
         failed: impl Fn(KubeconfigError) -> ConnectError,
     ) -> Result<(Config, Credentials), ConnectError> {
-        let context = self.context.clone().or_else(|| kubeconfig.current_context.clone());
+        let current = || kubeconfig.current_context.clone().filter(|context| !context.is_empty());
+        let context = self.context.clone().or_else(current);
         let names = || kubeconfig.contexts.iter().map(|context| &*context.name);
-        if let Some(context) = self.context.clone().filter(|context| !names().any(|name| name == context)) {
-            let there = names().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
-            return Err(ConnectError::NoContext { file, context, there });
+        let there = || names().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+        match &context {
+            None => return Err(ConnectError::NoCurrentContext { file, there: there() }),
+            Some(context) if !names().any(|name| name == context) => {
+                return Err(ConnectError::NoContext { file, context: context.clone(), there: there() });
+            }
+            Some(_) => {}
         }
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(failed)?;
@@ -156,6 +194,40 @@ fn in_words(paths: OsString) -> String {
     paths.to_string_lossy().into_owned()
 }
 
-fn default_file() -> String {
-    "~/.kube/config".to_owned()
+/// Those that are named: empty ones are none.
+fn paths(named: &OsStr) -> Vec<PathBuf> {
+    std::env::split_paths(named).filter(|path| !path.as_os_str().is_empty()).collect()
+}
+
+/// One over the other, as kubectl has them: what is not there is passed over, and an empty current context is none.
+/// (`ClientConfigLoadingRules.Load` of client-go)
+fn merged(paths: &[PathBuf]) -> Result<Kubeconfig, String> {
+    let mut kubeconfig: Option<Kubeconfig> = None;
+    for path in paths {
+        let mut next = match Kubeconfig::read_from(path) {
+            Ok(next) => next,
+            Err(KubeconfigError::ReadConfig(error, _)) if error.kind() == ErrorKind::NotFound => continue,
+            // Of one alone the name is said already.
+            Err(error) if paths.len() == 1 => return Err(problem(&error)),
+            Err(error) => return Err(format!("{}: {}", path.display(), problem(&error))),
+        };
+        next.current_context = next.current_context.filter(|context| !context.is_empty());
+        kubeconfig = Some(match kubeconfig {
+            Some(first) => first.merge(next).map_err(|error| problem(&error))?,
+            None => next,
+        });
+    }
+    let missing = if paths.len() == 1 { "there is no such file" } else { "none of these files is there" };
+    kubeconfig.ok_or_else(|| missing.to_owned())
+}
+
+/// Who says it names the file.
+fn problem(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::ReadConfig(error, _) if error.kind() == ErrorKind::NotFound => {
+            "there is no such file".to_owned()
+        }
+        KubeconfigError::ReadConfig(error, _) => format!("cannot be read: {error}"),
+        other => words(other),
+    }
 }

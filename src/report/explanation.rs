@@ -7,6 +7,7 @@ use crate::fence::Finding;
 use crate::fence::explain::{Bystander, ExplainedReference, PolicyTrace};
 use crate::fence::name::ShownPointer;
 use crate::fence::policy::Mode;
+use crate::report::change;
 
 /// One reference: what it does, what becomes of it, and what each policy said. Under its line, where there is one.
 ///
@@ -19,6 +20,9 @@ pub fn write_reference(reference: &ExplainedReference, line: Option<usize>, out:
         writeln!(out, "    {}", decided(finding, &reference.policies))?;
         if let Some(reason) = finding.reason.as_ref().filter(|_| finding.reads == Some("unsafe")) {
             writeln!(out, "      not safe to swap: {reason}")?;
+        }
+        if let Some(change) = change(finding) {
+            writeln!(out, "      change: {change}")?;
         }
         for note in &finding.notes {
             writeln!(out, "      note: {note}")?;

@@ -255,6 +255,19 @@ impl LocatedFinding {
     }
 }
 
+/// What is to be changed before the swap, where the program must be told: the variable to read, and what it will be.
+pub(crate) fn change(finding: &Finding) -> Option<String> {
+    let Finding { outcome, reads, variable, becomes, .. } = finding;
+    let becomes = becomes.as_ref().filter(|_| (*outcome, *reads) == (Outcome::Swapped, Some("mustBeTold")))?;
+    let path = &becomes.path;
+    let variable = variable.as_deref().unwrap_or("");
+    Some(match (&becomes.variable, becomes.is_directory) {
+        (Some(name), _) => format!("read the file named by {name}={path} in place of {variable}"),
+        (None, false) => format!("read the file {path} in place of {variable}"),
+        (None, true) => format!("read the files in {path} in place of the variables"),
+    })
+}
+
 fn level_of(finding: &Finding) -> Level {
     match (finding.mode, finding.outcome) {
         (_, Outcome::Allowed) => Level::None,

@@ -7,6 +7,8 @@
 #[allow(dead_code, unreachable_pub, reason = "shared with the tests of the webhook")]
 mod api_server;
 mod compare;
+mod conflicts;
+mod edges;
 mod explain;
 mod faults;
 mod fence;
@@ -15,7 +17,6 @@ mod numbers;
 mod outcomes;
 #[path = "../support/program.rs"]
 mod program;
-mod publish;
 mod reach;
 mod rights;
 #[path = "../support/sarif_schema.rs"]

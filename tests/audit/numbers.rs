@@ -26,9 +26,12 @@ fn the_numbers_are_in_a_file_that_is_never_half_written() {
 #[test]
 fn a_file_that_cannot_be_written_is_an_error_and_takes_no_finding_with_it() {
     for flag in ["--metrics-file", "--save"] {
-        let output = shop().audit(&[flag, "nowhere/audit"]);
+        let output = shop().audit(&[flag, "nowhere/audit.prom"]);
         assert!(output.starts_with("exit: 2\n"), "{output}");
-        assert!(output.contains(&format!("{flag} nowhere/audit: ")) && output.contains("takes Secret"), "{output}");
+        assert!(
+            output.contains(&format!("{flag} nowhere/audit.prom: ")) && output.contains("takes Secret"),
+            "{output}"
+        );
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::publish::{GROUP, report};
+use crate::conflicts::{GROUP, report};
 use crate::{Cluster, env, namespace, pod, program, workload};
 
 const FORMS: [&str; 5] = ["text", "json", "csv", "sarif", "html"];

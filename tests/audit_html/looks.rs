@@ -58,6 +58,8 @@ fn all_is_there_without_javascript_and_no_control_is_dead() {
     let Some(mut browser) = Browser::start() else { return };
     browser.without_script();
     browser.open(&page(&sample::compared()));
+    // Groups of rows are laid out once they are painted: a picture waits for that.
+    browser.picture();
     let visible = browser.text("document.body.innerText");
     for (owner, row) in sample::compared().rows() {
         assert!(visible.contains(&owner.name) && visible.contains(&row.finding.message), "{}", row.finding.message);

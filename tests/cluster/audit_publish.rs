@@ -1,8 +1,10 @@
 //! `audit --publish` on a real API server: reports are there where something is to do, and nowhere else; those of others stay.
 
+#[path = "audit_conflicts.rs"]
+mod conflicts;
+
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -509,77 +511,4 @@ fn reports_are_built_one_after_the_other() {
     println!("{} findings: {} MiB in words, {} MiB published", 250 * NAMESPACES, text >> 20, published >> 20);
     assert_eq!(cluster.all().len(), NAMESPACES);
     assert!(published < text + MOST, "{text} in words, {published} published");
-}
-
-/// How many patches of reports were refused since something else had been written in between, as the API server counts.
-fn conflicts(api: &Api) -> u64 {
-    let (_, metrics) = api.text("/metrics").unwrap();
-    let of = ["apiserver_request_total{", "code=\"409\"", "resource=\"reports\"", "verb=\"PATCH\""];
-    let lines = metrics.lines().filter(|line| of.iter().all(|part| line.contains(part)));
-    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64).sum()
-}
-
-/// Of how many namespaces it is told that somebody else writes there: in one sentence, with some of their names.
-fn refused(said: &str) -> usize {
-    let why = " could not be written: somebody else changed it in between, three times over (409): run it again";
-    let Some(places) = said.lines().find_map(|line| line.strip_suffix(why)) else { return 0 };
-    let more = places.split_once(" and ").map_or(0, |(_, more)| more.split(' ').next().unwrap().parse().unwrap());
-    places.matches("\"busy-").count() + more
-}
-
-#[test]
-fn a_report_that_others_write_meanwhile_is_written_again_or_told_and_theirs_stays() {
-    let told = "exit: 2\nerror: reports of x in namespaces \"busy-01\", \"busy-02\" and 7 more namespaces could not be written: somebody \
-                else changed it in between, three times over (409): run it again\n";
-    assert_eq!((refused(told), refused("exit: 0\n")), (9, 0));
-    let Some(mut cluster) = Published::start() else { return };
-    cluster.install(APIS[1]);
-    let names: Vec<String> = (0..20).map(|number| format!("busy-{number:02}")).collect();
-    for name in &names {
-        cluster.namespace(name);
-        cluster.deploy(name);
-    }
-    assert_eq!(cluster.audit(&["--exit-zero"]).status.code(), Some(0));
-    let report = cluster.api.get(&cluster.place(&names[0])).done();
-    let (stop, before) = (AtomicBool::new(false), conflicts(&cluster.api));
-    let (mut whole, mut told) = (0, 0);
-    std::thread::scope(|scope| {
-        for offset in 0..4 {
-            let (cluster, names, stop) = (&cluster, &names, &stop);
-            scope.spawn(move || {
-                let api = cluster.control_plane.api(ADMIN);
-                for (round, name) in names.iter().cycle().skip(5 * offset).enumerate() {
-                    if stop.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    let note = json!({"metadata": {"annotations": {"theirs": format!("{offset}-{round}")}}});
-                    api.merge(&cluster.place(name), &note).done();
-                }
-            });
-        }
-        let enough = || {
-            let said = shown(&cluster.audit(&["--exit-zero"]));
-            let refused = refused(&said);
-            let published = format!("published: {} namespace", names.len() - refused);
-            // Each of them is one or the other.
-            let is_told = said.starts_with(if refused == 0 { "exit: 0\n" } else { "exit: 2\n" })
-                && said.matches("error: ").count() == usize::from(refused > 0)
-                && said.contains(&published);
-            (whole, told) = (whole + names.len() - refused, told + refused);
-            (!is_told || conflicts(&cluster.api) > before).then_some((is_told, said))
-        };
-        let end = eventually(enough);
-        stop.store(true, Ordering::Relaxed);
-        let (is_told, said) = end.expect("nobody was in the way");
-        assert!(is_told, "{said}");
-    });
-    let conflicts = conflicts(&cluster.api) - before;
-    println!("{whole} written, {told} told; {conflicts} conflicts");
-    assert!(conflicts >= 3 * told as u64, "told before the third round: {told} after {conflicts} conflicts");
-    // Alone again, it writes all, and lets stand what is theirs.
-    let note = json!({"metadata": {"annotations": {"theirs": "last"}}, "results": []});
-    cluster.api.merge(&cluster.place(&names[0]), &note).done();
-    assert_eq!(cluster.audit(&["--exit-zero"]).status.code(), Some(0));
-    let after = cluster.api.get(&cluster.place(&names[0])).done();
-    assert_eq!((&after["results"], &after["metadata"]["annotations"]["theirs"]), (&report["results"], &json!("last")));
 }

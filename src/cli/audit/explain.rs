@@ -9,9 +9,9 @@ use anyhow::bail;
 use jiff::civil::Date;
 use serde_json::Value;
 
-use super::super::{Colour, FAILED, OK, unless_closed};
+use super::super::{Colour, FAILED, OK, namespace_name, unless_closed};
 use super::surroundings::Surroundings;
-use super::{audit, namespace, write_errors};
+use super::{audit, write_errors};
 use crate::cluster::audit::{Found, Reader, WorkloadKind, kinds};
 use crate::fence::name::{Shown, in_full};
 use crate::fence::{Evaluation, Explanation, Facts, PolicySet, Question, evaluate, explain};
@@ -45,16 +45,14 @@ impl FromStr for Wanted {
         if name.is_empty() || !name.bytes().all(of_name) {
             return Err("expected NAMESPACE/NAME or NAMESPACE/KIND/NAME, such as shop/deployment/web".to_owned());
         }
-        let namespace = namespace(text.split('/').next().unwrap_or_default())?;
+        let namespace = namespace_name(text.split('/').next().unwrap_or_default())?;
         Ok(Wanted { namespace, kind, name: name.to_owned() })
     }
 }
 
 impl Wanted {
     fn is_of(&self, kind: &WorkloadKind) -> bool {
-        let is_it =
-            |asked: &String| asked.eq_ignore_ascii_case(&kind.kind) || asked.eq_ignore_ascii_case(&kind.resource);
-        self.kind.as_ref().is_none_or(is_it)
+        self.kind.as_ref().is_none_or(|asked| kind.is_named(asked))
     }
 }
 
@@ -70,10 +68,18 @@ pub(super) fn run(
     today: Date,
     color: Colour,
 ) -> anyhow::Result<ExitCode> {
-    let kinds: Vec<Arc<WorkloadKind>> = kinds(policies).into_iter().filter(|kind| wanted.is_of(kind)).collect();
+    let (kinds, others): (Vec<Arc<WorkloadKind>>, Vec<_>) =
+        kinds(policies).into_iter().partition(|kind| wanted.is_of(kind));
     let Wanted { namespace, kind, name } = wanted;
     if kinds.is_empty() {
-        bail!("{:?} is no kind of workload that these policies know", kind.as_deref().unwrap_or_default());
+        let there = others.iter().map(|kind| kind.names()).collect::<Vec<_>>().join(", ");
+        bail!(
+            "{:?} is no kind of workload that these policies know: there are {there}",
+            kind.as_deref().unwrap_or_default()
+        );
+    }
+    if around.part.is_none() {
+        bail!("there is no namespace {namespace:?}: --explain takes NAMESPACE/NAME or NAMESPACE/KIND/NAME");
     }
     let found = cluster.named(namespace, name, &kinds)?;
     if found.is_empty() {

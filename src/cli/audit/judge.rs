@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::super::check::{matched_nothing, unresolved};
-use super::owners::{Chains, Head, Maker};
+use super::owners::{Chains, Head, Maker, has_no_replicas};
 use super::surroundings::Surroundings;
-use crate::cluster::audit::{AuditError, Batch, Purpose};
+use crate::cluster::audit::{AuditError, Batch};
 use crate::fence::name::Shown;
 use crate::fence::{Evaluation, Finding, Judgement, ObjectError, Outcome, PolicySet, Question, Subject, evaluate_for};
-use crate::report::audit::fold::Fold;
+use crate::report::audit::fold::{Fold, OwnerName};
 
 /// How many objects are named that cannot be judged.
 const NAMED_ERRORS: usize = 100;
@@ -20,6 +20,8 @@ pub(super) struct Auditor<'a> {
     around: &'a Surroundings,
     fold: Fold,
     chains: Chains,
+    /// Templates whose labels the selector leaves out, until a pod of theirs comes that it does not.
+    waiting: HashMap<OwnerName, Judgement>,
     /// The versions by which kinds are read, by group and kind: who owns a pod may be named by another.
     versions: HashMap<(String, String), String>,
     /// Pods that have come. A list that is begun anew brings them again.
@@ -39,6 +41,7 @@ impl<'a> Auditor<'a> {
             around,
             fold: Fold::default(),
             chains: Chains::default(),
+            waiting: HashMap::new(),
             versions: HashMap::new(),
             seen: HashSet::new(),
             matching: BTreeSet::new(),
@@ -88,7 +91,8 @@ impl<'a> Auditor<'a> {
             self.chains.put(head.namespace(), &itself, controller);
             return;
         }
-        if batch.purpose == Purpose::Chain {
+        // What was rolled out before, of a kind whose template nobody knows (Argo's Rollouts): it makes no pods any more.
+        if batch.kind.is_replica_set() && controller.is_some() && has_no_replicas(json) {
             return;
         }
         let is_its_own = controller.is_none() || !is_pod;
@@ -102,15 +106,22 @@ impl<'a> Auditor<'a> {
         }
         match self.judge(batch, json, &owner, head.namespace()) {
             Ok(Evaluation::Judged(judgement)) => {
-                self.take(&judgement);
-                let (owner, findings) = (owner.owner_name(head.namespace()), counted(judgement.findings));
+                let owner = owner.owner_name(head.namespace());
                 if is_pod {
-                    self.fold.pod(owner, is_its_own, findings);
+                    if let Some(template) = self.waiting.remove(&owner) {
+                        self.template(owner.clone(), template);
+                    }
+                    self.take(&judgement);
+                    self.fold.pod(owner, is_its_own, counted(judgement.findings));
+                } else if self.around.chooses(json) {
+                    self.template(owner, judgement);
                 } else {
-                    self.fold.template(owner, findings);
+                    self.waiting.insert(owner, judgement);
                 }
             }
             Ok(Evaluation::Owned | Evaluation::NotAWorkload | Evaluation::Data(_)) => {}
+            // Who asked for others need not hear of it; where a pod of it is asked for, its template is not known.
+            Err(_) if !is_pod && !self.around.chooses(json) => {}
             Err(error) => {
                 let (kind, namespace, name) = (&itself.kind, Shown(head.namespace()), Shown(head.name()));
                 self.error(format!("{kind} {namespace}/{name}: this is no {kind}: {error}"));
@@ -124,6 +135,11 @@ impl<'a> Auditor<'a> {
             Question { api_version: &batch.api_version, kind: &batch.kind.kind, namespace, all: true, patch: false };
         let subject = Subject { kind: &owner.kind, namespace, name: &owner.name };
         evaluate_for(json, &question, subject, self.policies, &self.around.facts)
+    }
+
+    fn template(&mut self, owner: OwnerName, judgement: Judgement) {
+        self.take(&judgement);
+        self.fold.template(owner, counted(judgement.findings));
     }
 
     fn take(&mut self, judgement: &Judgement) {
@@ -156,6 +172,15 @@ impl<'a> Auditor<'a> {
         let mut not_judged = unresolved(&self.around.dangling, &self.accounts, "not in the cluster");
         if self.judged > 0 {
             not_judged.extend(matched_nothing(self.judged, &self.matching, self.policies));
+        } else if self.errors.is_empty() && self.around.around.errors.is_empty() {
+            // As kubectl: no error, and not silent.
+            not_judged.extend(self.around.selector().map(|selector| {
+                format!(
+                    "no pod and no workload has the labels {:?} that --selector asks for: look at its spelling, and at \
+                     --namespace",
+                    selector.as_str()
+                )
+            }));
         }
         (self.fold, self.errors, not_judged)
     }

@@ -29,8 +29,8 @@ use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 
 use super::check::{self, live};
-use super::{Colour, DENIED, FAILED, OK, day, today, unless_closed};
-use crate::cluster::audit::Reader;
+use super::{Colour, DENIED, FAILED, OK, day, namespace_name, today, unless_closed};
+use crate::cluster::audit::{Reader, Selector};
 use crate::fence::PolicySet;
 use crate::report::audit::{self, Audit};
 use crate::report::text::Path as ShownPath;
@@ -60,14 +60,14 @@ pub struct AuditArguments {
     policies: Vec<PathBuf>,
 
     /// Only this namespace; may be repeated. Needs no right to the others [default: all]
-    #[arg(short, long = "namespace", value_name = "NAME", value_parser = namespace)]
+    #[arg(short, long = "namespace", value_name = "NAME", value_parser = namespace_name)]
     namespaces: Vec<String>,
 
-    /// Only pods and workloads with these labels, as kubectl takes them
-    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = NonEmptyStringValueParser::new())]
-    selector: Option<String>,
+    /// Only pods and workloads with these labels, as kubectl takes them, and what makes such pods
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    selector: Option<Selector>,
 
-    /// Judge the namespaces, too, that the installed registrations leave out
+    /// Judge the namespaces, too, that the installed registrations leave out; one that -n names is judged anyway
     #[arg(long)]
     include_left_out: bool,
 
@@ -92,7 +92,7 @@ pub struct AuditArguments {
     publish: bool,
 
     /// Write the numbers into a file for the textfile collector of the Prometheus node exporter, whose name ends in .prom
-    #[arg(long, value_name = "FILE", conflicts_with = "explain")]
+    #[arg(long, value_name = "FILE", value_parser = publish::metrics_file, conflicts_with_all = ["selector", "explain"])]
     metrics_file: Option<PathBuf>,
 
     /// Exit with 0 and not with 1 where something would be denied: for a job that reports, and is no gate
@@ -147,7 +147,7 @@ pub fn run(arguments: AuditArguments) -> anyhow::Result<ExitCode> {
     let reports = publish.then(|| publish::Reports::find(&cluster, namespaces.clone())).transpose()?;
     let namespaces = explain.as_ref().map_or(namespaces, |wanted| vec![wanted.namespace.clone()]);
     let is_selected = selector.is_some();
-    let part = surroundings::Asked { namespaces, selector, include_left_out: include_left_out || explain.is_some() };
+    let part = surroundings::Asked { namespaces, selector, include_left_out };
     let today = as_of.unwrap_or_else(today);
     let around = Surroundings::read(&cluster, &connection, &policies, part, today)?;
     if let Some(wanted) = explain {
@@ -179,7 +179,7 @@ fn audit(cluster: &Reader, around: Surroundings, policies: &PolicySet, today: Da
         cluster.workloads(part, &kinds, |batch| match batch {
             Ok(batch) => {
                 auditor.batch(&batch);
-                progress.tell(&batch);
+                progress.tell(&batch.kind.resource, batch.items().count(), batch.remaining);
             }
             Err(error) => auditor.failed(&error),
         });
@@ -222,8 +222,14 @@ fn write(audit: &Audit, format: Format, color: Colour) -> io::Result<()> {
         Format::Html => audit::html::write(audit, &mut out)?,
     }
     out.flush()?;
-    // A table has no place for them.
-    if format == Format::Csv { write_errors(audit, color) } else { Ok(()) }
+    if format == Format::Csv {
+        // A table has no place for them.
+        write_errors(audit, color)?;
+        let mut beside = io::BufWriter::new(color.stream(io::stderr().lock()));
+        audit.not_judged.iter().try_for_each(|sentence| writeln!(beside, "not judged: {}", ShownPath(sentence)))?;
+        beside.flush()?;
+    }
+    Ok(())
 }
 
 /// Findings and summary are what was asked for; what went wrong on the way is said on standard error, between them.
@@ -240,11 +246,4 @@ fn write_errors(audit: &Audit, color: Colour) -> io::Result<()> {
     let mut errors = io::BufWriter::new(color.stream(io::stderr().lock()));
     audit::text::write_errors(audit, &mut errors)?;
     errors.flush()
-}
-
-/// A name that may stand in a path of the API: a DNS label.
-fn namespace(text: &str) -> Result<String, String> {
-    let is_of_label = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let is_label = !text.is_empty() && text.len() <= 63 && text.bytes().all(is_of_label);
-    is_label.then(|| text.to_owned()).ok_or_else(|| "expected the name of a namespace, such as shop".to_owned())
 }

@@ -1,11 +1,12 @@
 //! Who made a pod, and who made that.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::cluster::audit::Selector;
 use crate::fence::PolicySet;
 use crate::fence::name::{Text, in_full};
 use crate::fence::workload::Shape;
@@ -151,6 +152,34 @@ impl Chains {
         }
         maker
     }
+}
+
+/// Whether a selector chooses it.
+pub(super) fn has_labels(json: &[u8], selector: &Selector) -> bool {
+    #[derive(Deserialize)]
+    struct Object {
+        metadata: Labelled,
+    }
+    #[derive(Deserialize)]
+    struct Labelled {
+        labels: Option<BTreeMap<String, String>>,
+    }
+    let object: Option<Object> = serde_json::from_slice(json).ok();
+    let labels = object.and_then(|object| object.metadata.labels).unwrap_or_default();
+    selector.matches(|key| labels.get(key).map(String::as_str))
+}
+
+/// Whether it is to make no pods.
+pub(super) fn has_no_replicas(json: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Object {
+        spec: Spec,
+    }
+    #[derive(Deserialize)]
+    struct Spec {
+        replicas: Option<i64>,
+    }
+    serde_json::from_slice(json).is_ok_and(|object: Object| object.spec.replicas == Some(0))
 }
 
 /// A group has dots and the version a slash before it: neither is in a name that is safe as it stands.

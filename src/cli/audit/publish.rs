@@ -1,7 +1,7 @@
 //! What was found, where others look for it: reports in the cluster, and numbers in a file.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
@@ -83,6 +83,16 @@ fn content(reports: &published::Reports<'_>, namespace: &str) -> Option<Map<Stri
         Ok(Value::Object(content)) => Some(content),
         _ => None,
     }
+}
+
+/// A file that a node exporter reads: it passes over all others, and says nothing. (`collector/textfile.go`)
+pub(super) fn metrics_file(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let is_read = path.extension().is_some_and(|extension| extension == "prom");
+    is_read.then_some(path).ok_or_else(|| {
+        "expected a file whose name ends in .prom, such as secretfence.prom: the node exporter reads no other"
+            .to_owned()
+    })
 }
 
 /// Writes the numbers beside the file and then in its place: whoever reads it sees one audit or the next.

@@ -7,7 +7,8 @@ use anyhow::Context;
 use jiff::civil::Date;
 
 use super::super::check::live;
-use crate::cluster::audit::{Asks, AuditError, Half, MODE_LABEL, Namespace, Part, Reader, Registrations};
+use super::owners;
+use crate::cluster::audit::{Asks, AuditError, Half, MODE_LABEL, Namespace, Part, Reader, Registrations, Selector};
 use crate::cluster::{Connection, Needs, Snapshot};
 use crate::fence::access::Dangling;
 use crate::fence::facts::Labels;
@@ -24,7 +25,8 @@ const MOST_NAMES: usize = 8;
 pub(super) struct Asked {
     /// Empty: all.
     pub(super) namespaces: Vec<String>,
-    pub(super) selector: Option<String>,
+    pub(super) selector: Option<Selector>,
+    /// Who names a namespace asks for it, whatever this says.
     pub(super) include_left_out: bool,
 }
 
@@ -64,12 +66,12 @@ impl Surroundings {
         not_judged.extend(registrations.iter().flat_map(Registrations::shortfalls));
         not_judged.extend(halves_in_words(&found, &standing));
 
-        let never = |(_, standing): &(&Namespace, &Standing)| standing.never && !include_left_out;
+        let has_all = part.namespaces.is_empty();
+        let never = |(_, standing): &(&Namespace, &Standing)| standing.never && has_all && !include_left_out;
         let left_out: HashSet<Arc<str>> =
             found.iter().zip(&standing).filter(never).map(|(its, _)| Arc::clone(&its.name)).collect();
-        let has_all = part.namespaces.is_empty();
-        part.namespaces.retain(|name| found.iter().any(|its| *its.name == **name) && !left_out.contains(&**name));
-        part.without = if has_all { left_out.iter().map(|name| name.to_string()).collect() } else { Vec::new() };
+        part.namespaces.retain(|name| found.iter().any(|its| *its.name == **name));
+        part.without = left_out.iter().map(|name| name.to_string()).collect();
         part.without.sort_unstable();
         let nothing = !has_all && part.namespaces.is_empty();
 
@@ -99,6 +101,17 @@ impl Surroundings {
             errors,
         };
         Ok(Surroundings { part: (!nothing).then_some(part), facts, around, left_out, dangling })
+    }
+}
+
+impl Surroundings {
+    pub(super) fn selector(&self) -> Option<&Selector> {
+        self.part.as_ref()?.selector.as_ref()
+    }
+
+    /// Whether the labels of an object are those that are asked for.
+    pub(super) fn chooses(&self, json: &[u8]) -> bool {
+        self.selector().is_none_or(|selector| owners::has_labels(json, selector))
     }
 }
 

@@ -32,6 +32,17 @@ const BUILT_IN: [(&str, &str, &str); 9] = [
     ("", "pods", "Pod"),
 ];
 
+/// What kubectl has for short (`pkg/registry`, `ShortNames`), by group and resource.
+const SHORT: [(&str, &str, &str); 7] = [
+    ("apps", "replicasets", "rs"),
+    ("apps", "deployments", "deploy"),
+    ("apps", "statefulsets", "sts"),
+    ("apps", "daemonsets", "ds"),
+    ("batch", "cronjobs", "cj"),
+    ("", "replicationcontrollers", "rc"),
+    ("", "pods", "po"),
+];
+
 /// Every kind that these policies know the pods of, in the order in which they are to be read.
 pub fn kinds(policies: &PolicySet) -> Vec<Arc<WorkloadKind>> {
     let mut kinds: Vec<WorkloadKind> = Vec::new();
@@ -62,9 +73,31 @@ impl WorkloadKind {
         self.group.is_empty() && self.kind == "Pod"
     }
 
-    /// Whether it stands between pods and what makes them.
-    pub fn is_between(&self) -> bool {
-        matches!((&*self.group, &*self.kind), ("apps", "ReplicaSet") | ("batch", "Job"))
+    /// Whether its objects are ReplicaSets, of which each roll-out leaves one behind.
+    pub fn is_replica_set(&self) -> bool {
+        (&*self.group, &*self.kind) == ("apps", "ReplicaSet")
+    }
+
+    /// Whether somebody means it by this word: its kind, the name of its resource, alone or with its group, or what kubectl
+    /// has for short.
+    pub fn is_named(&self, word: &str) -> bool {
+        let Some((name, group)) = word.split_once('.') else {
+            let names = [&*self.kind, &*self.resource, self.short().unwrap_or(&self.kind)];
+            return names.into_iter().any(|name| word.eq_ignore_ascii_case(name));
+        };
+        let names = [&*self.kind, &*self.resource];
+        group.eq_ignore_ascii_case(&self.group) && names.into_iter().any(|its| name.eq_ignore_ascii_case(its))
+    }
+
+    /// `deployment (deploy)`: how it can be named.
+    pub fn names(&self) -> String {
+        let kind = self.kind.to_ascii_lowercase();
+        self.short().map_or_else(|| kind.clone(), |short| format!("{kind} ({short})"))
+    }
+
+    fn short(&self) -> Option<&'static str> {
+        let is_it = |(group, resource, _): &&(&str, &str, &str)| *group == self.group && *resource == self.resource;
+        SHORT.iter().find(is_it).map(|(.., short)| *short)
     }
 
     /// Whether the API server need not have it.
@@ -78,10 +111,10 @@ impl WorkloadKind {
     }
 
     /// Where objects of a version are, in a namespace or in all.
-    pub(super) fn listing(&self, version: &str, namespace: Option<&str>, is_metadata: bool) -> Listing {
+    pub(super) fn listing(&self, version: &str, namespace: Option<&str>) -> Listing {
         let root = if self.group.is_empty() { "/api" } else { "/apis" };
         let within = namespace.map_or_else(String::new, |namespace| format!("/namespaces/{namespace}"));
-        Listing { path: format!("{root}/{}{within}/{}", self.api_version(version), self.resource), is_metadata }
+        Listing { path: format!("{root}/{}{within}/{}", self.api_version(version), self.resource), is_metadata: false }
     }
 
     /// `deployments of apps`, or `pods`.
@@ -108,6 +141,31 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_is_named_as_kubectl_names_it() {
+        let kinds = kinds(&policy_dir::built_in());
+        let named = |word: &str| -> Vec<&str> {
+            kinds.iter().filter(|kind| kind.is_named(word)).map(|kind| &*kind.resource).collect()
+        };
+        for word in ["deployment", "Deployment", "deployments", "deploy", "deployments.apps", "deployment.apps"] {
+            assert_eq!(named(word), ["deployments"], "{word}");
+        }
+        for (word, resource) in [
+            ("po", "pods"),
+            ("rs", "replicasets"),
+            ("sts", "statefulsets"),
+            ("ds", "daemonsets"),
+            ("cj", "cronjobs"),
+            ("rc", "replicationcontrollers"),
+            ("job", "jobs"),
+        ] {
+            assert_eq!(named(word), [resource], "{word}");
+        }
+        for word in ["", "service", "deployments.batch", "dep", "po.apps"] {
+            assert!(named(word).is_empty(), "{word}");
+        }
+    }
+
+    #[test]
     fn pods_come_last_and_what_policies_add_first() {
         let text = "apiVersion: secretfence.dev/v1alpha1\nkind: PodTemplates\nmetadata: {name: a}\nspec:\n  rows:\n  \
             - {group: a.io, versions: [v1], resource: as, kind: A, paths: [spec.template]}\n  \
@@ -117,7 +175,7 @@ mod tests {
         assert_eq!(kinds.len(), 10);
         assert_eq!((&kinds[0].versions[..], kinds[0].is_custom()), (&["v1".to_owned(), "v2".to_owned()][..], true));
         assert!(kinds[9].is_pod() && !kinds[9].is_custom());
-        assert_eq!(kinds[0].listing("v2", Some("shop"), false).path, "/apis/a.io/v2/namespaces/shop/as");
-        assert_eq!(kinds[9].listing("v1", None, false).path, "/api/v1/pods");
+        assert_eq!(kinds[0].listing("v2", Some("shop")).path, "/apis/a.io/v2/namespaces/shop/as");
+        assert_eq!(kinds[9].listing("v1", None).path, "/api/v1/pods");
     }
 }

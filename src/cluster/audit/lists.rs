@@ -24,8 +24,6 @@ pub struct Batch {
     pub kind: Arc<WorkloadKind>,
     /// Group and version, which objects of a list do not name themselves.
     pub api_version: Arc<str>,
-    /// What they are for.
-    pub purpose: Purpose,
     /// How many more there are in this list, where the API server says so.
     pub remaining: Option<u64>,
     page: Whole,
@@ -39,17 +37,6 @@ pub struct Found {
     pub api_version: String,
     /// As it came. Not safe to show.
     pub json: Vec<u8>,
-}
-
-/// What objects are read for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// They are judged.
-    Judge,
-    /// Only their metadata came: whom they belong to is all that is asked.
-    Chain,
-    /// Both.
-    Both,
 }
 
 /// A page with the places of its objects.
@@ -156,19 +143,11 @@ pub(super) async fn read(
     };
     for kind in &kinds {
         for namespace in &namespaces {
-            let purposes: &[Purpose] = match (kind.is_between(), &part.selector) {
-                (false, _) => &[Purpose::Judge],
-                (true, None) => &[Purpose::Both],
-                // Whom pods belong to is asked of those, too, that the selector leaves out.
-                (true, Some(_)) => &[Purpose::Chain, Purpose::Judge],
-            };
-            for purpose in purposes {
-                let list = List { link: &link, part: &part, kind, namespace: *namespace, purpose: *purpose };
-                if let Err(error) = list.read(&sender).await
-                    && sender.send(Err(error)).await.is_err()
-                {
-                    return;
-                }
+            let list = List { link: &link, part: &part, kind, namespace: *namespace };
+            if let Err(error) = list.read(&sender).await
+                && sender.send(Err(error)).await.is_err()
+            {
+                return;
             }
         }
     }
@@ -180,7 +159,6 @@ struct List<'a> {
     part: &'a Part,
     kind: &'a Arc<WorkloadKind>,
     namespace: Option<&'a str>,
-    purpose: Purpose,
 }
 
 impl List<'_> {
@@ -198,18 +176,18 @@ impl List<'_> {
     }
 
     async fn read_version(&self, version: &str, sender: &Sender<Result<Batch, AuditError>>) -> Result<(), AuditError> {
-        let List { link, part, kind, namespace, purpose } = *self;
+        let List { link, part, kind, namespace } = *self;
         let what = kind.in_words();
         let asked = Asked { verb: "list", what: &what, resource: &kind.resource, group: &kind.group, namespace };
         let api_version: Arc<str> = kind.api_version(version).into();
-        let mut pages = Pages::new(kind.listing(version, namespace, purpose == Purpose::Chain), self.params(part));
+        let mut pages = Pages::new(kind.listing(version, namespace), self.params(part));
         loop {
             // First the place for it: what waits to be judged is one page, and no other is held meanwhile.
             let Ok(place) = sender.reserve().await else { return Ok(()) };
             match pages.next(link, asked).await? {
                 Step::Page(page) => {
                     let (kind, api_version) = (Arc::clone(kind), Arc::clone(&api_version));
-                    place.send(Ok(Batch { kind, api_version, purpose, remaining: page.remaining, page }));
+                    place.send(Ok(Batch { kind, api_version, remaining: page.remaining, page }));
                 }
                 // Who takes them knows what it has.
                 Step::Anew => {}
@@ -220,8 +198,8 @@ impl List<'_> {
 
     fn params(&self, part: &Part) -> ListParams {
         let mut params = ListParams::default();
-        if let Some(selector) = part.selector.as_ref().filter(|_| self.purpose != Purpose::Chain) {
-            params = params.labels(selector);
+        if let Some(selector) = part.selector.as_ref().filter(|_| self.kind.is_pod()) {
+            params = params.labels(selector.as_str());
         }
         if self.namespace.is_none() && !part.without.is_empty() {
             let without = part.without.iter().map(|name| format!("metadata.namespace!={name}"));
@@ -250,7 +228,7 @@ pub(super) async fn named(
         };
         for version in &kind.versions {
             let params = ListParams::default().fields(&format!("metadata.name={name}"));
-            let mut pages = Pages::new(kind.listing(version, Some(namespace), false), params);
+            let mut pages = Pages::new(kind.listing(version, Some(namespace)), params);
             let page = match pages.next(link, asked).await {
                 Ok(Step::Page(page)) => page,
                 Err(AuditError::NotFound { .. }) if kind.is_custom() => continue,

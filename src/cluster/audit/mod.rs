@@ -5,6 +5,7 @@
 //! namespaces.rs     names and labels
 //! registrations.rs  our webhooks -> what they do about the pods of a namespace
 //! lists.rs          one list: pages, retries, a list that its pages outlive
+//! selector.rs       labels that choose what is read
 //! publish.rs        reports that are written, which is all that is
 //! refusals.rs       why some were not
 //! error.rs          why something could not be read, and which right is missing
@@ -20,6 +21,7 @@ mod namespaces;
 mod publish;
 mod refusals;
 mod registrations;
+mod selector;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,19 +34,20 @@ use super::snapshot::ReadError;
 
 pub use error::AuditError;
 pub use kinds::{WorkloadKind, kinds};
-pub use lists::{Batch, Found, Purpose};
+pub use lists::{Batch, Found};
 pub use namespaces::Namespace;
 pub use publish::{Published, Removal, ReportApi, Scope, Wanted};
 pub use refusals::{Places, PublishError, Said};
 pub use registrations::{Asks, Half, MODE_LABEL, Registrations};
+pub use selector::{Selector, SelectorError};
 
 /// Which part of a cluster is read.
 #[derive(Clone, Debug, Default)]
 pub struct Part {
     /// These namespaces alone; empty: all.
     pub namespaces: Vec<String>,
-    /// Objects with these labels alone.
-    pub selector: Option<String>,
+    /// Pods with these labels alone. What makes pods is read whole: whose they are is in it, and what the next ones will be.
+    pub selector: Option<Selector>,
     /// Where everything is read at once, not these namespaces.
     pub without: Vec<String>,
 }

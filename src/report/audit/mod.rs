@@ -16,7 +16,7 @@ use std::ops::AddAssign;
 
 use jiff::civil::Date;
 
-use super::{Gone, Policies, RuleLine};
+use super::{Gone, Policies, RuleLine, change};
 use crate::fence::policy::{ExceptionState, Mode};
 use crate::fence::{Finding, Outcome};
 
@@ -247,15 +247,7 @@ impl Row {
 
     /// What is to be changed before the swap, where the program must be told: the variable to read, and what it will be.
     pub fn change(&self) -> Option<String> {
-        let Finding { outcome, reads, variable, becomes, .. } = &self.finding;
-        let becomes = becomes.as_ref().filter(|_| (*outcome, *reads) == (Outcome::Swapped, Some("mustBeTold")))?;
-        let path = &becomes.path;
-        let variable = variable.as_deref().unwrap_or("");
-        Some(match (&becomes.variable, becomes.is_directory) {
-            (Some(name), _) => format!("read the file named by {name}={path} in place of {variable}"),
-            (None, false) => format!("read the file {path} in place of {variable}"),
-            (None, true) => format!("read the files in {path} in place of the variables"),
-        })
+        change(&self.finding)
     }
 }
 
