@@ -154,6 +154,11 @@ impl<'a> Auditor<'a> {
         }
     }
 
+    /// Whether no policy is about anything of what was judged.
+    pub(super) fn is_idle(&self) -> bool {
+        self.judged > 0 && self.matching.is_empty()
+    }
+
     fn error(&mut self, text: String) {
         if self.errors.len() < NAMED_ERRORS {
             self.errors.push(text);
