@@ -76,7 +76,8 @@ pub(super) fn ids(rules: &[Value]) -> HashMap<String, usize> {
 }
 
 /// The log of one run.
-pub(super) fn log(run: Run<'_>) -> Value {
+pub(super) fn log(mut run: Run<'_>) -> Value {
+    tell_what_is_not_suppressed(&mut run.results);
     json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -97,6 +98,16 @@ pub(super) fn log(run: Run<'_>) -> Value {
             "results": run.results,
         }],
     })
+}
+
+/// Where one result is suppressed, all others say that they are not (SARIF 3.27.23).
+fn tell_what_is_not_suppressed(results: &mut [Value]) {
+    if results.iter().all(|result| result["suppressions"].is_null()) {
+        return;
+    }
+    for fields in results.iter_mut().filter_map(Value::as_object_mut) {
+        fields.entry("suppressions").or_insert_with(|| json!([]));
+    }
 }
 
 /// Whether the rule may be about what only a name tells.
