@@ -39,7 +39,7 @@ impl<'a> Auditor<'a> {
         Auditor {
             policies,
             around,
-            fold: Fold::default(),
+            fold: Fold::by(policies),
             chains: Chains::default(),
             waiting: HashMap::new(),
             versions: HashMap::new(),
