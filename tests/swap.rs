@@ -371,6 +371,20 @@ fn a_longer_word_is_not_mentioned() {
 }
 
 #[test]
+fn the_variable_that_mentions_it_is_named() {
+    let reason = |pod: &Value| its_finding(pod, &mount_env(), &facts()).reason.unwrap();
+    let url = |text: &str| env(json!([db_password(), {"name": "DATABASE_URL", "value": text}]));
+    assert_eq!(
+        reason(&url("postgres://app:$(DB_PASSWORD)@db")),
+        "DB_PASSWORD is mentioned in the value of env DATABASE_URL (env[1])"
+    );
+    assert_eq!(
+        reason(&url("$(DB_PASSWORD_FILE)")),
+        "$(DB_PASSWORD_FILE) in the value of env DATABASE_URL (env[1]) would resolve from now on"
+    );
+}
+
+#[test]
 fn mentioned_in_another_container_is_safe() {
     let other = json!({"name": "b", "image": "b", "args": ["$(DB_PASSWORD)"]});
     assert_safe(&with(pod_with_secret(), "/spec/containers/-", other));

@@ -207,7 +207,8 @@ fn notes(decision: &Decision<'_>, reference: &Reference<'_>, container: Option<&
     // Only of files: the webhook, which sees the pod alone, says the reason without this.
     if matches!(decision.reason.as_deref(), Some(Reason::Unsafe(Unsafe::UnknownKeys))) {
         notes.push(
-            "the keys are also learned from the Secret, SealedSecret or ExternalSecret: give its file, too".to_owned(),
+            "check and fix also learn the keys from the Secret, SealedSecret or ExternalSecret: give them its file"
+                .to_owned(),
         );
     }
     notes

@@ -259,17 +259,21 @@ impl LocatedFinding {
     }
 }
 
-/// What is to be changed before the swap, where the program must be told: the variable to read, and what it will be.
+/// What is to be done before the swap, where the program must be told: in the program. Who took it for an edit of the
+/// manifest named a file that nothing mounts there.
 pub(crate) fn change(finding: &Finding) -> Option<String> {
     let Finding { outcome, reads, variable, becomes, .. } = finding;
     let becomes = becomes.as_ref().filter(|_| (*outcome, *reads) == (Outcome::Swapped, Some("mustBeTold")))?;
     let path = &becomes.path;
     let variable = variable.as_deref().unwrap_or("");
-    Some(match (&becomes.variable, becomes.is_directory) {
-        (Some(name), _) => format!("read the file named by {name}={path} in place of {variable}"),
-        (None, false) => format!("read the file {path} in place of {variable}"),
-        (None, true) => format!("read the files in {path} in place of the variables"),
-    })
+    let what = match (&becomes.variable, becomes.is_directory) {
+        (Some(name), _) => format!("read the file that {name} names ({path}) where it is set, else {variable} as now"),
+        (None, false) => format!("read the file {path} where it is there, else {variable} as now"),
+        (None, true) => {
+            format!("read the files in {path}, each named by its key, where they are there, else the variables as now")
+        }
+    };
+    Some(format!("in the program: {what}; the manifest stays as it is: the webhook, or secretfence fix, does the rest"))
 }
 
 fn level_of(finding: &Finding) -> Level {

@@ -21,7 +21,26 @@ fn what_is_known_does_not_fail() {
     let output = cluster.audit(&["--compare", "before.json"]);
     assert!(output.starts_with("exit: 0\n"), "{output}");
     assert!(!output.contains("Deployment shop/web"), "{output}");
-    assert!(output.contains("; 0 new, 4 known, 0 gone\n"), "{output}");
+    assert!(output.contains("; since the audit of 2026-11-21: 0 new, 4 known, 0 gone\n"), "{output}");
+}
+
+/// What the file says is nobody's word: a day is a day or is not said.
+#[test]
+fn the_day_of_the_earlier_audit_is_said_where_it_says_one() {
+    let cluster = saved();
+    let path = cluster.folder.path().join("before.json");
+    for (as_of, said, words) in [
+        (json!("2026-11-20"), json!("2026-11-20"), "; since the audit of 2026-11-20: "),
+        (json!("<b>\u{1b}[2J"), Value::Null, "; since the earlier audit: "),
+        (Value::Null, Value::Null, "; since the earlier audit: "),
+    ] {
+        let mut earlier: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        earlier["asOf"] = as_of;
+        std::fs::write(&path, earlier.to_string()).unwrap();
+        assert_eq!(compared(&cluster, &[])["compared"]["asOf"], said);
+        let output = cluster.audit(&["--compare", "before.json"]);
+        assert!(output.contains(words), "{output}");
+    }
 }
 
 #[test]

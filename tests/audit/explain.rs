@@ -10,7 +10,7 @@ fn a_workload_is_explained_with_the_diff_of_its_swap() {
     Deployment shop/web: 3 pods, 2 missed
       container "api" takes Secret "db" key "password" as env DB_PASSWORD (/spec/template/spec/containers/0/env/0)
         swapped by files/swap, and its program must be told to read the file
-          change: read the file named by DB_PASSWORD_FILE=/run/secretfence/db/password in place of DB_PASSWORD
+          change: in the program: read the file that DB_PASSWORD_FILE names (/run/secretfence/db/password) where it is set, else DB_PASSWORD as now; the manifest stays as it is: the webhook, or secretfence fix, does the rest
           note: an ENV of the same name in the image itself would show through
         files (enforce)
           - vendor (allow): where.containers is ["vendor"], and the container is "api"

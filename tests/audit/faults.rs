@@ -78,7 +78,7 @@ fn an_object_that_is_no_pod_is_named_and_not_shown() {
     insta::assert_snapshot!(cluster.audit(&[]), @"
     exit: 2
     --- stdout
-    1 namespace without findings, 1 of them without a fence
+    1 namespace without findings, as far as it could be read, 1 of them without a fence
 
     exception files/vendor ends on 2026-12-01: nothing that was judged uses it: end the need, or renew it
     exception files/nobody until 2027-12-01: nothing that was judged uses it

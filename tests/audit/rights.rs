@@ -65,6 +65,7 @@ fn without_any_right_everything_is_an_error() {
     let output = cluster.audit(&[]);
     assert!(output.starts_with("exit: 2\n"), "{output}");
     assert_eq!(output.matches("error: may not list ").count(), 10, "{output}");
+    assert_eq!(output.matches(", or name namespaces with -n\n").count(), 1, "{output}");
 }
 
 #[test]

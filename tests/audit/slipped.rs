@@ -179,7 +179,7 @@ fn of_other_policies_nothing_is_called_gone_and_nothing_new_to_have_slipped_in()
     assert!(output.contains("\nnot found by these policies: Deployment shop/web: "), "{output}");
     assert!(!output.contains("gone") && !output.contains("slipped"), "{output}");
     let html = cluster.audit(&["--compare", "before.json", "--format", "html"]);
-    assert!(html.contains("Of the earlier audit, not found by these policies"), "{html}");
+    assert!(html.contains("Of the audit of 2026-11-21, not found by these policies"), "{html}");
     // The same policies say nothing of it.
     let output = saved().audit(&["--compare", "before.json"]);
     assert!(!output.contains("other policies"), "{output}");
@@ -248,5 +248,5 @@ fn an_audit_of_an_older_version_is_read() {
     let output = cluster.audit(&["--compare", "before.json"]);
     // Of what it does not count nobody can say that it has become more.
     assert!(output.starts_with("exit: 0\n"), "{output}");
-    assert!(output.contains("; 0 new, 4 known, 0 gone\n"), "{output}");
+    assert!(output.contains("; since the audit of 2026-11-21: 0 new, 4 known, 0 gone\n"), "{output}");
 }

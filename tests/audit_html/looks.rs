@@ -154,6 +154,34 @@ fn fits_a_narrow_screen() {
 }
 
 #[test]
+fn no_number_of_a_namespace_is_out_of_its_frame() {
+    let Some(mut browser) = Browser::start() else { return };
+    for width in [360, 500, 800, 1100, 1150, 1280] {
+        browser.size(width, 700);
+        browser.open(&page(&sample::compared()));
+        let hidden =
+            "[...document.querySelectorAll('.scroll:has(.namespaces)')].map((it) => it.scrollWidth - it.clientWidth)";
+        assert_eq!(browser.eval(hidden), json!([0]), "{width}");
+        let said = "getComputedStyle(document.querySelector('.namespaces td:nth-child(12)'), '::before').content";
+        assert_eq!(browser.text(said), if width < 1152 { "\"missed: \"" } else { "none" }, "{width}");
+    }
+}
+
+#[test]
+fn what_is_folded_is_printed_and_folded_again() {
+    let Some(mut browser) = Browser::start() else { return };
+    browser.open(&page(&sample::compared()));
+    let folded = "[...document.querySelectorAll('details')].map((it) => it.open)";
+    browser.eval(
+        "printed = []; addEventListener('beforeprint', () => printed.push(document.querySelector('details').open))",
+    );
+    assert_eq!(browser.eval(folded), json!([false]));
+    browser.print();
+    assert_eq!(browser.eval("printed"), json!([true]));
+    assert_eq!(browser.eval(folded), json!([false]));
+}
+
+#[test]
 fn prints_every_row_under_a_repeated_head() {
     let Some(mut browser) = Browser::start() else { return };
     browser.open(&page(&sample::many(300)));

@@ -89,8 +89,14 @@ pub fn compared() -> Audit {
         message: "container \"cart\" takes Secret \"cart\" key \"token\" as env TOKEN (/spec/template/spec/containers/0/env/0): mount it".to_owned(),
         fingerprint: "00".to_owned(),
     };
-    audit.compared =
-        Some(Compared { other_policies: false, known: 2, new: audit.rows().count() - 2, slipped: 7, gone: vec![gone] });
+    audit.compared = Some(Compared {
+        as_of: Some("2026-11-20".parse().unwrap()),
+        other_policies: false,
+        known: 2,
+        new: audit.rows().count() - 2,
+        slipped: 7,
+        gone: vec![gone],
+    });
     audit
 }
 
@@ -195,8 +201,10 @@ pub fn empty() -> Audit {
 }
 
 /// The numbers of what is there.
-fn counted(mut audit: Audit) -> Audit {
+pub fn counted(mut audit: Audit) -> Audit {
+    audit.totals = Totals::default();
     for line in &mut audit.namespaces {
+        line.totals = Totals::default();
         for owner in audit.owners.iter().filter(|owner| owner.namespace == line.name) {
             owner.rows.iter().for_each(|row| line.totals.take(&row.finding));
             line.totals.owners += 1;

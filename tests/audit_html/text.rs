@@ -81,6 +81,55 @@ fn refers_to_nothing_outside_and_handles_no_event_in_line() {
     assert!(!words.any(|word| word.starts_with("on") && word.contains("=\"")));
 }
 
+/// Each part, and the number that it is about.
+#[test]
+fn says_what_to_do_about_each_outcome_that_occurs_and_no_other() {
+    let small = sample::small();
+    let all = text(&small);
+    let advice = |text: &str| between(text, "<section class=\"advice\"", "</section>").to_owned();
+    let parts = |text: &str| text.matches("<h3").count();
+    assert_eq!(parts(&advice(&all)), 8, "{all}");
+    assert!(all.contains("secretfence audit -p POLICIES --explain NAMESPACE/KIND/NAME"));
+    assert!(all.contains("<a href=\"#what-to-do\">") && all.contains("<h2 id=\"what-to-do\""));
+    let mut told = small.clone();
+    told.owners.retain(|owner| owner.name == "storefront");
+    let told = advice(&text(&sample::counted(told)));
+    assert_eq!(parts(&told), 2, "{told}");
+    assert!(told.contains("the program must be told") && told.contains("Pods missed") && !told.contains("By hand"));
+    assert!(!text(&sample::empty()).contains("id=\"what-to-do\""));
+}
+
+#[test]
+fn pods_that_are_missed_before_anything_is_registered_are_no_failure() {
+    let mut audit = sample::small();
+    let words =
+        ["they exist; the policies would deny or swap them when they are made anew", "Nothing is registered yet"];
+    assert!(words.iter().all(|words| !text(&audit).contains(words)));
+    audit.registration = Registration::Missing;
+    assert!(words.iter().all(|words| text(&audit).contains(words)));
+    assert!(!text(&audit).contains("kubectl rollout restart"));
+}
+
+#[test]
+fn what_could_not_be_read_stands_before_the_numbers_and_beside_what_was_not_found() {
+    let (read, not_read) = (text(&sample::small()), text(&sample::compared()));
+    assert!(not_read.find("id=\"errors\"").unwrap() < not_read.find("class=\"numbers\"").unwrap());
+    assert!(not_read.contains("2 namespaces without findings, as far as it could be read, 1 of them"));
+    assert!(read.contains("2 namespaces without findings, 1 of them"));
+}
+
+#[test]
+fn says_with_which_audit_it_is_compared() {
+    let mut audit = sample::compared();
+    let said = text(&audit);
+    assert!(
+        said.contains("since the audit of 2026-11-20: 2 known before")
+            && said.contains("Gone since the audit of 2026-11-20")
+    );
+    audit.compared.as_mut().unwrap().as_of = None;
+    assert!(text(&audit).contains("since the earlier audit: 2 known before"));
+}
+
 #[test]
 fn says_so_where_there_is_nothing_to_find() {
     let text = text(&sample::empty());

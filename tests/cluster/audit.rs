@@ -405,7 +405,8 @@ fn a_namespace_that_may_not_be_read_is_named_with_the_right() {
     // All namespaces at once are one right.
     let said = shown(&run(&[]));
     assert!(
-        said.starts_with("exit: 2\n") && said.contains("error: may not list pods: give the right to list pods\n"),
+        said.starts_with("exit: 2\n")
+            && said.contains("error: may not list pods: give the right to list pods, or name namespaces with -n\n"),
         "{said}"
     );
 }

@@ -343,6 +343,6 @@ fn keys_that_are_not_known_come_with_the_way_to_tell_them() {
     for command in [&["policy", "explain"][..], &["check"]] {
         let said = run(folder.path(), &[command, &["-p", "policy.yaml", "pod.yaml"]].concat());
         assert!(said.contains("list them in mount.keys"), "{said}");
-        assert!(said.contains("note: the keys are also learned from the Secret"), "{said}");
+        assert!(said.contains("note: check and fix also learn the keys from the Secret"), "{said}");
     }
 }

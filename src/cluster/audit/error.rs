@@ -10,7 +10,12 @@ pub enum AuditError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// RBAC refuses.
-    #[error("may not {verb} {what}{}: give the right to {verb} {resource}{}", within(namespace), of_group(group))]
+    #[error(
+        "may not {verb} {what}{}: give the right to {verb} {resource}{}{}",
+        within(namespace),
+        of_group(group),
+        or_less(resource, namespace)
+    )]
     Forbidden {
         /// `list` or `get`.
         verb: &'static str,
@@ -121,6 +126,11 @@ fn of_group(group: &str) -> String {
     if group.is_empty() { String::new() } else { format!(" (group {group})") }
 }
 
+/// Said of pods alone, which every audit lists: once is enough.
+fn or_less(resource: &str, namespace: &Option<String>) -> &'static str {
+    if resource == "pods" && namespace.is_none() { ", or name namespaces with -n" } else { "" }
+}
+
 fn to_the_end(read: usize) -> String {
     if read == 0 { String::new() } else { format!(" to the end, but for the first {read}") }
 }
@@ -144,6 +154,11 @@ mod tests {
             "may not list deployments in namespace \"shop\": give the right to list deployments (group apps)"
         );
         let asked = Asked { verb: "list", what: "pods", resource: "pods", group: "", namespace: None };
+        let hint = ", or name namespaces with -n";
+        let all = AuditError::of(refused(403), asked, 0).to_string();
+        assert_eq!(all, format!("may not list pods: give the right to list pods{hint}"));
+        let one = Asked { namespace: Some("shop"), ..asked };
+        assert!(!AuditError::of(refused(403), one, 0).to_string().contains(hint));
         assert_eq!(
             AuditError::of(Failure::Silent(30), asked, 1500).to_string(),
             "pods could not be read to the end, but for the first 1500: the API server said nothing for 30 s"

@@ -62,7 +62,7 @@ impl<'c, 't, 'p> Room<'c, 't, 'p> {
                 .or_else(|| clash.iter().find(|(path, _)| *path == candidate.mount.path).map(|(_, why)| why.clone()))
                 .or_else(|| service_variable(candidate, service_links))
                 .or_else(|| self.new_variable(candidate, &entries, &new_names))
-                .or_else(|| mentioned(candidate, &mut mentions))
+                .or_else(|| mentioned(candidate, self.container, &mut mentions))
                 .or_else(|| self.covered_by_env(candidate, &entries));
             reasons.push(reason);
         }
@@ -412,7 +412,7 @@ fn is_service_variable(name: &str) -> bool {
         || name.match_indices("_PORT_").any(|(at, _)| at > 0 && of_a_port(at))
 }
 
-fn mentioned(candidate: &Candidate<'_, '_>, mentions: &mut Mentions<'_>) -> Option<Unsafe> {
+fn mentioned(candidate: &Candidate<'_, '_>, container: &Container<'_>, mentions: &mut Mentions<'_>) -> Option<Unsafe> {
     let from = match candidate.site {
         Site::Env(_, index) => Some(index),
         _ => None,
@@ -420,11 +420,11 @@ fn mentioned(candidate: &Candidate<'_, '_>, mentions: &mut Mentions<'_>) -> Opti
     for file in &candidate.files {
         if let Some(place) = mentions.of_word(&file.variable) {
             let variable = file.variable.clone().into_owned();
-            return Some(Unsafe::Mentioned { variable, place: place.to_string() });
+            return Some(Unsafe::Mentioned { variable, place: place.of(container) });
         }
         let Some(new) = &file.names else { continue };
         if let Some(place) = mentions.of_expansion(new, from) {
-            return Some(Unsafe::WouldResolve { variable: new.clone(), place: place.to_string() });
+            return Some(Unsafe::WouldResolve { variable: new.clone(), place: place.of(container) });
         }
     }
     None

@@ -6,6 +6,7 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
+use crate::fence::name::Bare;
 use crate::fence::pod::{Container, EnvVar};
 
 /// Above this many names, the texts of a container are cut into words once instead of being searched for each name: both
@@ -22,13 +23,27 @@ pub enum Place {
     SubPathExpr(usize),
 }
 
+impl Place {
+    /// In words, with the name of an entry of `env`: who reads a list need not count.
+    pub fn of(self, container: &Container<'_>) -> String {
+        let entry = match self {
+            Place::Env(index) => container.env.items.get(index),
+            _ => None,
+        };
+        match entry {
+            Some(entry) => format!("the value of env {} ({self})", Bare(entry.name.as_str())),
+            None => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Place::Command(index) => write!(f, "command[{index}]"),
             Place::Args(index) => write!(f, "args[{index}]"),
             Place::Exec(field) => write!(f, "{field}.exec.command"),
-            Place::Env(index) => write!(f, "env[{index}].value"),
+            Place::Env(index) => write!(f, "env[{index}]"),
             Place::SubPathExpr(index) => write!(f, "volumeMounts[{index}].subPathExpr"),
         }
     }

@@ -368,7 +368,7 @@ spec:
         assert_eq!(rows(&audit.owners[0]), [("swapped", true, 1, 1)]);
         assert_eq!((audit.owners[0].pods, audit.owners[0].missed), (2, 1));
         let change = audit.owners[0].rows[0].change();
-        let expected = "read the file named by SWAP_FILE=/run/secretfence/db/password in place of SWAP";
+        let expected = "in the program: read the file that SWAP_FILE names (/run/secretfence/db/password) where it is set, else SWAP as now; the manifest stays as it is: the webhook, or secretfence fix, does the rest";
         assert_eq!(change.as_deref(), Some(expected));
     }
 

@@ -150,7 +150,9 @@ struct LeftOutRow<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct ComparedRow<'a> {
+    as_of: Option<String>,
     known: usize,
     new: usize,
     slipped: usize,
@@ -204,6 +206,7 @@ impl<'a> From<&'a Audit> for Document<'a> {
             not_judged,
             errors,
             compared: compared.as_ref().map(|compared| ComparedRow {
+                as_of: compared.as_of.map(|day| day.to_string()),
                 known: compared.known,
                 new: compared.new,
                 slipped: compared.slipped,

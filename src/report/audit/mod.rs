@@ -21,6 +21,9 @@ use crate::fence::policy::{ExceptionState, Mode};
 use crate::fence::{Finding, Outcome};
 use fold::OwnerName;
 
+/// What pods that are missed are, where nothing is registered yet: no failure.
+const MISSED_BEFORE: &str = "they exist; the policies would deny or swap them when they are made anew";
+
 /// Everything that one audit has to say.
 #[derive(Clone, Debug)]
 pub struct Audit {
@@ -244,6 +247,8 @@ pub struct ExceptionUse {
 /// What became of an earlier audit's findings.
 #[derive(Clone, Debug, Default)]
 pub struct Compared {
+    /// The day as of which the earlier one was made, where it says that.
+    pub as_of: Option<Date>,
     /// Whether the earlier one was made by other policies: what these do not find may be there all the same.
     pub other_policies: bool,
     /// How many findings are in both.
@@ -261,6 +266,11 @@ impl Audit {
     /// Whether what was not found is not there.
     pub(crate) fn sees_all(&self) -> bool {
         self.scope.is_whole() && self.errors.is_empty()
+    }
+
+    /// Said behind what was not found.
+    fn as_far_as_read(&self) -> &'static str {
+        if self.errors.is_empty() { "" } else { ", as far as it could be read" }
     }
 
     /// Whether a policy that is enforced would deny something that an earlier audit did not know, or pods slipped in since
@@ -290,6 +300,11 @@ impl Scope {
 }
 
 impl Compared {
+    /// What it is compared with: `the audit of 2026-11-20`.
+    fn earlier(&self) -> String {
+        self.as_of.map_or_else(|| "the earlier audit".to_owned(), |day| format!("the audit of {day}"))
+    }
+
     /// What is said in front of what is gone.
     fn gone_label(&self) -> &'static str {
         if self.other_policies { "not found by these policies" } else { "gone" }
@@ -325,7 +340,7 @@ impl Row {
         if self.is_enforced() && stops && !self.foretold { self.pods } else { 0 }
     }
 
-    /// What is to be changed before the swap, where the program must be told: the variable to read, and what it will be.
+    /// What is to be done in the program before the swap, where it must be told.
     pub fn change(&self) -> Option<String> {
         change(&self.finding)
     }

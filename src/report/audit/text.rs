@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::{Audit, Compared, ExceptionUse, Fence, NamespaceLine, Owner, Registration, Row, Template, Totals};
+use super::{
+    Audit, Compared, ExceptionUse, Fence, MISSED_BEFORE, NamespaceLine, Owner, Registration, Row, Template, Totals,
+};
 use crate::fence::Outcome;
 use crate::fence::policy::ExceptionState;
 use crate::report::text::{BOLD, GREEN, GoneLine, Path, RED, RESET, YELLOW, colour};
@@ -37,7 +39,7 @@ pub fn write_errors(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
 /// # Errors
 /// Where the writer fails.
 pub fn write_summary(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
-    write_namespaces(&audit.namespaces, out)?;
+    write_namespaces(audit, out)?;
     audit.exceptions.iter().try_for_each(|exception| write_exception(exception, audit.sees_all(), out))?;
     write_left_out(audit, out)?;
     for sentence in &audit.not_judged {
@@ -137,7 +139,8 @@ fn beside(owner: &Owner) -> String {
     if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) }
 }
 
-fn write_namespaces(lines: &[NamespaceLine], out: &mut dyn Write) -> io::Result<()> {
+fn write_namespaces(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
+    let lines = &audit.namespaces[..];
     let found = |totals: &Totals| totals.denied + totals.warned + totals.swapped + totals.dry_run > 0;
     let (shown, clean): (Vec<&NamespaceLine>, Vec<&NamespaceLine>) = lines.iter().partition(|line| found(&line.totals));
     let mut table = vec![
@@ -167,7 +170,8 @@ fn write_namespaces(lines: &[NamespaceLine], out: &mut dyn Write) -> io::Result<
     };
     if !clean.is_empty() {
         let (open, narrowed) = (of(Fence::Open, "without a fence"), of(Fence::Narrowed, "with a narrowed one"));
-        writeln!(out, "{} without findings{open}{narrowed}", count(clean.len(), "namespace"))?;
+        let clean = count(clean.len(), "namespace");
+        writeln!(out, "{clean} without findings{}{open}{narrowed}", audit.as_far_as_read())?;
     }
     if !lines.is_empty() {
         writeln!(out)?;
@@ -255,7 +259,11 @@ fn write_users(exception: &ExceptionUse, out: &mut dyn Write) -> io::Result<()> 
 fn write_left_out(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     match (audit.registration, &audit.left_out[..]) {
         (Registration::Missing, _) => {
-            writeln!(out, "nothing is registered: nothing is denied or swapped yet, and no namespace is left out")
+            write!(out, "nothing is registered: nothing is denied or swapped yet, and no namespace is left out")?;
+            if audit.totals.missed > 0 {
+                write!(out, "; pods missed: {MISSED_BEFORE}")?;
+            }
+            writeln!(out)
         }
         (_, []) => Ok(()),
         (_, left_out) => {
@@ -292,7 +300,8 @@ fn write_totals(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     }
     if let Some(compared) = &audit.compared {
         let Compared { known, new, slipped, gone, .. } = compared;
-        write!(out, "; {new} new, {known} known, {} {}", gone.len(), compared.gone_label())?;
+        let earlier = compared.earlier();
+        write!(out, "; since {earlier}: {new} new, {known} known, {} {}", gone.len(), compared.gone_label())?;
         if *slipped > 0 {
             write!(out, ", {} slipped in", count(*slipped, "pod"))?;
         }

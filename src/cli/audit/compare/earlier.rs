@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::super::super::check::files::MAX_FILE_BYTES;
@@ -16,6 +17,8 @@ use crate::report::{Gone, mode_name};
 /// An earlier audit. Its words are whoever's who wrote the file: not safe to show.
 #[derive(Debug)]
 pub(in super::super) struct Earlier {
+    /// The day as of which it was made, where it says that.
+    pub(super) as_of: Option<Date>,
     /// The findings, in its order.
     pub(super) entries: Vec<Entry>,
     /// The revision of its policies, where it says that.
@@ -71,6 +74,7 @@ struct Version {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Document {
+    as_of: Option<String>,
     owners: Vec<WrittenOwner>,
     policies: Option<WrittenPolicies>,
     scope: Option<WrittenScope>,
@@ -159,7 +163,7 @@ impl Earlier {
         if format_version != u64::from(json::FORMAT_VERSION) {
             return Err(Unusable::Version { found: format_version });
         }
-        let Document { mut owners, policies, scope, namespaces, left_out, errors } =
+        let Document { as_of, mut owners, policies, scope, namespaces, left_out, errors } =
             serde_json::from_slice(bytes).map_err(not_an_audit)?;
         let lets_in = |fence: &str| [Fence::Open, Fence::DryRun].iter().any(|its| its.name() == fence);
         let as_enforced = policies.as_ref().is_some_and(|policies| policies.as_enforced > 0);
@@ -178,6 +182,7 @@ impl Earlier {
             *all = all.saturating_add(owner.missed.unwrap_or(NOT_SAID));
         }
         Ok(Earlier {
+            as_of: as_of.and_then(|day| day.parse().ok()),
             entries: owners.into_iter().flat_map(WrittenOwner::entries).collect(),
             revision: policies.map(|policies| policies.revision),
             as_enforced,

@@ -33,7 +33,8 @@ impl Earlier {
         let gone = self.gone(audit, &is_left);
         let slipped = audit.owners.iter().map(|owner| owner.slipped).sum();
         self.say_what_it_cannot_know(audit, other_policies);
-        audit.compared = Some(Compared { other_policies, known, new: missed.len() - known, slipped, gone });
+        let (as_of, new) = (self.as_of, missed.len() - known);
+        audit.compared = Some(Compared { as_of, other_policies, known, new, slipped, gone });
     }
 
     /// Marks what is known. Each finding of the earlier audit stands for one.

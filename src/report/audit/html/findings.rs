@@ -18,6 +18,7 @@ pub(super) fn write(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         return Ok(());
     }
     write_filters(audit, out)?;
+    writeln!(out, "<p><a href=\"#what-to-do\">What to do about them</a></p>")?;
     writeln!(out, "<p id=\"shown\" role=\"status\">{}</p>", count(number, "finding"))?;
     write_table(audit, out)?;
     writeln!(out, "</section>")

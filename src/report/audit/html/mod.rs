@@ -3,6 +3,7 @@
 //! ```text
 //! summary.rs   the numbers, and each namespace with its bar
 //! findings.rs  the long table: a row for each finding of an owner
+//! advice.rs    what to do about them
 //! remarks.rs   exceptions, what was left out, what is gone
 //! page.css, page.js
 //! ```
@@ -13,6 +14,7 @@
 //!
 //! The page says no time and nothing of the machine: of one audit it is the same, byte by byte.
 
+mod advice;
 mod findings;
 mod remarks;
 mod summary;
@@ -38,8 +40,10 @@ pub fn write(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     summary::write_header(audit, out)?;
     writeln!(out, "<main>")?;
     remarks::write_errors(audit, out)?;
+    summary::write_numbers(audit, out)?;
     summary::write_namespaces(audit, out)?;
     findings::write(audit, out)?;
+    advice::write(audit, out)?;
     remarks::write_gone(audit, out)?;
     remarks::write_exceptions(audit, out)?;
     remarks::write_not_judged(audit, out)?;

@@ -49,6 +49,14 @@
     });
   }
 
+  // What is folded is printed, too; afterwards it is as it was.
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("details:not([open])")];
+    folded.forEach((details) => { details.open = true; });
+  });
+  addEventListener("afterprint", () => folded.forEach((details) => { details.open = false; }));
+
   const findings = document.querySelector(".findings");
   document.querySelectorAll("table").forEach((table) => sortable(table, table === findings ? filter : () => {}));
   if (!findings) return;

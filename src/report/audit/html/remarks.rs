@@ -15,7 +15,11 @@ pub(super) fn write_errors(audit: &Audit, out: &mut dyn Write) -> io::Result<()>
         out,
         "<section class=\"errors\" aria-labelledby=\"errors\">\n<h2 id=\"errors\">Not everything was judged</h2>"
     )?;
-    writeln!(out, "<p>{}: what follows is not the whole.</p>", count(audit.errors.len(), "error"))?;
+    writeln!(
+        out,
+        "<p>{}: what follows is not the whole, and a 0 may be what nobody could see.</p>",
+        count(audit.errors.len(), "error")
+    )?;
     write_list(&audit.errors, out)?;
     writeln!(out, "</section>")
 }
@@ -24,8 +28,8 @@ pub(super) fn write_errors(audit: &Audit, out: &mut dyn Write) -> io::Result<()>
 pub(super) fn write_gone(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     let Some(compared) = audit.compared.as_ref().filter(|compared| !compared.gone.is_empty()) else { return Ok(()) };
     let heading = match compared.other_policies {
-        true => "Of the earlier audit, not found by these policies",
-        false => "Gone since the earlier audit",
+        true => format!("Of {}, not found by these policies", compared.earlier()),
+        false => format!("Gone since {}", compared.earlier()),
     };
     writeln!(out, "<section aria-labelledby=\"gone\">\n<h2 id=\"gone\">{heading}</h2>")?;
     let gone = compared.gone.iter();

@@ -3,11 +3,11 @@
 use std::cmp::Reverse;
 use std::io::{self, Write};
 
-use super::super::{Audit, Fence, NamespaceLine, Registration, Totals};
+use super::super::{Audit, Fence, MISSED_BEFORE, NamespaceLine, Registration, Totals};
 use super::{Grouped, Html, begin_row, count};
 use crate::fence::Outcome;
 
-/// The title, what was judged and by what, and the numbers of all.
+/// The title, what was judged, and by what.
 pub(super) fn write_header(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     let Audit { policies, today, totals, namespaces, .. } = audit;
     writeln!(out, "<header>\n<h1>Secretfence audit</h1>")?;
@@ -30,11 +30,11 @@ pub(super) fn write_header(audit: &Audit, out: &mut dyn Write) -> io::Result<()>
             }
         }
     )?;
-    write_numbers(audit, out)?;
     writeln!(out, "</header>")
 }
 
-fn write_numbers(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
+/// The numbers of all, as tiles.
+pub(super) fn write_numbers(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     let Totals { denied, warned, dry_run, would_be, reads_files, must_be_told, missed, .. } = audit.totals;
     writeln!(out, "<ul class=\"numbers\">")?;
     let mut write = |class: &str, number: usize, what: &str, more: &str| {
@@ -56,14 +56,16 @@ fn write_numbers(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         _ => would_be.in_words(|number| Grouped(number).to_string()),
     };
     write("dry", dry_run, "in dry run", &would_be)?;
-    let missed_are = match audit.policies.as_enforced {
-        0 => "they exist, though policies deny or swap them",
+    let missed_are = match (audit.policies.as_enforced, audit.registration) {
+        (0, Registration::Missing) if missed > 0 => MISSED_BEFORE,
+        (0, _) => "they exist, though policies deny or swap them",
         _ => "not judged with --as-enforced",
     };
     write("missed", missed, one(missed, "pod missed", "pods missed"), missed_are)?;
     if let Some(compared) = &audit.compared {
         let (known, gone, label) = (Grouped(compared.known), Grouped(compared.gone.len()), compared.gone_label());
-        write("new", compared.new, "new", &format!("{known} known before, {gone} {label}"))?;
+        let since = compared.earlier();
+        write("new", compared.new, "new", &format!("since {since}: {known} known before, {gone} {label}"))?;
         let slipped = compared.slipped;
         write(
             "slipped",
@@ -85,7 +87,7 @@ pub(super) fn write_namespaces(audit: &Audit, out: &mut dyn Write) -> io::Result
         write_table(&found, out)?;
     }
     let clean: Vec<&NamespaceLine> = clean.into_iter().map(|(_, line)| line).collect();
-    write_clean(&clean, out)?;
+    write_clean(&clean, audit.as_far_as_read(), out)?;
     writeln!(out, "</section>")
 }
 
@@ -165,7 +167,7 @@ fn write_bar(totals: &Totals, longest: usize, out: &mut dyn Write) -> io::Result
     write!(out, "</svg>")
 }
 
-fn write_clean(clean: &[&NamespaceLine], out: &mut dyn Write) -> io::Result<()> {
+fn write_clean(clean: &[&NamespaceLine], as_far_as: &str, out: &mut dyn Write) -> io::Result<()> {
     if clean.is_empty() {
         return Ok(());
     }
@@ -175,7 +177,8 @@ fn write_clean(clean: &[&NamespaceLine], out: &mut dyn Write) -> io::Result<()> 
     };
     let (open, narrowed) = (of(Fence::Open, "without a fence"), of(Fence::Narrowed, "with a narrowed one"));
     let summary = count(clean.len(), "namespace");
-    writeln!(out, "<details><summary>{summary} without findings{open}{narrowed}</summary>\n<ul class=\"names\">")?;
+    writeln!(out, "<details><summary>{summary} without findings{as_far_as}{open}{narrowed}</summary>")?;
+    writeln!(out, "<ul class=\"names\">")?;
     for line in clean {
         let fence = match line.fence {
             Fence::Open => " <span class=\"fence open\">open</span>",
