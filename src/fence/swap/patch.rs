@@ -101,10 +101,8 @@ impl Patch<'_> {
         let present = Entries::of(container.map_or(&[], |container| &container.env.items), files);
         for candidate in group {
             let new = |name: &&str| present.named(name).is_none();
-            let mut entries = candidate
-                .files
-                .iter()
-                .filter_map(|file| Some((*candidate, file, file.names.as_deref().filter(new)?)));
+            let mut entries =
+                candidate.files.iter().filter_map(|file| Some((*candidate, file, file.names.as_deref().filter(new)?)));
             match candidate.site {
                 Site::EnvFrom(_, index) => {
                     env_from.push(index);
