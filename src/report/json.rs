@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{ExceptionLine, Fault, Gone, Ignored, LocatedFinding, Report, mode_name, state_name};
+use crate::fence::Finding;
 use crate::fence::name::acts_on_a_terminal;
 
 /// The version of the format. It changes when a field is removed or changes its meaning, not when one is added.
@@ -89,7 +90,7 @@ struct Summary<'r> {
     cluster: Option<&'r [&'static str]>,
 }
 
-/// Every key is always there, null where it does not apply.
+/// A finding, and where it stands.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct FindingRow<'r> {
@@ -99,6 +100,15 @@ struct FindingRow<'r> {
     column: usize,
     end_column: Option<usize>,
     object: ObjectRow<'r>,
+    #[serde(flatten)]
+    finding: FindingKeys<'r>,
+}
+
+/// What is said of a finding wherever it stands: of a manifest and of a cluster the same, in the same order. Every key is
+/// always there, null where it does not apply.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct FindingKeys<'r> {
     pointer: &'r str,
     kind: &'r str,
     container: Option<&'r str>,
@@ -227,6 +237,15 @@ impl<'r> From<&'r LocatedFinding> for FindingRow<'r> {
                 namespace: &object.namespace,
                 name: &object.name,
             },
+            finding: FindingKeys::of(finding, *known),
+        }
+    }
+}
+
+impl<'r> FindingKeys<'r> {
+    /// `known`: an earlier report has it.
+    pub(super) fn of(finding: &'r Finding, known: bool) -> FindingKeys<'r> {
+        FindingKeys {
             pointer: &finding.pointer,
             kind: finding.kind,
             container: finding.container.as_deref(),
@@ -250,7 +269,7 @@ impl<'r> From<&'r LocatedFinding> for FindingRow<'r> {
             expires: finding.expires.map(|day| day.to_string()),
             notes: &finding.notes,
             fingerprint: &finding.fingerprint,
-            known: *known,
+            known,
         }
     }
 }

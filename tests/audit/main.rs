@@ -12,6 +12,7 @@ mod edges;
 mod explain;
 mod faults;
 mod fence;
+mod finished;
 mod forms;
 mod numbers;
 mod outcomes;
@@ -22,6 +23,7 @@ mod rights;
 #[allow(dead_code, reason = "shared with the tests of check")]
 mod sarif_schema;
 mod secrecy;
+mod slipped;
 
 use std::collections::BTreeMap;
 use std::fs;

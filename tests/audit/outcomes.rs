@@ -9,6 +9,42 @@ fn every_owner_has_its_findings_once() {
     insta::assert_snapshot!(shop().audit(&[]));
 }
 
+/// The same pod, denied or warned of.
+#[test]
+fn what_is_unsafe_is_counted_where_it_is_denied_or_warned_of() {
+    let last = |policies: &str| {
+        let output = shop().policies(policies).audit(&["-n", "batch"]);
+        output.trim_end().lines().last().unwrap().to_owned()
+    };
+    let denied = "1 namespace, 3 owners, 3 pods: 2 denied (1 unsafe to swap), 0 warned, 0 swapped; 2 pods missed";
+    assert_eq!(last(crate::POLICIES), denied);
+    let warned = crate::POLICIES.replace("action: mount}", "action: mount, mount: {unsafe: warn}}");
+    let expected = "1 namespace, 3 owners, 3 pods: 1 denied, 1 warned (1 unsafe to swap), 0 swapped; 1 pod missed";
+    assert_eq!(last(&warned), expected);
+    let html = shop().policies(&warned).audit(&["-n", "batch", "--format", "html"]);
+    assert!(html.contains("<b>1</b> denied <span>0 unsafe to swap</span>"), "{html}");
+    assert!(html.contains("<b>1</b> warned <span>said, and let through, 1 unsafe to swap</span>"), "{html}");
+}
+
+#[test]
+fn who_uses_an_exception_is_named() {
+    let audit = shop().json(&[]);
+    let users = json!([{"namespace": "batch", "kind": "Pod", "name": "ledger"}]);
+    assert_eq!(json!([audit["exceptions"][0]["usedBy"], audit["exceptions"][1]["usedBy"]]), json!([users, []]));
+    let vendor = spec("vendor", "registry.example.com/vendor:1", &[env("LEDGER", "db")]);
+    let many: Vec<_> = (0..23).map(|number| pod("batch", &format!("ledger-{number:02}"), None, &vendor)).collect();
+    let cluster = shop();
+    cluster.api.change(|state| state.lists.get_mut("pods").unwrap().extend(many));
+    let output = cluster.audit(&[]);
+    assert!(output.contains("\n  used by Pod batch/ledger, Pod batch/ledger-00, Pod batch/ledger-01, "), "{output}");
+    assert!(output.contains(", Pod batch/ledger-18, and 4 more\n"), "{output}");
+    let html = cluster.audit(&["--format", "html"]);
+    assert!(
+        html.contains("<td>Pod batch/ledger, Pod batch/ledger-00, ") && html.contains(", and 4 more</td>"),
+        "{html}"
+    );
+}
+
 #[test]
 fn a_chain_ends_at_what_makes_it_all() {
     let spec = spec("api", "api:1", &[env("KEY", "other")]);

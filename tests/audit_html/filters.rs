@@ -62,6 +62,7 @@ fn every_outcome_of_the_filter_has_as_many_rows_as_the_summary_says() {
         ("dry", totals.dry_run),
         ("missed", audit.rows().filter(|(_, row)| row.missed() > 0).count()),
         ("new", new),
+        ("slipped", audit.rows().filter(|(_, row)| row.slipped > 0).count()),
     ];
     let options =
         browser.eval("[...document.getElementById('outcome').options].map((option) => option.value).slice(1)");

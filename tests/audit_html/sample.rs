@@ -2,8 +2,10 @@
 
 use secretfence::fence::policy::{ExceptionState, Mode};
 use secretfence::fence::{Becomes, Finding, Outcome};
+use secretfence::report::audit::fold::OwnerName;
 use secretfence::report::audit::{
-    Audit, Compared, ExceptionUse, Fence, LeftOut, ModeLabel, NamespaceLine, Owner, Registration, Row, Template, Totals,
+    Audit, Compared, ExceptionUse, Fence, LeftOut, ModeLabel, NamespaceLine, Owner, Registration, Row, Scope, Template,
+    Totals,
 };
 use secretfence::report::{Gone, Policies};
 
@@ -69,6 +71,13 @@ pub fn compared() -> Audit {
     let mut audit = small();
     audit.owners[1].rows[0].known = true;
     audit.owners[2].rows[0].known = true;
+    // One that was known, of which there are more now, and one that is new.
+    audit.owners[2].rows[0].slipped = 1;
+    audit.owners[2].slipped = 1;
+    audit.owners[4].rows[0].slipped = 6;
+    audit.owners[4].slipped = 6;
+    // As many as are named, and more.
+    audit.exceptions[0] = exception("billing-vendor-image", "2027-03-31", ExceptionState::Active, 23);
     audit.errors = vec![
         "namespace \"payments\": the list of pods is forbidden: grant list on pods there, or leave it out".to_owned(),
     ];
@@ -80,7 +89,8 @@ pub fn compared() -> Audit {
         message: "container \"cart\" takes Secret \"cart\" key \"token\" as env TOKEN (/spec/template/spec/containers/0/env/0): mount it".to_owned(),
         fingerprint: "00".to_owned(),
     };
-    audit.compared = Some(Compared { known: 2, new: audit.rows().count() - 2, gone: vec![gone] });
+    audit.compared =
+        Some(Compared { other_policies: false, known: 2, new: audit.rows().count() - 2, slipped: 7, gone: vec![gone] });
     audit
 }
 
@@ -147,6 +157,9 @@ pub fn hostile() -> Audit {
     for exception in &mut audit.exceptions {
         exception.policy = attack();
         exception.rule = attack();
+        for user in &mut exception.used_by {
+            [&mut user.namespace, &mut user.kind, &mut user.name].into_iter().for_each(|text| *text = attack());
+        }
     }
     for left_out in &mut audit.left_out {
         left_out.namespace = attack();
@@ -174,7 +187,7 @@ pub fn empty() -> Audit {
         exceptions: Vec::new(),
         registration: Registration::Installed,
         left_out: Vec::new(),
-        is_whole: true,
+        scope: Scope::default(),
         not_judged: Vec::new(),
         errors: Vec::new(),
         compared: None,
@@ -210,11 +223,21 @@ impl With for Owner {
 fn owner(namespace: &str, kind: &str, name: &str, pods: usize) -> Owner {
     let [namespace, kind, name] = [namespace, kind, name].map(str::to_owned);
     let api_version = "apps/v1".to_owned();
-    Owner { namespace, api_version, kind, name, template: Template::Judged, pods, missed: 0, rows: Vec::new() }
+    Owner {
+        namespace,
+        api_version,
+        kind,
+        name,
+        template: Template::Judged,
+        pods,
+        missed: 0,
+        slipped: 0,
+        rows: Vec::new(),
+    }
 }
 
 fn row(finding: Finding, pods: usize) -> Row {
-    Row { finding, in_template: true, pods, known: false }
+    Row { finding, in_template: true, pods, known: false, slipped: 0 }
 }
 
 const PLACE: &str = "/spec/template/spec/containers/0/env/0";
@@ -312,7 +335,15 @@ fn reach(pods: usize) -> Row {
 
 fn exception(rule: &str, expires: &str, state: ExceptionState, references: usize) -> ExceptionUse {
     let (policy, rule, expires) = ("secrets-as-files".to_owned(), rule.to_owned(), expires.parse().unwrap());
-    ExceptionUse { policy, rule, expires, state, references, owners: references.min(1) }
+    let user = |number| OwnerName {
+        namespace: "billing".to_owned(),
+        kind: "Deployment".to_owned(),
+        name: format!("importer-{number}"),
+        api_version: "apps/v1".to_owned(),
+    };
+    let owners = references;
+    let used_by = (0..references.min(20)).map(user).collect();
+    ExceptionUse { policy, rule, expires, state, references, owners, used_by }
 }
 
 fn left_out(namespace: &str) -> LeftOut {

@@ -84,6 +84,9 @@ impl<'a> Auditor<'a> {
         };
         let controller = head.controller();
         let is_pod = batch.kind.is_pod();
+        if is_pod && head.is_finished() {
+            return;
+        }
         if is_pod && head.uid().is_some_and(|uid| !self.seen.insert(uid)) {
             return;
         }

@@ -4,7 +4,7 @@
 //! surroundings.rs  namespaces, registrations, what policies ask about -> what is judged, and by what
 //! judge.rs         objects as they come -> findings of their owners
 //! owners.rs        who made a pod, and who made that
-//! compare.rs       an earlier audit -> what is known, what is gone
+//! compare/         an earlier audit -> what is known, what slipped in, what is gone
 //! explain.rs       one workload from end to end
 //! publish.rs       reports in the cluster, and numbers in a file
 //! progress.rs      how far it is, on a terminal
@@ -52,7 +52,7 @@ use surroundings::Surroundings;
   secretfence audit -p my-policies/ --compare monday.json
   secretfence audit -p my-policies/ --publish          a Report or PolicyReport in each namespace, too
 
-Exit code: 0 nothing would be denied, 1 something would be (of an audit that is compared: something new),
+Exit code: 0 nothing would be denied, 1 something would be (of an audit that is compared: something new, or pods slipped in),
 2 something could not be read, judged or published")]
 pub struct AuditArguments {
     /// A policy file or a directory of them; may be repeated [default: the built-in baseline]
@@ -146,7 +146,6 @@ pub fn run(arguments: AuditArguments) -> anyhow::Result<ExitCode> {
     // Before the work, which is for nothing without.
     let reports = publish.then(|| publish::Reports::find(&cluster, namespaces.clone())).transpose()?;
     let namespaces = explain.as_ref().map_or(namespaces, |wanted| vec![wanted.namespace.clone()]);
-    let is_selected = selector.is_some();
     let part = surroundings::Asked { namespaces, selector, include_left_out };
     let today = as_of.unwrap_or_else(today);
     let around = Surroundings::read(&cluster, &connection, &policies, part, today)?;
@@ -158,7 +157,7 @@ pub fn run(arguments: AuditArguments) -> anyhow::Result<ExitCode> {
     // neither "gone" nor the removal of reports from being told.
     let unsaved = save.as_deref().and_then(|path| keep(&audit, path).err());
     if let Some(earlier) = earlier {
-        earlier.apply(&mut audit, is_selected);
+        earlier.apply(&mut audit);
     }
     if let Some(reports) = reports {
         reports.publish(&cluster, &mut audit, color)?;

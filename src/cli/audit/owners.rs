@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::cluster::audit::Selector;
 use crate::fence::PolicySet;
@@ -16,10 +17,13 @@ use crate::report::audit::fold::OwnerName;
 const STEPS: usize = 8;
 
 /// Of an object: what tells it from others, and whose it is. Not safe to show.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Head<'a> {
     #[serde(borrow)]
     metadata: Metadata<'a>,
+    /// As it came: a custom resource may have anything there.
+    #[serde(borrow, default)]
+    status: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -88,6 +92,18 @@ impl<'a> Head<'a> {
     pub(super) fn uid(&self) -> Option<u128> {
         let digits: String = self.metadata.uid.as_str().chars().filter(|digit| *digit != '-').collect();
         u128::from_str_radix(&digits, 16).ok()
+    }
+
+    /// Whether it is a pod whose containers have ended for good (`status.phase`): it runs nothing, and never will. One that
+    /// cannot be told counts as running.
+    pub(super) fn is_finished(&self) -> bool {
+        #[derive(Deserialize)]
+        struct Status<'a> {
+            #[serde(borrow, default)]
+            phase: Text<'a>,
+        }
+        let status = self.status.and_then(|status| serde_json::from_str::<Status<'_>>(status.get()).ok());
+        status.is_some_and(|status| matches!(status.phase.as_str(), "Succeeded" | "Failed"))
     }
 
     /// Who controls it. A node does not: a static pod is nobody's but its own.
@@ -229,6 +245,23 @@ mod tests {
         assert_eq!(controller("apps/v1", "ReplicaSet", true).as_deref(), Some("ReplicaSet"));
         assert_eq!(controller("apps/v1", "ReplicaSet", false), None);
         assert_eq!(controller("v1", "Node", true), None);
+    }
+
+    #[test]
+    fn a_pod_is_finished_where_its_phase_says_so_and_a_status_of_anything_is_no_mistake() {
+        let is_finished = |status: serde_json::Value| {
+            let json = json!({"metadata": {"name": "a"}, "status": status}).to_string();
+            Head::read(json.as_bytes()).unwrap().is_finished()
+        };
+        for (phase, expected) in
+            [("Succeeded", true), ("Failed", true), ("Running", false), ("Pending", false), ("Unknown", false)]
+        {
+            assert_eq!(is_finished(json!({"phase": phase, "message": "a"})), expected, "{phase}");
+        }
+        for status in [json!(null), json!({}), json!("Failed"), json!({"phase": 1}), json!({"phase": ["Failed"]})] {
+            assert!(!is_finished(status.clone()), "{status}");
+        }
+        assert!(!Head::read(br#"{"metadata": {"name": "a"}}"#).unwrap().is_finished());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::fence::facts::Labels;
 use crate::fence::name::in_full;
 use crate::fence::{Facts, PolicySet};
 use crate::report::audit::fold::Around;
-use crate::report::audit::{Fence, LeftOut, ModeLabel, Registration};
+use crate::report::audit::{Fence, LeftOut, ModeLabel, Registration, Scope};
 
 /// Of namespaces in one sentence, how many are named.
 const MOST_NAMES: usize = 8;
@@ -55,7 +55,7 @@ impl Surroundings {
         let Asked { mut namespaces, selector, include_left_out } = asked;
         namespaces.sort_unstable();
         namespaces.dedup();
-        let is_whole = namespaces.is_empty() && selector.is_none();
+        let scope = Scope { namespaces: namespaces.clone(), selector: selector.clone() };
         let mut part = Part { namespaces, selector, without: Vec::new() };
         let by = || format!("the cluster cannot be audited, by {}", cluster.credentials);
         let (found, errors) = cluster.namespaces(&part).with_context(by)?;
@@ -96,7 +96,7 @@ impl Surroundings {
                 None => Registration::Unknown,
             },
             left_out: left_out_in_words(&left_out),
-            is_whole,
+            scope,
             not_judged,
             errors,
         };

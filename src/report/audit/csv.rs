@@ -7,7 +7,7 @@ use super::{Audit, Owner, Row};
 use crate::fence::name::{ShownPointer, acts_on_a_terminal};
 use crate::report::mode_name;
 
-const HEADER: [&str; 22] = [
+const HEADER: [&str; 23] = [
     "namespace",
     "kind",
     "name",
@@ -30,6 +30,7 @@ const HEADER: [&str; 22] = [
     "pointer",
     "known",
     "fingerprint",
+    "slipped",
 ];
 
 /// Writes the findings, after a line with the names of the columns.
@@ -41,7 +42,7 @@ pub fn write(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     audit.rows().try_for_each(|(owner, row)| write_line(cells(owner, row), out))
 }
 
-fn cells<'a>(owner: &'a Owner, row: &'a Row) -> [Cow<'a, str>; 22] {
+fn cells<'a>(owner: &'a Owner, row: &'a Row) -> [Cow<'a, str>; 23] {
     let finding = &row.finding;
     let text = |text: &'a Option<String>| Cow::Borrowed(text.as_deref().unwrap_or(""));
     let number = |number: usize| Cow::Owned(number.to_string());
@@ -70,6 +71,7 @@ fn cells<'a>(owner: &'a Owner, row: &'a Row) -> [Cow<'a, str>; 22] {
         ShownPointer(&finding.pointer).text(),
         flag(row.known),
         Cow::Borrowed(&finding.fingerprint),
+        number(row.slipped),
     ]
 }
 

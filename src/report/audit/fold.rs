@@ -8,11 +8,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::civil::Date;
 
 use super::{
-    Audit, ExceptionUse, Fence, LeftOut, ModeLabel, NamespaceLine, Owner, Registration, Row, Template, Totals,
+    Audit, ExceptionUse, Fence, LeftOut, ModeLabel, NamespaceLine, Owner, Registration, Row, Scope, Template, Totals,
 };
 use crate::fence::policy::{Mode, PolicySet};
 use crate::fence::{Finding, Outcome};
 use crate::report::{Policies, RuleLine, by_pointer};
+
+/// How many owners are named that use an exception.
+const NAMED_USERS: usize = 20;
 
 /// What makes pods, by its names: safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,8 +39,8 @@ pub struct Around {
     pub registration: Registration,
     /// The namespaces that are not judged.
     pub left_out: Vec<LeftOut>,
-    /// Whether the whole cluster was asked for.
-    pub is_whole: bool,
+    /// What was asked for.
+    pub scope: Scope,
     /// What was left out on purpose or cannot be known.
     pub not_judged: Vec<String>,
     /// What could not be read.
@@ -48,6 +51,15 @@ pub struct Around {
 #[derive(Debug, Default)]
 pub struct Fold {
     owners: HashMap<OwnerName, Folded>,
+}
+
+/// What uses an exception, so far.
+#[derive(Debug, Default)]
+struct Uses {
+    references: usize,
+    owners: usize,
+    /// The first of them, by name.
+    first: BTreeSet<OwnerName>,
 }
 
 /// An owner, so far.
@@ -85,12 +97,12 @@ impl Fold {
 
     /// All of it, in order.
     pub fn finish(self, policies: &PolicySet, today: Date, around: Around) -> Audit {
-        let Around { namespaces, registration, left_out, is_whole, not_judged, errors } = around;
+        let Around { namespaces, registration, left_out, scope, not_judged, errors } = around;
         let mut lines: BTreeMap<String, NamespaceLine> = namespaces
             .into_iter()
             .map(|(name, label, fence)| (name.clone(), NamespaceLine { name, label, fence, totals: Totals::default() }))
             .collect();
-        let mut used: HashMap<(String, String), (usize, usize)> = HashMap::new();
+        let mut used: HashMap<(String, String), Uses> = HashMap::new();
         let mut owners = Vec::new();
         for (name, folded) in self.owners {
             let line = lines.entry(name.namespace.clone()).or_insert_with(|| NamespaceLine {
@@ -103,8 +115,7 @@ impl Fold {
             let mut rules: BTreeMap<(&String, &String), usize> = BTreeMap::new();
             folded.excused.iter().for_each(|(policy, rule, _)| *rules.entry((policy, rule)).or_default() += 1);
             for ((policy, rule), references) in rules {
-                let (all, owners) = used.entry((policy.clone(), rule.clone())).or_default();
-                (*all, *owners) = (*all + references, *owners + 1);
+                used.entry((policy.clone(), rule.clone())).or_default().take(references, &name);
             }
             owners.extend(folded.owner(name));
         }
@@ -112,8 +123,8 @@ impl Fold {
         let mut totals = Totals::default();
         lines.values().for_each(|line| totals += line.totals);
         let exceptions = policies.exceptions().map(|(policy, rule, exception)| {
-            let uses = used.get(&(policy.name.clone(), rule.name.clone())).copied();
-            let (references, owners) = uses.unwrap_or_default();
+            let uses = used.remove(&(policy.name.clone(), rule.name.clone()));
+            let Uses { references, owners, first } = uses.unwrap_or_default();
             ExceptionUse {
                 policy: policy.name.clone(),
                 rule: rule.name.clone(),
@@ -121,6 +132,7 @@ impl Fold {
                 state: exception.state(today),
                 references,
                 owners,
+                used_by: first.into_iter().collect(),
             }
         });
         Audit {
@@ -133,10 +145,21 @@ impl Fold {
             exceptions: exceptions.collect(),
             registration,
             left_out,
-            is_whole,
+            scope,
             not_judged,
             errors,
             compared: None,
+        }
+    }
+}
+
+impl Uses {
+    fn take(&mut self, references: usize, owner: &OwnerName) {
+        self.references += references;
+        self.owners += 1;
+        self.first.insert(owner.clone());
+        if self.first.len() > NAMED_USERS {
+            self.first.pop_last();
         }
     }
 }
@@ -172,7 +195,7 @@ impl Folded {
                     is_taken[index] = true;
                 }
                 None => {
-                    self.rows.push(Row { finding, in_template, pods, known: false });
+                    self.rows.push(Row { finding, in_template, pods, known: false, slipped: 0 });
                     is_taken.push(true);
                 }
             }
@@ -207,7 +230,7 @@ impl Folded {
         });
         let OwnerName { namespace, api_version, kind, name } = name;
         let Folded { template, pods, missed, rows, .. } = self;
-        Some(Owner { namespace, api_version, kind, name, template, pods, missed, rows })
+        Some(Owner { namespace, api_version, kind, name, template, pods, missed, slipped: 0, rows })
     }
 }
 
@@ -297,7 +320,7 @@ spec:
             namespaces: vec![("empty".to_owned(), ModeLabel::None, Fence::Open)],
             registration: Registration::Missing,
             left_out: Vec::new(),
-            is_whole: true,
+            scope: Scope::default(),
             not_judged: Vec::new(),
             errors: Vec::new(),
         };
@@ -386,8 +409,23 @@ spec:
         let audit = finish(fold);
         let uses: Vec<_> = audit.exceptions.iter().map(|its| (&*its.rule, its.references, its.owners)).collect();
         assert_eq!(uses, [("vendor", 4, 2), ("unused", 0, 0)]);
+        let users = |index: usize| audit.exceptions[index].used_by.iter().map(|its| (&*its.kind, &*its.name));
+        assert_eq!(users(0).collect::<Vec<_>>(), [("Deployment", "web"), ("Pod", "one")]);
+        assert_eq!(users(1).count(), 0);
         assert!(audit.owners.is_empty());
         assert_eq!(audit.totals.owners, 2);
+    }
+
+    #[test]
+    fn of_those_that_use_an_exception_the_first_are_named() {
+        let mut fold = Fold::default();
+        let mut vendor = spec(&["A"]);
+        vendor["containers"][0]["name"] = json!("vendor");
+        (0..30).rev().for_each(|number| pod(&mut fold, owner("Pod", &format!("pod-{number:02}")), &vendor));
+        let audit = finish(fold);
+        let names: Vec<&str> = audit.exceptions[0].used_by.iter().map(|its| &*its.name).collect();
+        assert_eq!(names, (0..20).map(|number| format!("pod-{number:02}")).collect::<Vec<_>>());
+        assert_eq!(audit.exceptions[0].owners, 30);
     }
 
     #[test]

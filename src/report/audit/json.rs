@@ -4,9 +4,10 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::fold::OwnerName;
 use super::{Audit, ExceptionUse, NamespaceLine, Owner, Row, Totals};
-use crate::report::json::write_harmless;
-use crate::report::{Gone, mode_name, state_name};
+use crate::report::json::{FindingKeys, write_harmless};
+use crate::report::{Gone, state_name};
 
 /// The version of the format. It changes when a field is removed or changes its meaning, not when one is added.
 pub const FORMAT_VERSION: u8 = 1;
@@ -26,6 +27,7 @@ struct Document<'a> {
     tool: Tool,
     policies: Policies<'a>,
     as_of: String,
+    scope: ScopeRow<'a>,
     registration: &'static str,
     summary: Numbers,
     owners: Vec<OwnerRow<'a>>,
@@ -47,6 +49,12 @@ struct Tool {
 struct Policies<'a> {
     revision: &'a str,
     count: usize,
+}
+
+#[derive(Serialize)]
+struct ScopeRow<'a> {
+    namespaces: &'a [String],
+    selector: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -75,38 +83,21 @@ struct OwnerRow<'a> {
     template: &'static str,
     pods: usize,
     missed: usize,
+    slipped: usize,
     findings: Vec<FindingRow<'a>>,
 }
 
-/// Every key is always there, null where it does not apply.
+/// A finding, and how much of its owner has it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct FindingRow<'a> {
-    pointer: &'a str,
-    kind: &'a str,
-    container: Option<&'a str>,
-    secret: Option<&'a str>,
-    key: Option<&'a str>,
-    variable: Option<&'a str>,
-    action: Option<&'a str>,
-    outcome: &'a str,
-    reads: Option<&'a str>,
-    reason: Option<&'a str>,
-    policy: Option<&'a str>,
-    rule: Option<&'a str>,
-    mode: Option<&'a str>,
-    message: &'a str,
-    help: Option<&'a str>,
+    #[serde(flatten)]
+    finding: FindingKeys<'a>,
     change: Option<String>,
-    path: Option<&'a str>,
-    from: Option<&'a str>,
-    chain: Option<&'a str>,
-    notes: &'a [String],
     in_template: bool,
     pods: usize,
     missed: usize,
-    known: bool,
-    fingerprint: &'a str,
+    slipped: usize,
 }
 
 #[derive(Serialize)]
@@ -119,6 +110,7 @@ struct NamespaceRow<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct ExceptionRow<'a> {
     policy: &'a str,
     rule: &'a str,
@@ -126,6 +118,14 @@ struct ExceptionRow<'a> {
     state: &'static str,
     references: usize,
     owners: usize,
+    used_by: Vec<UserRow<'a>>,
+}
+
+#[derive(Serialize)]
+struct UserRow<'a> {
+    namespace: &'a str,
+    kind: &'a str,
+    name: &'a str,
 }
 
 #[derive(Serialize)]
@@ -138,6 +138,7 @@ struct LeftOutRow<'a> {
 struct ComparedRow<'a> {
     known: usize,
     new: usize,
+    slipped: usize,
     gone: Vec<GoneRow<'a>>,
 }
 
@@ -163,7 +164,7 @@ impl<'a> From<&'a Audit> for Document<'a> {
             exceptions,
             registration,
             left_out,
-            is_whole: _,
+            scope,
             not_judged,
             errors,
             compared,
@@ -174,6 +175,7 @@ impl<'a> From<&'a Audit> for Document<'a> {
             tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
             policies: Policies { revision: &policies.revision, count: policies.count },
             as_of: today.to_string(),
+            scope: ScopeRow { namespaces: &scope.namespaces, selector: scope.selector.as_deref() },
             registration: registration.name(),
             summary: totals.into(),
             owners: owners.iter().map(OwnerRow::from).collect(),
@@ -185,6 +187,7 @@ impl<'a> From<&'a Audit> for Document<'a> {
             compared: compared.as_ref().map(|compared| ComparedRow {
                 known: compared.known,
                 new: compared.new,
+                slipped: compared.slipped,
                 gone: compared.gone.iter().map(GoneRow::from).collect(),
             }),
         }
@@ -201,7 +204,7 @@ impl From<&Totals> for Numbers {
 
 impl<'a> From<&'a Owner> for OwnerRow<'a> {
     fn from(owner: &'a Owner) -> OwnerRow<'a> {
-        let Owner { namespace, api_version, kind, name, template, pods, missed, rows } = owner;
+        let Owner { namespace, api_version, kind, name, template, pods, missed, slipped, rows } = owner;
         OwnerRow {
             namespace,
             api_version,
@@ -210,6 +213,7 @@ impl<'a> From<&'a Owner> for OwnerRow<'a> {
             template: template.name(),
             pods: *pods,
             missed: *missed,
+            slipped: *slipped,
             findings: rows.iter().map(FindingRow::from).collect(),
         }
     }
@@ -217,33 +221,13 @@ impl<'a> From<&'a Owner> for OwnerRow<'a> {
 
 impl<'a> From<&'a Row> for FindingRow<'a> {
     fn from(row: &'a Row) -> FindingRow<'a> {
-        let finding = &row.finding;
         FindingRow {
-            pointer: &finding.pointer,
-            kind: finding.kind,
-            container: finding.container.as_deref(),
-            secret: finding.secret.as_deref(),
-            key: finding.key.as_deref(),
-            variable: finding.variable.as_deref(),
-            action: finding.action,
-            outcome: finding.outcome.name(),
-            reads: finding.reads,
-            reason: finding.reason.as_deref(),
-            policy: finding.policy.as_deref(),
-            rule: finding.rule.as_deref(),
-            mode: finding.mode.map(mode_name),
-            message: &finding.message,
-            help: finding.help.as_deref(),
+            finding: FindingKeys::of(&row.finding, row.known),
             change: row.change(),
-            path: finding.path.as_deref(),
-            from: finding.from.as_deref(),
-            chain: finding.chain.as_deref(),
-            notes: &finding.notes,
             in_template: row.in_template,
             pods: row.pods,
             missed: row.missed(),
-            known: row.known,
-            fingerprint: &finding.fingerprint,
+            slipped: row.slipped,
         }
     }
 }
@@ -257,7 +241,7 @@ impl<'a> From<&'a NamespaceLine> for NamespaceRow<'a> {
 
 impl<'a> From<&'a ExceptionUse> for ExceptionRow<'a> {
     fn from(exception: &'a ExceptionUse) -> ExceptionRow<'a> {
-        let ExceptionUse { policy, rule, expires, state, references, owners } = exception;
+        let ExceptionUse { policy, rule, expires, state, references, owners, used_by } = exception;
         ExceptionRow {
             policy,
             rule,
@@ -265,7 +249,15 @@ impl<'a> From<&'a ExceptionUse> for ExceptionRow<'a> {
             state: state_name(*state),
             references: *references,
             owners: *owners,
+            used_by: used_by.iter().map(UserRow::from).collect(),
         }
+    }
+}
+
+impl<'a> From<&'a OwnerName> for UserRow<'a> {
+    fn from(owner: &'a OwnerName) -> UserRow<'a> {
+        let OwnerName { namespace, kind, name, api_version: _ } = owner;
+        UserRow { namespace, kind, name }
     }
 }
 

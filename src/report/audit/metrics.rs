@@ -66,7 +66,7 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Fence, ModeLabel, NamespaceLine, Registration};
+    use super::super::{Fence, ModeLabel, NamespaceLine, Registration, Scope};
     use super::*;
     use crate::report::Policies;
 
@@ -90,7 +90,7 @@ mod tests {
             exceptions: Vec::new(),
             registration: Registration::Missing,
             left_out: Vec::new(),
-            is_whole: true,
+            scope: Scope::default(),
             not_judged: Vec::new(),
             errors: vec!["may not list jobs".to_owned()],
             compared: None,

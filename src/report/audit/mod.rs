@@ -19,6 +19,7 @@ use jiff::civil::Date;
 use super::{Gone, Policies, RuleLine, change};
 use crate::fence::policy::{ExceptionState, Mode};
 use crate::fence::{Finding, Outcome};
+use fold::OwnerName;
 
 /// Everything that one audit has to say.
 #[derive(Clone, Debug)]
@@ -41,14 +42,23 @@ pub struct Audit {
     pub registration: Registration,
     /// The namespaces that were not judged, since no registration ever asks about them; by name.
     pub left_out: Vec<LeftOut>,
-    /// Whether the whole cluster was asked for: what nothing of a part uses may be in use elsewhere.
-    pub is_whole: bool,
+    /// What was asked for: what nothing of a part uses may be in use elsewhere.
+    pub scope: Scope,
     /// What was left out on purpose or cannot be known, a sentence each.
     pub not_judged: Vec<String>,
     /// What could not be read or judged, a sentence each. With one of them the rest is not the whole.
     pub errors: Vec<String>,
     /// What became of an earlier audit's findings; absent where there is none to compare with.
     pub compared: Option<Compared>,
+}
+
+/// Which part of a cluster was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// These namespaces, by name; empty: all.
+    pub namespaces: Vec<String>,
+    /// What has these labels, as they were given. Not safe to show.
+    pub selector: Option<String>,
 }
 
 /// The numbers of a namespace, or of all. Findings are counted once for each owner, not for each of its pods.
@@ -93,6 +103,8 @@ pub struct Owner {
     pub pods: usize,
     /// How many of them have at least one reference that an enforcing policy denies or swaps.
     pub missed: usize,
+    /// How many of the missed are more than the compared audit had, where they should have been stopped: at the least.
+    pub slipped: usize,
     /// At least one: by container, pointer, then mode.
     pub rows: Vec<Row>,
 }
@@ -120,6 +132,8 @@ pub struct Row {
     pub pods: usize,
     /// Whether the audit that this one is compared with has it.
     pub known: bool,
+    /// How many of the missed are more than that audit had, where they should have been stopped.
+    pub slipped: usize,
 }
 
 /// A namespace that was judged.
@@ -202,15 +216,22 @@ pub struct ExceptionUse {
     pub references: usize,
     /// How many owners have them.
     pub owners: usize,
+    /// The first of them, by namespace, kind and name.
+    pub used_by: Vec<OwnerName>,
 }
 
 /// What became of an earlier audit's findings.
 #[derive(Clone, Debug, Default)]
 pub struct Compared {
+    /// Whether the earlier one was made by other policies: what these do not find may be there all the same.
+    pub other_policies: bool,
     /// How many findings are in both.
     pub known: usize,
     /// How many are in this one alone.
     pub new: usize,
+    /// How many pods slipped in, at the least: they are missed, the earlier one did not have them, and the fence was there
+    /// or is.
+    pub slipped: usize,
     /// Those of the earlier one alone, in its order. `file` is empty.
     pub gone: Vec<Gone>,
 }
@@ -218,13 +239,20 @@ pub struct Compared {
 impl Audit {
     /// Whether what was not found is not there.
     pub(crate) fn sees_all(&self) -> bool {
-        self.is_whole && self.errors.is_empty()
+        self.scope.is_whole() && self.errors.is_empty()
     }
 
-    /// Whether a policy that is enforced would deny something that an earlier audit did not know.
+    /// Whether a policy that is enforced would deny something that an earlier audit did not know, or pods slipped in since
+    /// then.
     pub fn denies(&self) -> bool {
         let mut rows = self.owners.iter().flat_map(|owner| &owner.rows);
-        rows.any(|row| !row.known && row.is_enforced() && row.finding.outcome == Outcome::Denied)
+        rows.any(|row| row.slipped > 0 || !row.known && row.is_enforced() && row.finding.outcome == Outcome::Denied)
+    }
+
+    /// How many findings that enforcing policies come to this with would be swapped, were that safe.
+    pub fn not_safe(&self, outcome: Outcome) -> usize {
+        let is_one = |row: &Row| row.is_enforced() && row.is_not_safe() && row.finding.outcome == outcome;
+        self.rows().filter(|(_, row)| is_one(row)).count()
     }
 
     /// Every finding with its owner, in order.
@@ -233,10 +261,41 @@ impl Audit {
     }
 }
 
+impl Scope {
+    /// Whether it is the whole cluster.
+    pub fn is_whole(&self) -> bool {
+        self.namespaces.is_empty() && self.selector.is_none()
+    }
+}
+
+impl Compared {
+    /// What is said in front of what is gone.
+    fn gone_label(&self) -> &'static str {
+        if self.other_policies { "not found by these policies" } else { "gone" }
+    }
+}
+
+impl ExceptionUse {
+    /// Who uses it, in words: those that are named, and how many more. Empty where nobody does.
+    fn users(&self) -> String {
+        let names = self.used_by.iter().map(|owner| format!("{} {}/{}", owner.kind, owner.namespace, owner.name));
+        let names = names.collect::<Vec<_>>().join(", ");
+        match self.owners.saturating_sub(self.used_by.len()) {
+            0 => names,
+            more => format!("{names}, and {more} more"),
+        }
+    }
+}
+
 impl Row {
     /// Whether the policy is enforced, and not in dry run.
     pub fn is_enforced(&self) -> bool {
         self.finding.mode != Some(Mode::DryRun)
+    }
+
+    /// Whether a policy would swap it, were that safe.
+    fn is_not_safe(&self) -> bool {
+        self.finding.reads == Some("unsafe")
     }
 
     /// How many pods exist with it although an enforcing policy denies or swaps it.
@@ -318,6 +377,11 @@ impl ModeLabel {
 }
 
 impl Fence {
+    /// Whether pods are made there as they are, and nobody is surprised. What is not known is not taken for that.
+    pub fn lets_in(self) -> bool {
+        matches!(self, Fence::Open | Fence::DryRun)
+    }
+
     /// The name in reports.
     pub fn name(self) -> &'static str {
         match self {

@@ -235,8 +235,8 @@ mod tests {
     use jiff::civil::date;
     use serde_json::{Value, json};
 
-    use super::super::Registration;
     use super::super::fold::{Around, Fold, OwnerName};
+    use super::super::{Registration, Scope};
     use super::*;
     use crate::fence::{Evaluation, Facts, PolicySet, Question, evaluate};
     use crate::policy_dir;
@@ -281,7 +281,7 @@ spec:
             namespaces: Vec::new(),
             registration: Registration::Missing,
             left_out: Vec::new(),
-            is_whole: true,
+            scope: Scope::default(),
             not_judged: Vec::new(),
             errors: errors.iter().map(|error| (*error).to_owned()).collect(),
         };

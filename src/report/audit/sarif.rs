@@ -39,11 +39,16 @@ fn result(owner: &Owner, row: &Row, ids: &HashMap<String, usize>, audit: &Audit)
     let object = format!("{}/{}/{}", owner.namespace, owner.kind, owner.name);
     let index = ids.get(&id).copied();
     let dry_run = if row.is_enforced() { "" } else { " (dry run)" };
+    let slipped = match row.slipped {
+        0 => String::new(),
+        1 => "; 1 pod slipped in since the earlier audit".to_owned(),
+        number => format!("; {number} pods slipped in since the earlier audit"),
+    };
     let mut result = json!({
         "ruleId": id,
         "kind": "fail",
         "level": level_name(crate::report::level_of(finding)),
-        "message": message(&format!("{}{dry_run}: {}", finding.outcome.name(), finding.message)),
+        "message": message(&format!("{}{dry_run}: {}{slipped}", finding.outcome.name(), finding.message)),
         "locations": [{
             "physicalLocation": {"artifactLocation": {"uri": uri(&object)}},
             "logicalLocations": [{"name": owner.name, "fullyQualifiedName": object, "kind": "resource"}],
@@ -60,19 +65,26 @@ fn result(owner: &Owner, row: &Row, ids: &HashMap<String, usize>, audit: &Audit)
             "inTemplate": row.in_template,
             "pods": row.pods,
             "missed": row.missed(),
+            "slipped": row.slipped,
         },
     });
     if let Some(fields) = result.as_object_mut() {
         if let Some(index) = index {
             fields.insert("ruleIndex".to_owned(), index.into());
         }
-        if row.known {
+        // What slipped in is nothing that anybody accepted.
+        if row.known && row.slipped == 0 {
             let accepted =
                 json!([{"kind": "external", "status": "accepted", "justification": "an earlier audit has it"}]);
             fields.insert("suppressions".to_owned(), accepted);
         }
         if audit.compared.is_some() {
-            fields.insert("baselineState".to_owned(), if row.known { "unchanged" } else { "new" }.into());
+            let state = match (row.known, row.slipped) {
+                (false, _) => "new",
+                (true, 0) => "unchanged",
+                (true, _) => "updated",
+            };
+            fields.insert("baselineState".to_owned(), state.into());
         }
     }
     result

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::{Audit, ExceptionUse, Fence, NamespaceLine, Owner, Registration, Row, Template, Totals};
+use super::{Audit, Compared, ExceptionUse, Fence, NamespaceLine, Owner, Registration, Row, Template, Totals};
+use crate::fence::Outcome;
 use crate::fence::policy::ExceptionState;
 use crate::report::text::{BOLD, GREEN, GoneLine, Path, RED, RESET, YELLOW, colour};
 
@@ -14,8 +15,8 @@ use crate::report::text::{BOLD, GREEN, GoneLine, Path, RED, RESET, YELLOW, colou
 pub fn write_owners(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     let is_compared = audit.compared.is_some();
     for owner in &audit.owners {
-        // Of two audits that are compared, what both have is only counted.
-        let rows: Vec<&Row> = owner.rows.iter().filter(|row| !row.known).collect();
+        // Of two audits that are compared, what both have alike is only counted.
+        let rows: Vec<&Row> = owner.rows.iter().filter(|row| !row.known || row.slipped > 0).collect();
         if !rows.is_empty() {
             write_owner(owner, &rows, is_compared, out)?;
         }
@@ -42,8 +43,9 @@ pub fn write_summary(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     for sentence in &audit.not_judged {
         writeln!(out, "not judged: {sentence}")?;
     }
-    for gone in audit.compared.iter().flat_map(|compared| &compared.gone) {
-        writeln!(out, "{GREEN}gone{RESET}: {}", GoneLine(gone))?;
+    if let Some(compared) = &audit.compared {
+        let label = compared.gone_label();
+        compared.gone.iter().try_for_each(|gone| writeln!(out, "{GREEN}{label}{RESET}: {}", GoneLine(gone)))?;
     }
     write_totals(audit, out)
 }
@@ -67,10 +69,18 @@ fn write_owner(owner: &Owner, rows: &[&Row], is_compared: bool, out: &mut dyn Wr
 
 fn write_row(owner: &Owner, row: &Row, is_compared: bool, out: &mut dyn Write) -> io::Result<()> {
     let finding = &row.finding;
-    let new = if is_compared { "new, " } else { "" };
+    let new = match (is_compared, row.known) {
+        (true, false) => "new, ",
+        (true, true) => "known, ",
+        (false, _) => "",
+    };
     let dry_run = if row.is_enforced() { "" } else { " (dry run)" };
     let outcome = finding.outcome.name();
     writeln!(out, "  {new}{}{outcome}{dry_run}{RESET}: {}", colour(finding.outcome), Path(&finding.message))?;
+    if row.slipped > 0 {
+        let more = count(row.slipped, "pod");
+        writeln!(out, "    {RED}slipped in{RESET}: {more} more than the earlier audit had")?;
+    }
     if let Some(change) = row.change() {
         writeln!(out, "    change: {change}")?;
     }
@@ -100,7 +110,11 @@ fn beside(owner: &Owner) -> String {
         false => format!("{YELLOW}{} missed{RESET}", owner.missed),
     });
     let unknown = (owner.template == Template::Unknown).then(|| "its template is not known".to_owned());
-    let parts: Vec<String> = [pods, missed, unknown].into_iter().flatten().collect();
+    let slipped = (owner.slipped > 0).then(|| match owner.slipped == owner.pods {
+        true => format!("{RED}slipped in{RESET}"),
+        false => format!("{RED}{} slipped in{RESET}", owner.slipped),
+    });
+    let parts: Vec<String> = [pods, missed, slipped, unknown].into_iter().flatten().collect();
     if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) }
 }
 
@@ -190,7 +204,7 @@ fn write_table(table: &[Vec<String>], out: &mut dyn Write) -> io::Result<()> {
 
 /// `sees_all`: the whole cluster was judged, so what nothing uses here nothing uses.
 fn write_exception(exception: &ExceptionUse, sees_all: bool, out: &mut dyn Write) -> io::Result<()> {
-    let ExceptionUse { policy, rule, expires, state, references, owners } = exception;
+    let ExceptionUse { policy, rule, expires, state, references, owners, .. } = exception;
     let used = match references {
         0 if sees_all => "nothing uses it".to_owned(),
         0 => "nothing that was judged uses it".to_owned(),
@@ -208,6 +222,14 @@ fn write_exception(exception: &ExceptionUse, sees_all: bool, out: &mut dyn Write
         ExceptionState::Expired => {
             writeln!(out, "{YELLOW}exception{RESET} {policy}/{rule} ended on {expires}: it allows nothing any more")
         }
+    }?;
+    write_users(exception, out)
+}
+
+fn write_users(exception: &ExceptionUse, out: &mut dyn Write) -> io::Result<()> {
+    match exception.users() {
+        users if users.is_empty() => Ok(()),
+        users => writeln!(out, "  used by {users}"),
     }
 }
 
@@ -229,15 +251,16 @@ fn write_left_out(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn write_totals(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
-    let Totals { owners, pods, denied, warned, swapped, dry_run, reads_files, must_be_told, not_safe, missed } =
+    let Totals { owners, pods, denied, warned, swapped, dry_run, reads_files, must_be_told, not_safe: _, missed } =
         audit.totals;
     let namespaces = count(audit.namespaces.len(), "namespace");
     write!(out, "{namespaces}, {}, {}: ", count(owners, "owner"), count(pods, "pod"))?;
-    write!(out, "{denied} denied, {warned} warned")?;
-    if not_safe > 0 {
-        write!(out, " ({not_safe} of them unsafe to swap)")?;
-    }
-    write!(out, ", {swapped} swapped")?;
+    let not_safe = |outcome| match audit.not_safe(outcome) {
+        0 => String::new(),
+        number => format!(" ({number} unsafe to swap)"),
+    };
+    write!(out, "{denied} denied{}, ", not_safe(Outcome::Denied))?;
+    write!(out, "{warned} warned{}, {swapped} swapped", not_safe(Outcome::Warned))?;
     if swapped > 0 {
         write!(out, " ({reads_files} read files, {must_be_told} must be told)")?;
     }
@@ -248,7 +271,11 @@ fn write_totals(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         write!(out, "; {} missed", count(missed, "pod"))?;
     }
     if let Some(compared) = &audit.compared {
-        write!(out, "; {} new, {} known, {} gone", compared.new, compared.known, compared.gone.len())?;
+        let Compared { known, new, slipped, gone, .. } = compared;
+        write!(out, "; {new} new, {known} known, {} {}", gone.len(), compared.gone_label())?;
+        if *slipped > 0 {
+            write!(out, ", {} slipped in", count(*slipped, "pod"))?;
+        }
     }
     if !audit.errors.is_empty() {
         write!(out, "; {}", count(audit.errors.len(), "error"))?;

@@ -32,7 +32,7 @@ fn write_filters(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
 <label>Outcome <select id=\"outcome\" autocomplete=\"off\"><option value=\"\">all</option>"
     )?;
     let Totals { denied, warned, dry_run, reads_files, must_be_told, not_safe, missed, .. } = audit.totals;
-    let new = audit.compared.as_ref().map_or(0, |compared| compared.new);
+    let (new, slipped) = audit.compared.as_ref().map_or((0, 0), |compared| (compared.new, compared.slipped));
     let classes = [
         ("denied", "denied", denied),
         ("unsafe", "unsafe to swap", not_safe),
@@ -42,6 +42,7 @@ fn write_filters(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         ("dry", "in dry run", dry_run),
         ("missed", "pods missed", missed),
         ("new", "new", new),
+        ("slipped", "pods slipped in", slipped),
     ];
     for (class, name, _) in classes.into_iter().filter(|(_, _, number)| *number > 0) {
         writeln!(out, "<option value=\"{class}\">{name}</option>")?;
@@ -89,13 +90,21 @@ fn write_row(owner: &Owner, row: &Row, anchor: Option<&str>, is_compared: bool, 
     }
     write!(out, " class=\"{}", if row.is_enforced() { outcome } else { "dry" })?;
     // What filters by number agrees with the numbers, and those are of what is enforced.
-    let classes = [(row.is_enforced(), reads), (row.missed() > 0, "missed"), (is_new, "new"), (row.known, "known")];
+    let has_slipped = row.slipped > 0;
+    let classes = [
+        (row.is_enforced(), reads),
+        (row.missed() > 0, "missed"),
+        (is_new, "new"),
+        (row.known, "known"),
+        (has_slipped, "slipped"),
+    ];
     for (_, class) in classes.iter().filter(|(is_so, class)| *is_so && !class.is_empty()) {
         write!(out, " {class}")?;
     }
     write!(out, "\"><td><b>{outcome}</b>")?;
     let dry_run = if row.is_enforced() { "" } else { "dry run" };
-    for word in [how, dry_run, if is_new { "new" } else { "" }].iter().filter(|word| !word.is_empty()) {
+    let words = [how, dry_run, if is_new { "new" } else { "" }, if has_slipped { "slipped in" } else { "" }];
+    for word in words.iter().filter(|word| !word.is_empty()) {
         write!(out, " <i>{word}</i>")?;
     }
     let (container, what) = (finding.container.as_deref().unwrap_or("the pod"), finding.kind);
@@ -124,6 +133,10 @@ fn reads(finding: &Finding) -> (&'static str, &'static str) {
 fn write_sentences(owner: &Owner, row: &Row, out: &mut dyn Write) -> io::Result<()> {
     let finding = &row.finding;
     write!(out, "{}", Html(&finding.message))?;
+    if row.slipped > 0 {
+        let more = count(row.slipped, "pod");
+        write!(out, "<p class=\"slip\"><b>Slipped in:</b> {more} more than the earlier audit had</p>")?;
+    }
     if let Some(change) = row.change() {
         write!(out, "<p class=\"change\"><b>Change:</b> {}</p>", Html(&change))?;
     }

@@ -23,7 +23,11 @@ pub(super) fn write_errors(audit: &Audit, out: &mut dyn Write) -> io::Result<()>
 /// What an earlier audit had, and this one has not.
 pub(super) fn write_gone(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     let Some(compared) = audit.compared.as_ref().filter(|compared| !compared.gone.is_empty()) else { return Ok(()) };
-    writeln!(out, "<section aria-labelledby=\"gone\">\n<h2 id=\"gone\">Gone since the earlier audit</h2>")?;
+    let heading = match compared.other_policies {
+        true => "Of the earlier audit, not found by these policies",
+        false => "Gone since the earlier audit",
+    };
+    writeln!(out, "<section aria-labelledby=\"gone\">\n<h2 id=\"gone\">{heading}</h2>")?;
     let gone = compared.gone.iter();
     write_list(gone.map(|gone| format!("{} {}/{}: {}", gone.kind, gone.namespace, gone.name, gone.message)), out)?;
     writeln!(out, "</section>")
@@ -41,7 +45,7 @@ pub(super) fn write_exceptions(audit: &Audit, out: &mut dyn Write) -> io::Result
 <table aria-labelledby=\"exceptions\">
 <thead><tr><th scope=\"col\" data-sort=\"text\">Policy and rule</th><th scope=\"col\" data-sort=\"text\">Last day</th>\
          <th scope=\"col\" class=\"number\" data-sort=\"number\">References</th>\
-         <th scope=\"col\" class=\"number\" data-sort=\"number\">Owners</th><th scope=\"col\">What to do</th></tr></thead>
+         <th scope=\"col\" class=\"number\" data-sort=\"number\">Owners</th><th scope=\"col\">Used by</th><th scope=\"col\">What to do</th></tr></thead>
 <tbody>"
     )?;
     audit.exceptions.iter().try_for_each(|exception| write_exception(exception, audit.sees_all(), out))?;
@@ -49,7 +53,7 @@ pub(super) fn write_exceptions(audit: &Audit, out: &mut dyn Write) -> io::Result
 }
 
 fn write_exception(exception: &ExceptionUse, sees_all: bool, out: &mut dyn Write) -> io::Result<()> {
-    let ExceptionUse { policy, rule, expires, state, references, owners } = exception;
+    let ExceptionUse { policy, rule, expires, state, references, owners, .. } = exception;
     let (class, what) = match state {
         ExceptionState::Active if *references == 0 && sees_all => ("unused", "nothing uses it: end it"),
         ExceptionState::Active if *references == 0 => ("active", "nothing that was judged uses it"),
@@ -60,12 +64,13 @@ fn write_exception(exception: &ExceptionUse, sees_all: bool, out: &mut dyn Write
     };
     writeln!(
         out,
-        "<tr class=\"{class}\"><th scope=\"row\">{}/{}</th><td>{expires}</td><td class=\"number\">{}</td>\
-         <td class=\"number\">{}</td><td>{what}</td></tr>",
+        "<tr class=\"{class}\"><th scope=\"row\">{}/{}</th><td class=\"day\">{expires}</td><td class=\"number\">{}</td>\
+         <td class=\"number\">{}</td><td>{}</td><td>{what}</td></tr>",
         Html(policy),
         Html(rule),
         Grouped(*references),
-        Grouped(*owners)
+        Grouped(*owners),
+        Html(&exception.users())
     )
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use super::super::{Audit, Fence, NamespaceLine, Registration, Totals};
 use super::{Grouped, Html, begin_row, count};
+use crate::fence::Outcome;
 
 /// The title, what was judged and by what, and the numbers of all.
 pub(super) fn write_header(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
@@ -36,22 +37,35 @@ pub(super) fn write_header(audit: &Audit, out: &mut dyn Write) -> io::Result<()>
 }
 
 fn write_numbers(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
-    let Totals { denied, warned, swapped: _, dry_run, reads_files, must_be_told, not_safe, missed, .. } = audit.totals;
+    let Totals { denied, warned, swapped: _, dry_run, reads_files, must_be_told, not_safe: _, missed, .. } =
+        audit.totals;
     writeln!(out, "<ul class=\"numbers\">")?;
     let mut write = |class: &str, number: usize, what: &str, more: &str| {
         let class = if number == 0 { "none" } else { class };
         writeln!(out, "<li class=\"{class}\"><b>{}</b> {what} <span>{more}</span></li>", Grouped(number))
     };
     let one = |number: usize, one: &'static str, many: &'static str| if number == 1 { one } else { many };
-    write("denied", denied, "denied", &format!("{} unsafe to swap", Grouped(not_safe)))?;
+    let not_safe = |outcome| format!("{} unsafe to swap", Grouped(audit.not_safe(outcome)));
+    write("denied", denied, "denied", &not_safe(Outcome::Denied))?;
     write("told", must_be_told, "must be told", "swapped, once the program reads the file")?;
     write("files", reads_files, one(reads_files, "reads files", "read files"), "swapped, and nothing else to do")?;
-    write("warned", warned, "warned", "said, and let through")?;
+    let warned_of = match audit.not_safe(Outcome::Warned) {
+        0 => String::new(),
+        _ => format!(", {}", not_safe(Outcome::Warned)),
+    };
+    write("warned", warned, "warned", &format!("said, and let through{warned_of}"))?;
     write("dry", dry_run, "in dry run", "said, and nothing else")?;
     write("missed", missed, one(missed, "pod missed", "pods missed"), "they exist, though policies deny or swap them")?;
     if let Some(compared) = &audit.compared {
-        let (known, gone) = (Grouped(compared.known), Grouped(compared.gone.len()));
-        write("new", compared.new, "new", &format!("{known} known before, {gone} gone"))?;
+        let (known, gone, label) = (Grouped(compared.known), Grouped(compared.gone.len()), compared.gone_label());
+        write("new", compared.new, "new", &format!("{known} known before, {gone} {label}"))?;
+        let slipped = compared.slipped;
+        write(
+            "slipped",
+            slipped,
+            one(slipped, "pod slipped in", "pods slipped in"),
+            "missed where a fence is or was, and not there before",
+        )?;
     }
     writeln!(out, "</ul>")
 }
