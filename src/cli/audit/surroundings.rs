@@ -55,7 +55,8 @@ impl Surroundings {
         let Asked { mut namespaces, selector, include_left_out } = asked;
         namespaces.sort_unstable();
         namespaces.dedup();
-        let scope = Scope { namespaces: namespaces.clone(), selector: selector.clone() };
+        let scope =
+            Scope { namespaces: namespaces.clone(), selector: selector.as_ref().map(|its| its.as_str().to_owned()) };
         let mut part = Part { namespaces, selector, without: Vec::new() };
         let by = || format!("the cluster cannot be audited, by {}", cluster.credentials);
         let (found, errors) = cluster.namespaces(&part).with_context(by)?;
