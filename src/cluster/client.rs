@@ -12,7 +12,7 @@ use kube_client::{Client, Config};
 use super::error::words;
 
 /// What the kubelet sets in every container.
-const IN_CLUSTER: &str = "KUBERNETES_SERVICE_HOST";
+pub(super) const IN_CLUSTER: &str = "KUBERNETES_SERVICE_HOST";
 /// What kubectl reads, too: paths of kubeconfigs.
 const KUBECONFIG: &str = "KUBECONFIG";
 /// What is read where nothing is named.

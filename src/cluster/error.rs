@@ -67,6 +67,9 @@ pub(super) enum Failure {
     Connect(ConnectError),
     /// An answer that is no success: its status, and one word of the API.
     Refused { code: u16, reason: String },
+    /// What is to be written is refused, though the rights allow it: by a quota or an admission, in words of its own. Not safe
+    /// to show.
+    Denied { said: String },
     /// Nothing came for so many seconds.
     Silent(u64),
     /// The API server cannot be reached, or the connection broke.
@@ -104,6 +107,7 @@ impl WatchError {
         match failure {
             Failure::Connect(error) => WatchError::Connect(error),
             Failure::Refused { code, reason } => WatchError::of_status(code, &reason, verb, resource),
+            Failure::Denied { .. } => WatchError::of_status(403, "Forbidden", verb, resource),
             Failure::Silent(seconds) => WatchError::Silent(seconds),
             Failure::Unreachable(words) => WatchError::Unreachable(words),
         }

@@ -15,12 +15,12 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::client::{ConnectError, Connection, client_of};
+use super::client::{ConnectError, Connection, IN_CLUSTER, client_of};
 use super::error::{Failure, WatchError};
 use super::kept::{Kept, Listed, labels_of};
 use super::needs::{Resource, Topic};
 use super::watch::Backoff;
-use super::wire::{Page, is_ending, reason};
+use super::wire::{Page, denial, is_ending, reason};
 use crate::fence::facts::Labels;
 
 /// Objects in a page: of Secrets' metadata half a megabyte.
@@ -46,7 +46,7 @@ pub(super) struct Link {
     /// How often a page is asked for. A watch asks once: it has a patience of its own.
     tries: u32,
     /// Whether anything was ever answered. A connection that breaks later will probably be there again; one that never came
-    /// about is told at once.
+    /// about is told at once, but in a pod: its network may come a moment after it.
     answered: AtomicBool,
 }
 
@@ -99,7 +99,8 @@ impl Link {
     pub(super) fn once(config: Config, connection: Connection, page_time: Duration) -> Result<Link, ConnectError> {
         let client = client_of(without_retries(config))?;
         let client = Mutex::new(Some((client, Instant::now())));
-        Ok(Link { connection, client, page_time, tries: TRIES, answered: AtomicBool::new(false) })
+        let answered = AtomicBool::new(std::env::var_os(IN_CLUSTER).is_some());
+        Ok(Link { connection, client, page_time, tries: TRIES, answered })
     }
 
     /// What it was made of.
@@ -226,6 +227,7 @@ impl Link {
     /// `is_one`: one object comes, however big it is.
     async fn answer(&self, request: http::Request<Body>, is_one: bool) -> Result<Fetched, Missed> {
         let client = self.client().await.map_err(Failure::from)?;
+        let is_write = request.method() != Method::GET;
         let read = async {
             let response = client.send(request).await.map_err(|error| Failure::of(&error))?;
             self.answered.store(true, Ordering::Relaxed);
@@ -243,6 +245,9 @@ impl Link {
             }
             // What is on its way out takes nothing new, and is as good as gone.
             let code = if is_ending(&body) { 404 } else { status.as_u16() };
+            if let Some(said) = denial(code, &body).filter(|_| is_write && wait.is_none()) {
+                return Err(Failure::Denied { said }.into());
+            }
             Err(Missed { failure: Failure::Refused { code, reason: reason(code, &body) }, wait })
         };
         let silent = || Failure::Silent(self.page_time.as_secs()).into();

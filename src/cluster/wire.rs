@@ -8,6 +8,9 @@ use serde_json::value::RawValue;
 use super::error::WatchError;
 use super::needs::Resource;
 
+/// How many characters are kept of what refuses a write.
+const DENIAL: usize = 1024;
+
 /// A page of a list.
 pub(super) struct Page<'a> {
     /// The version to watch from, once the last page is there.
@@ -122,12 +125,29 @@ pub(super) fn is_ending(body: &[u8]) -> bool {
     causes.iter().any(|cause| cause.reason == "NamespaceTerminating")
 }
 
+/// What refuses a write that the rights allow: a quota or an admission, in its own words. None: a right is missing, or
+/// something else is wrong. RBAC's 403 begins with who asks (apiserver/pkg/endpoints/handlers/responsewriters/errors.go);
+/// an admission may answer with other codes, but then says that it is one (apiserver/pkg/admission/plugin).
+pub(super) fn denial(code: u16, body: &[u8]) -> Option<String> {
+    let message = serde_json::from_slice::<Status>(body).ok()?.message;
+    let said = message.split_once(" is forbidden: ").map_or(&*message, |(_, said)| said);
+    let is_admission = said.starts_with("admission webhook \"") || said.starts_with("ValidatingAdmissionPolicy '");
+    let is_denial = match code {
+        403 => !said.is_empty() && !said.starts_with("User \""),
+        400..500 => is_admission,
+        _ => false,
+    };
+    is_denial.then(|| said.chars().take(DENIAL).collect())
+}
+
 #[derive(Deserialize)]
 struct Status {
     #[serde(default)]
     code: u16,
     #[serde(default)]
     reason: String,
+    #[serde(default)]
+    message: String,
     #[serde(default)]
     details: Option<Details>,
 }
@@ -170,6 +190,26 @@ mod tests {
         let line = br#"{"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}}"#;
         let (event, _) = Event::read(line, Resource::Secrets).unwrap();
         assert!(matches!(event, Event::Error(WatchError::Gone)), "{event:?}");
+    }
+
+    #[test]
+    fn a_right_that_is_missing_is_told_from_a_quota_and_an_admission() {
+        let denied = |code: u16, message: &str| {
+            denial(code, serde_json::json!({"kind": "Status", "code": code, "message": message}).to_string().as_bytes())
+        };
+        let right = "cannot create resource \"reports\" in API group \"openreports.io\" in the namespace \"shop\"";
+        let user = "User \"system:serviceaccount:a:exceeded quota: ValidatingAdmissionPolicy 'x'\"";
+        assert_eq!(denied(403, &format!("reports.openreports.io is forbidden: {user} {right}")), None);
+        assert_eq!(denied(403, &format!("reports.openreports.io \"secretfence\" is forbidden: {user} {right}")), None);
+        assert_eq!((denied(403, ""), denial(403, b"<html>")), (None, None), "nobody says who it is");
+        let quota = denied(403, "reports.openreports.io \"secretfence\" is forbidden: exceeded quota: q, limited: 0");
+        assert_eq!(quota.as_deref(), Some("exceeded quota: q, limited: 0"));
+        let webhook = "admission webhook \"a.b\" denied the request: User \"x\" cannot";
+        let of_webhook = [400, 403, 422, 404].map(|code| denied(code, webhook));
+        assert!(of_webhook.iter().all(|said| said.as_deref() == Some(webhook)), "{of_webhook:?}");
+        assert_eq!(denied(422, "Report.openreports.io \"secretfence\" is invalid: spec: Required value"), None);
+        assert_eq!(denied(500, webhook), None, "that passes");
+        assert_eq!(denied(403, &"x".repeat(1 << 20)).unwrap().len(), DENIAL);
     }
 
     #[test]

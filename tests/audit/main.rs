@@ -18,6 +18,7 @@ mod numbers;
 mod outcomes;
 #[path = "../support/program.rs"]
 mod program;
+mod reach;
 mod rights;
 #[path = "../support/sarif_schema.rs"]
 #[allow(dead_code, reason = "shared with the tests of check")]

@@ -4,22 +4,25 @@
 mod conflicts;
 
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::api::{Api, path};
-use crate::binaries::skipped;
+use crate::binaries::{Program, skipped};
 use crate::cluster::{from_yaml, shown};
 use crate::control_plane::{ADMIN, ControlPlane, eventually};
-use crate::objects::{API, api, workload};
+use crate::objects::{API, api, secret_env, workload};
 
 /// The APIs for reports, as their projects ship them.
 pub const APIS: [(&str, &str, &str, &str); 2] = [
     ("wgpolicyk8s.io/v1alpha2", "PolicyReport", "policyreports", include_str!("../fixtures/reports/wgpolicyk8s.yaml")),
     ("openreports.io/v1alpha1", "Report", "reports", include_str!("../fixtures/reports/openreports.yaml")),
 ];
+
+const PAGE: &str = include_str!("../../docs/audit.md");
 
 /// A cluster in which nobody makes pods, and nothing ends.
 struct Published {
@@ -70,6 +73,26 @@ impl Published {
     fn audit_by(&self, kubeconfig: &str, more: &[&str]) -> Output {
         let always = ["audit", "--kubeconfig", kubeconfig, "--publish"];
         Command::new(env!("CARGO_BIN_EXE_secretfence")).args(always).args(more).output().unwrap()
+    }
+
+    /// Of these policies, as an audit says it.
+    fn revision(&self, more: &[&str]) -> String {
+        let kubeconfig = self.control_plane.path("admin.kubeconfig");
+        let always = ["audit", "--kubeconfig", &kubeconfig, "--format", "json"];
+        let output = Command::new(env!("CARGO_BIN_EXE_secretfence")).args(always).args(more).output().unwrap();
+        let audit: Value = serde_json::from_slice(&output.stdout).unwrap();
+        audit["policies"]["revision"].as_str().unwrap().to_owned()
+    }
+
+    /// Policies that deny what is in namespaces of such a name.
+    fn policies(&self, namespaces: &str) -> String {
+        let file = self.folder.path().join(format!("{}.yaml", namespaces.replace('*', "")));
+        let text = format!(
+            "apiVersion: secretfence.dev/v1alpha1\nkind: SecretPolicy\nmetadata: {{name: some}}\n\
+             spec: {{match: {{namespaces: [\"{namespaces}\"]}}, rules: [{{name: deny, on: [env], action: deny}}]}}\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_owned()
     }
 
     /// A kubeconfig of a ServiceAccount without rights.
@@ -129,7 +152,7 @@ fn reports_are_where_something_is_to_do_and_go_when_it_is_done() {
         assert!(said.ends_with(&format!("published: 2 namespaces in {in_words}, 0 removed\n")), "{said}");
         assert_eq!(cluster.all(), ["first/secretfence", "second/secretfence"]);
         let report = cluster.api.get(&cluster.place("first")).done();
-        is_whole(&report);
+        is_whole(&report, &cluster.revision(&[]));
 
         // The same again is no change, and who only reports does not fail.
         let output = cluster.audit(&["--exit-zero"]);
@@ -169,6 +192,17 @@ fn reports_are_where_something_is_to_do_and_go_when_it_is_done() {
         );
         assert!(said.contains(&error), "{said}");
         assert_eq!(cluster.api.get(&cluster.place("clean")).done(), theirs);
+        // The page tells how to find it.
+        let command =
+            PAGE.lines().find_map(|line| line.trim().strip_prefix("kubectl get reports.openreports.io -A --field"));
+        let command = command.expect("a command on the page").replace('\'', "");
+        let which = format!("{}.{}", cluster.resource, cluster.version.split('/').next().unwrap());
+        let mut kubectl = Program::find("kubectl").unwrap_or_else(|error| panic!("{error}")).command();
+        kubectl.args(["--kubeconfig", &cluster.control_plane.path("admin.kubeconfig"), "get", &which, "-A"]);
+        let found = shown(&kubectl.args(format!("--field{command}").split_whitespace()).output().unwrap());
+        let lines: Vec<&str> = found.lines().collect();
+        assert!(lines.len() == 4 && lines[3].starts_with("clean "), "one, beneath a head: {found}");
+        assert!(lines[3].ends_with("app.kubernetes.io/managed-by=kyverno"), "{found}");
 
         // As it was before.
         for object in
@@ -190,8 +224,9 @@ fn reports_are_where_something_is_to_do_and_go_when_it_is_done() {
 }
 
 /// Nothing of it was left out by the schema of the cluster.
-fn is_whole(report: &Value) {
-    assert_eq!(report["metadata"]["labels"], json!({"app.kubernetes.io/managed-by": "secretfence"}));
+fn is_whole(report: &Value, revision: &str) {
+    let labels = json!({"app.kubernetes.io/managed-by": "secretfence", "secretfence.dev/policy-revision": revision});
+    assert_eq!(report["metadata"]["labels"], labels);
     assert_eq!(report["summary"], json!({"pass": 0, "fail": 1, "warn": 0, "error": 0, "skip": 0}));
     let [result] = &report["results"].as_array().unwrap()[..] else { panic!("{report:#}") };
     let said = ["source", "category", "policy", "rule", "result", "severity", "scored"].map(|field| &result[field]);
@@ -211,8 +246,7 @@ fn a_right_to_reports_that_is_missing_is_named_once() {
     }
     let kubeconfig = cluster.account("publisher");
     let kubeconfig = kubeconfig.to_str().unwrap();
-    let page = include_str!("../../docs/audit.md");
-    let mut blocks = page.split("```yaml\n").skip(1).map(|block| block.split("```").next().unwrap());
+    let mut blocks = PAGE.split("```yaml\n").skip(1).map(|block| block.split("```").next().unwrap());
     let role = from_yaml(blocks.next().unwrap()).remove(0);
     let rule = blocks.next().expect("the rights of --publish");
     let rule = from_yaml(rule).remove(0)[0].clone();
@@ -240,8 +274,13 @@ fn a_right_to_reports_that_is_missing_is_named_once() {
             let object = workload("Deployment", "third", "web", json!([]));
             cluster.api.delete(&path(&object)).done();
         }
+        let places = match *verb {
+            "list" => "",
+            "delete" => " in namespace \"third\"",
+            _ => " in namespaces \"first\", \"second\", \"third\"",
+        };
         let error = format!(
-            "error: may not {verb} reports of openreports.io: give the right to {verb} reports (group openreports.io)\n"
+            "error: may not {verb} reports of openreports.io{places}: give the right to {verb} reports (group openreports.io)\n"
         );
         let is_named = || shown(&cluster.audit_by(kubeconfig, &[])).contains(&error).then_some(());
         assert!(eventually(is_named).is_some(), "{}", shown(&cluster.audit_by(kubeconfig, &[])));
@@ -279,4 +318,197 @@ fn a_right_to_reports_that_is_missing_is_named_once() {
     };
     assert!(eventually(is_gone).is_some(), "{:?}", cluster.all());
     assert_eq!(cluster.api.get(&cluster.place("first")).done()["summary"]["error"], 0);
+}
+
+#[test]
+fn what_one_namespace_refuses_stops_no_other_and_is_told_apart_from_a_right() {
+    let Some(mut cluster) = Published::start() else { return };
+    cluster.install(APIS[1]);
+    let names = ["aaa-quota", "aab-forbidden", "aac-invalid", "shop", "zeta"];
+    for name in names {
+        cluster.namespace(name);
+        cluster.deploy(name);
+    }
+    // As its controller would have it.
+    let count = json!({"count/reports.openreports.io": "0"});
+    let quota = json!({
+        "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"namespace": "aaa-quota", "name": "none"},
+        "spec": {"hard": count},
+    });
+    cluster.api.create(&quota, "").done();
+    cluster.api.merge(&format!("{}/status", path(&quota)), &json!({"status": {"hard": count, "used": count}})).done();
+    let validation = |namespace: &str, reason: &str| {
+        json!({
+            "expression": format!("object.metadata.namespace != '{namespace}'"), "reason": reason,
+            "messageExpression": "'no \\u001b[2J in ' + object.metadata.namespace",
+        })
+    };
+    let rule = json!({
+        "apiGroups": ["openreports.io"], "apiVersions": ["*"], "operations": ["CREATE"], "resources": ["reports"],
+    });
+    let policy = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": "no-reports"},
+        "spec": {
+            "failurePolicy": "Fail", "matchConstraints": {"resourceRules": [rule]},
+            "validations": [validation("aab-forbidden", "Forbidden"), validation("aac-invalid", "Invalid")],
+        },
+    });
+    let binding = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": "no-reports"}, "spec": {"policyName": "no-reports", "validationActions": ["Deny"]},
+    });
+    [&policy, &binding].iter().for_each(|object| drop(cluster.api.create(object, "").done()));
+    // The API server hears of each a moment later.
+    let dry = |namespace: &str| cluster.api.create(&cluster.object(namespace, "probe", "nobody"), "?dryRun=All").status;
+    let is_refused = || (names.map(dry) == [403, 403, 422, 201, 201]).then_some(());
+    assert!(eventually(is_refused).is_some(), "{:?}", names.map(dry));
+
+    let output = cluster.audit(&["--exit-zero"]);
+    let said = shown(&output);
+    assert_eq!((output.status.code(), said.matches("error: ").count()), (Some(2), 3), "{said}");
+    assert!(said.contains("published: 2 namespaces in reports of openreports.io, 0 removed\n"), "{said}");
+    assert!(!said.contains("give the right") && !said.contains('\u{1b}'), "{said}");
+    let refused = |namespace: &str, words: &str| {
+        format!(
+            "error: reports of openreports.io in namespace \"{namespace}\" could not be written: no right is missing, but a \
+             quota or an admission refuses: \"{words}"
+        )
+    };
+    let of_policy = "ValidatingAdmissionPolicy 'no-reports' with binding 'no-reports' denied request: no \\u{1b}[2J in";
+    assert!(said.contains(&refused("aaa-quota", "exceeded quota: none, requested: count/reports")), "{said}");
+    assert!(said.contains(&refused("aab-forbidden", &format!("{of_policy} aab-forbidden\"\n"))), "{said}");
+    assert!(said.contains(&refused("aac-invalid", &format!("{of_policy} aac-invalid\"\n"))), "{said}");
+    assert_eq!(cluster.all(), ["shop/secretfence", "zeta/secretfence"]);
+
+    // A right that a RoleBinding gives in one namespace: there it is used, and of all others said that it is missing.
+    for object in [&binding, &policy, &quota] {
+        cluster.api.delete(&path(object)).done();
+    }
+    for namespace in ["shop", "zeta"] {
+        cluster.api.delete(&cluster.place(namespace)).done();
+    }
+    let kubeconfig = cluster.account("tenant");
+    let kubeconfig = kubeconfig.to_str().unwrap();
+    let rbac = "rbac.authorization.k8s.io";
+    let role = |name: &str, rules: Value| json!({"apiVersion": format!("{rbac}/v1"), "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules});
+    let bound = |kind: &str, metadata: Value| {
+        json!({
+            "apiVersion": format!("{rbac}/v1"), "kind": kind, "metadata": metadata,
+            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": metadata["name"]},
+            "subjects": [{"kind": "ServiceAccount", "namespace": "default", "name": "tenant"}],
+        })
+    };
+    let writes =
+        json!([{"apiGroups": ["openreports.io"], "resources": ["reports"], "verbs": ["create", "patch", "delete"]}]);
+    for object in [
+        role("reads-all", json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["list"]}])),
+        role("writes-one", writes),
+        bound("ClusterRoleBinding", json!({"name": "reads-all"})),
+        bound("RoleBinding", json!({"name": "writes-one", "namespace": "shop"})),
+    ] {
+        cluster.api.create(&object, "").done();
+    }
+    let error = "error: may not create reports of openreports.io in namespaces \"aaa-quota\", \"aab-forbidden\", \
+                 \"aac-invalid\", \"zeta\": give the right to create reports (group openreports.io)\n";
+    let is_told = || shown(&cluster.audit_by(kubeconfig, &[])).contains(error).then_some(());
+    assert!(eventually(is_told).is_some(), "{}", shown(&cluster.audit_by(kubeconfig, &[])));
+    let said = shown(&cluster.audit_by(kubeconfig, &[]));
+    assert!(said.starts_with("exit: 2\n") && said.matches("error: ").count() == 1, "{said}");
+    assert!(said.contains("published: 1 namespace in"), "{said}");
+    assert_eq!(cluster.all(), ["shop/secretfence"]);
+}
+
+#[test]
+fn policies_that_are_about_nothing_remove_no_report_of_other_policies() {
+    let Some(mut cluster) = Published::start() else { return };
+    cluster.install(APIS[1]);
+    for name in ["first", "second"] {
+        cluster.namespace(name);
+        cluster.deploy(name);
+    }
+    let run = |namespaces: &str| shown(&cluster.audit(&["--exit-zero", "-p", &cluster.policies(namespaces)]));
+    let revision = |namespace: &str| {
+        let report = cluster.api.get(&cluster.place(namespace)).done();
+        report["metadata"]["labels"]["secretfence.dev/policy-revision"].as_str().unwrap().to_owned()
+    };
+    let both = ["first/secretfence", "second/secretfence"];
+    assert!(run("*").starts_with("exit: 0\n"), "{}", run("*"));
+    assert_eq!(cluster.all(), both);
+    assert_eq!(revision("first"), cluster.revision(&["-p", &cluster.policies("*")]));
+
+    // A misspelt glob.
+    let said = run("frist");
+    assert!(said.starts_with("exit: 2\n"), "{said}");
+    let error = "error: reports of openreports.io in namespaces \"first\", \"second\" were not removed: they are by other \
+                 policies than these, of which none is about anything that was judged. ";
+    assert!(
+        said.contains(error) && said.contains("published: 0 namespaces in reports of openreports.io, 0 removed\n"),
+        "{said}"
+    );
+    assert_eq!(cluster.all(), both);
+
+    // One that is about something knows what is to do; and by it the report is another.
+    let before = revision("first");
+    let said = run("f*");
+    assert!(
+        said.starts_with("exit: 0\n")
+            && said.contains("published: 1 namespace in reports of openreports.io, 1 removed\n"),
+        "{said}"
+    );
+    assert_eq!(cluster.all(), ["first/secretfence"]);
+    assert_ne!(revision("first"), before);
+    // By the same policies, that nothing is there any more is what they say.
+    cluster.api.delete(&path(&workload("Deployment", "first", "web", json!([])))).done();
+    let said = run("f*");
+    assert!(
+        said.starts_with("exit: 0\n")
+            && said.contains("published: 0 namespaces in reports of openreports.io, 1 removed\n"),
+        "{said}"
+    );
+
+    // Those of a version before this one say nothing of it; and the command that is named removes them.
+    cluster.api.create(&cluster.object("first", "secretfence", "secretfence"), "").done();
+    let said = run("frist");
+    let command = said.split("where they are meant so: ").nth(1).unwrap().split('\n').next().unwrap();
+    assert_eq!(cluster.all(), ["first/secretfence"]);
+    let mut kubectl = Program::find("kubectl").unwrap_or_else(|error| panic!("{error}")).command();
+    kubectl.args(["--kubeconfig", &cluster.control_plane.path("admin.kubeconfig")]);
+    let output = kubectl.args(command.split_whitespace().skip(1)).output().unwrap();
+    assert!(output.status.success(), "{}", shown(&output));
+    assert!(cluster.all().is_empty() && run("frist").starts_with("exit: 0\n"));
+}
+
+/// Most that an audit may take for its reports: one of them, and not all.
+#[cfg(target_os = "linux")]
+#[test]
+fn reports_are_built_one_after_the_other() {
+    const NAMESPACES: usize = 120;
+    const MOST: u64 = 20 << 20;
+    let Some(mut cluster) = Published::start() else { return };
+    cluster.install(APIS[1]);
+    let env = json!((0..250).map(|number| secret_env(&format!("VARIABLE_{number}"))).collect::<Vec<_>>());
+    for number in 0..NAMESPACES {
+        let name = format!("crowd-{number:03}");
+        cluster.namespace(&name);
+        let containers = json!([{"name": "api", "image": API, "env": env}]);
+        cluster.api.create(&workload("Deployment", &name, "web", containers), "").done();
+    }
+    let kubeconfig = cluster.control_plane.path("admin.kubeconfig");
+    let peak = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_secretfence"));
+        let command = command.args(["audit", "--kubeconfig", &kubeconfig]).args(more);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut most = 0;
+        while child.try_wait().unwrap().is_none() {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            most = line.map_or(most, |line| line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        most
+    };
+    let (text, published) = (peak(&[]), peak(&["--publish"]));
+    println!("{} findings: {} MiB in words, {} MiB published", 250 * NAMESPACES, text >> 20, published >> 20);
+    assert_eq!(cluster.all().len(), NAMESPACES);
+    assert!(published < text + MOST, "{text} in words, {published} published");
 }

@@ -88,7 +88,7 @@ pub(super) fn run(
         bail!("there is no {what} {name:?} in namespace {namespace:?}");
     }
     let facts = around.facts.clone();
-    let audit = audit(cluster, around, policies, today);
+    let (audit, _) = audit(cluster, around, policies, today);
     let mut out = io::BufWriter::new(color.stream(io::stdout().lock()));
     let written = found.iter().try_for_each(|found| write(found, namespace, &audit, policies, &facts, &mut out));
     unless_closed(written.and_then(|()| out.flush()))?;

@@ -244,6 +244,11 @@ impl<'a> Auditor<'a> {
         }
     }
 
+    /// Whether no policy is about anything of what was judged.
+    pub(super) fn is_idle(&self) -> bool {
+        self.judged > 0 && self.matching.is_empty()
+    }
+
     fn broken(&mut self, itself: &Maker<'_>, head: &Head<'_>, error: &ObjectError) {
         let (kind, namespace, name) = (&itself.kind, Shown(head.namespace()), Shown(head.name()));
         self.error(format!("{kind} {namespace}/{name}: this is no {kind}: {error}"));

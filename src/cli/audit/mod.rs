@@ -157,7 +157,7 @@ pub fn run(arguments: AuditArguments) -> anyhow::Result<ExitCode> {
     if let Some(wanted) = explain {
         return explain::run(&wanted, &cluster, around, &policies, today, color);
     }
-    let mut audit = audit(&cluster, around, &policies, today);
+    let (mut audit, is_idle) = audit(&cluster, around, &policies, today);
     // What was found of a whole cluster is not lost with a file beside it; and as no error of what was read, this keeps
     // neither "gone" nor the removal of reports from being told.
     let unsaved = save.as_deref().and_then(|path| keep(&audit, path).err());
@@ -165,7 +165,7 @@ pub fn run(arguments: AuditArguments) -> anyhow::Result<ExitCode> {
         earlier.apply(&mut audit);
     }
     if let Some(reports) = reports {
-        reports.publish(&cluster, &mut audit, color)?;
+        reports.publish(&cluster, &mut audit, is_idle, color)?;
     }
     let unwritten = metrics_file.as_deref().and_then(|path| publish::write_metrics(&audit, path).err());
     audit.errors.extend(unsaved.iter().chain(&unwritten).map(|error| format!("{error:#}")));
@@ -174,8 +174,8 @@ pub fn run(arguments: AuditArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(if exit_zero && code == DENIED { OK } else { code }))
 }
 
-/// Judges every object of the part that is asked for.
-fn audit(cluster: &Reader, around: Surroundings, policies: &PolicySet, today: Date) -> Audit {
+/// Judges every object of the part that is asked for; and whether no policy is about any of them.
+fn audit(cluster: &Reader, around: Surroundings, policies: &PolicySet, today: Date) -> (Audit, bool) {
     let kinds = crate::cluster::audit::kinds(policies);
     let mut auditor = Auditor::new(policies, &around, &kinds);
     let mut progress = progress::Progress::start();
@@ -194,11 +194,12 @@ fn audit(cluster: &Reader, around: Surroundings, policies: &PolicySet, today: Da
         });
     }
     progress.end();
+    let is_idle = auditor.is_idle();
     let (fold, mut errors, mut not_judged) = auditor.finish();
     let Surroundings { mut around, .. } = around;
     around.errors.append(&mut errors);
     around.not_judged.append(&mut not_judged);
-    fold.finish(policies, today, around)
+    (fold.finish(policies, today, around), is_idle)
 }
 
 /// The lists of which something is missing.

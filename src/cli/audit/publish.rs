@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::super::{Colour, unless_closed};
-use crate::cluster::audit::{self as cluster, Published, Reader, ReportApi, Scope};
-use crate::report::audit::published::Report;
+use crate::cluster::audit::{Published, Reader, Removal, ReportApi, Scope, Wanted};
+use crate::report::audit::published;
 use crate::report::audit::{Audit, metrics};
 use crate::report::text::Path as ShownPath;
 
@@ -35,21 +35,37 @@ impl Reports {
         Ok(Reports { api, namespaces })
     }
 
-    /// Publishes; what could not be is one more error of the audit.
+    /// Publishes; what could not be is one more error of the audit. `is_idle`: no policy is about anything that was judged.
     ///
     /// # Errors
     /// Where standard error cannot be written.
-    pub(super) fn publish(self, cluster: &Reader, audit: &mut Audit, color: Colour) -> anyhow::Result<()> {
+    pub(super) fn publish(
+        self,
+        cluster: &Reader,
+        audit: &mut Audit,
+        is_idle: bool,
+        color: Colour,
+    ) -> anyhow::Result<()> {
         let Reports { api, mut namespaces } = self;
         namespaces.sort_unstable();
         namespaces.dedup();
         let scope = Scope {
             namespaces: (!namespaces.is_empty()).then_some(namespaces),
-            // What could not be read may be where nothing was found.
-            removes: audit.errors.is_empty(),
+            removal: match audit.errors.is_empty() {
+                // What could not be read may be where nothing was found.
+                false => Removal::Nothing,
+                // A misspelt glob would else look like a clean cluster.
+                true if is_idle => Removal::OfSamePolicies,
+                true => Removal::All,
+            },
         };
-        let reports = Report::of(audit).into_iter().map(object).collect::<anyhow::Result<Vec<_>>>()?;
-        let (Published { written, removed }, errors) = cluster.publish(api, &scope, &reports);
+        let reports = published::Reports::of(audit);
+        let wanted = Wanted {
+            namespaces: reports.namespaces().collect(),
+            content: &|namespace| content(&reports, namespace),
+            revision: &audit.policies.revision,
+        };
+        let (Published { written, removed }, errors) = cluster.publish(api, &scope, &wanted);
         audit.errors.extend(errors.iter().map(ToString::to_string));
         let mut out = color.stream(io::stderr().lock());
         let plural = if written == 1 { "" } else { "s" };
@@ -62,10 +78,11 @@ impl Reports {
     }
 }
 
-fn object(report: Report) -> anyhow::Result<cluster::Report> {
-    let content = serde_json::to_value(&report).context("a report cannot be written as JSON")?;
-    let Value::Object(content) = content else { bail!("a report is no object") };
-    Ok(cluster::Report { namespace: report.namespace, content })
+fn content(reports: &published::Reports<'_>, namespace: &str) -> Option<Map<String, Value>> {
+    match serde_json::to_value(reports.of_namespace(namespace)?) {
+        Ok(Value::Object(content)) => Some(content),
+        _ => None,
+    }
 }
 
 /// A file that a node exporter reads: it passes over all others, and says nothing. (`collector/textfile.go`)

@@ -12,7 +12,7 @@ pub enum AuditError {
     /// RBAC refuses.
     #[error("may not {verb} {what}{}: give the right to {verb} {resource}{}", within(namespace), of_group(group))]
     Forbidden {
-        /// `list` or `get`; of reports `create`, `patch` or `delete`.
+        /// `list` or `get`.
         verb: &'static str,
         /// Of what, in words.
         what: String,
@@ -44,30 +44,6 @@ pub enum AuditError {
         what: String,
         /// In which namespace; none: in the whole cluster.
         namespace: Option<String>,
-    },
-    /// An object that ours would stand in the place of.
-    #[error(
-        "there is one of the {what} with the name {name:?}{} that is not ours, and nothing was written over it: rename it \
-         or remove it",
-        within(&Some(namespace.clone()))
-    )]
-    NotOurs {
-        /// In words.
-        what: String,
-        /// Its name.
-        name: &'static str,
-        /// In which namespace.
-        namespace: String,
-    },
-    /// What was to be written.
-    #[error("{what}{} could not be written: {why}", within(namespace))]
-    Unwritten {
-        /// In words.
-        what: String,
-        /// In which namespace; none: in the whole cluster.
-        namespace: Option<String>,
-        /// What went wrong.
-        why: String,
     },
     /// Any other answer, or none.
     #[error("{what}{} could not be read{}: {why}", within(namespace), to_the_end(*read))]
@@ -101,7 +77,7 @@ impl AuditError {
         match failure {
             Failure::Connect(error) => AuditError::Connect(error),
             Failure::Refused { code: 401, .. } => AuditError::Unauthorized,
-            Failure::Refused { code: 403, .. } => {
+            Failure::Refused { code: 403, .. } | Failure::Denied { .. } => {
                 AuditError::Forbidden { verb, what, resource: resource.to_owned(), group: group.to_owned(), namespace }
             }
             Failure::Refused { code: 404, .. } => AuditError::NotFound { what, namespace },
@@ -118,19 +94,6 @@ impl AuditError {
                 let why = format!("the API server cannot be reached: {words}");
                 AuditError::Failed { what, namespace, read, why }
             }
-        }
-    }
-
-    /// Of what was to be written.
-    pub(super) fn of_write(failure: Failure, asked: Asked<'_>) -> AuditError {
-        let is_behind = matches!(failure, Failure::Refused { code: 409, .. });
-        match AuditError::of(failure, asked, 0) {
-            AuditError::Failed { what, namespace, .. } if is_behind => {
-                let why = "somebody else changed it in between, three times over (409): run it again".to_owned();
-                AuditError::Unwritten { what, namespace, why }
-            }
-            AuditError::Failed { what, namespace, why, .. } => AuditError::Unwritten { what, namespace, why },
-            other => other,
         }
     }
 

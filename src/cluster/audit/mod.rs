@@ -7,6 +7,7 @@
 //! lists.rs          one list: pages, retries, a list that its pages outlive
 //! selector.rs       labels that choose what is read
 //! publish.rs        reports that are written, which is all that is
+//! refusals.rs       why some were not
 //! error.rs          why something could not be read, and which right is missing
 //! ```
 //!
@@ -18,6 +19,7 @@ mod kinds;
 mod lists;
 mod namespaces;
 mod publish;
+mod refusals;
 mod registrations;
 mod selector;
 
@@ -34,7 +36,8 @@ pub use error::AuditError;
 pub use kinds::{WorkloadKind, kinds};
 pub use lists::{Batch, Found, Read};
 pub use namespaces::Namespace;
-pub use publish::{Published, Report, ReportApi, Scope};
+pub use publish::{Published, Removal, ReportApi, Scope, Wanted};
+pub use refusals::{Places, PublishError, Said};
 pub use registrations::{Asks, Half, MODE_LABEL, Registrations};
 pub use selector::{Selector, SelectorError};
 
@@ -121,7 +124,7 @@ impl Reader {
 
     /// Writes these reports, and removes ours where there is none of them. What could not be written is told beside what
     /// could.
-    pub fn publish(&self, api: ReportApi, scope: &Scope, reports: &[Report]) -> (Published, Vec<AuditError>) {
-        self.runtime.block_on(publish::publish(&self.link, api, scope, reports))
+    pub fn publish(&self, api: ReportApi, scope: &Scope, wanted: &Wanted<'_>) -> (Published, Vec<PublishError>) {
+        self.runtime.block_on(publish::publish(&self.link, api, scope, wanted))
     }
 }

@@ -3,7 +3,7 @@
 //! Every write is a compare-and-swap: one that is new must not be there, one that is changed or removed must be as it was
 //! read. What was changed in between is read and compared again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
 use kube_client::core::params::ListParams;
@@ -12,39 +12,46 @@ use serde_json::{Map, Value, json};
 
 use super::error::{Asked, AuditError};
 use super::lists::{Pages, Step};
+use super::refusals::{PublishError, Reason, Refusals};
 use crate::cluster::error::Failure;
 use crate::cluster::list::{Link, Listing, Write};
 
 /// The name of every object, and who says that it is ours.
-const NAME: &str = "secretfence";
+pub(super) const NAME: &str = "secretfence";
 /// The label by which an object is known as ours, together with its name.
 const LABEL: (&str, &str) = ("app.kubernetes.io/managed-by", "secretfence");
 
+/// The label that says by which policies a report is.
+const REVISION: &str = "secretfence.dev/policy-revision";
+
 /// How often what others have changed in between is read again.
 const ROUNDS: u32 = 3;
+/// How often in a row the API server may be silent, until it is asked no more.
+const UNANSWERED: u32 = 2;
 
 /// An API for reports, as a cluster has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReportApi {
-    group: &'static str,
+    pub(super) group: &'static str,
     version: &'static str,
     kind: &'static str,
-    resource: &'static str,
+    pub(super) resource: &'static str,
 }
 
 /// Those that we know, the one that is preferred first.
-const APIS: [ReportApi; 2] = [
+pub(super) const APIS: [ReportApi; 2] = [
     ReportApi { group: "openreports.io", version: "v1alpha1", kind: "Report", resource: "reports" },
     ReportApi { group: "wgpolicyk8s.io", version: "v1alpha2", kind: "PolicyReport", resource: "policyreports" },
 ];
 
-/// What a report says, but for its kind and metadata.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// In which it stands.
-    pub namespace: String,
-    /// The other fields of the object.
-    pub content: Map<String, Value>,
+/// The reports that there should be. Each is built when it is written: all at once are bigger than what was found.
+pub struct Wanted<'a> {
+    /// In these namespaces.
+    pub namespaces: BTreeSet<&'a str>,
+    /// What the one of a namespace says, but for its kind and metadata; none: it cannot be written as JSON.
+    pub content: &'a dyn Fn(&str) -> Option<Map<String, Value>>,
+    /// The revision of the policies.
+    pub revision: &'a str,
 }
 
 /// What came of publishing.
@@ -61,8 +68,20 @@ pub struct Published {
 pub struct Scope {
     /// In these namespaces alone; none: in the whole cluster.
     pub namespaces: Option<Vec<String>>,
-    /// Whether a report is removed where nothing was found. Not where something could not be read.
-    pub removes: bool,
+    /// Which reports are removed where nothing was found.
+    pub removal: Removal,
+}
+
+/// Which reports are removed where nothing was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// None: something could not be read.
+    Nothing,
+    /// Those by the same policies; the others are an error. No policy is about anything that was judged: it went away, or
+    /// the policies are not those that are meant.
+    OfSamePolicies,
+    /// All.
+    All,
 }
 
 /// An object of the name that ours have.
@@ -70,6 +89,14 @@ struct Standing {
     is_ours: bool,
     uid: String,
     version: String,
+    /// Of the policies; empty: it does not say.
+    revision: String,
+}
+
+/// Why nothing was written or removed.
+enum Refused {
+    By(Failure),
+    Since(Reason),
 }
 
 impl ReportApi {
@@ -121,95 +148,90 @@ pub(super) async fn publish(
     link: &Link,
     api: ReportApi,
     scope: &Scope,
-    reports: &[Report],
-) -> (Published, Vec<AuditError>) {
-    let mut publishing = Publishing { link, api, published: Published::default(), errors: Vec::new() };
+    wanted: &Wanted<'_>,
+) -> (Published, Vec<PublishError>) {
+    let (removal, refusals) = (scope.removal, Refusals::new(api));
+    let mut publishing =
+        Publishing { link, api, wanted, removal, published: Published::default(), unanswered: 0, refusals };
     let places: Vec<Option<&str>> = match &scope.namespaces {
         Some(namespaces) => namespaces.iter().map(|name| Some(name.as_str())).collect(),
         None => vec![None],
     };
+    let mut errors = Vec::new();
     for place in places {
-        let of_it = |report: &&Report| place.is_none_or(|place| report.namespace == place);
-        publishing.place(place, reports.iter().filter(of_it).collect(), scope.removes).await;
+        errors.extend(publishing.place(place).await.err().map(PublishError::Unread));
     }
-    (publishing.published, publishing.errors)
+    errors.extend(publishing.refusals.finish());
+    (publishing.published, errors)
 }
 
 struct Publishing<'a> {
     link: &'a Link,
     api: ReportApi,
+    wanted: &'a Wanted<'a>,
+    removal: Removal,
     published: Published,
-    errors: Vec<AuditError>,
+    /// How often in a row nothing was answered.
+    unanswered: u32,
+    refusals: Refusals,
 }
 
 impl Publishing<'_> {
-    /// Of a namespace, or of all: each round takes up what the one before has left.
-    async fn place(&mut self, place: Option<&str>, reports: Vec<&Report>, removes: bool) {
-        let mut left: BTreeMap<&str, &Report> = reports.iter().map(|its| (its.namespace.as_str(), *its)).collect();
-        let mut denied: Vec<&'static str> = Vec::new();
+    /// Of a namespace, or of all: each round takes up what the one before has left. What is refused in one namespace says
+    /// nothing of the others: a right may be that of a RoleBinding, and a quota is a namespace's own.
+    async fn place(&mut self, place: Option<&str>) -> Result<(), AuditError> {
+        let is_of_it = |namespace: &&str| place.is_none_or(|place| *namespace == place);
+        let mut left: BTreeSet<&str> = self.wanted.namespaces.iter().copied().filter(is_of_it).collect();
+        let mut refused: BTreeSet<String> = BTreeSet::new();
         for round in 1..=ROUNDS {
-            let mut standing = match self.standing(place).await {
-                Ok(standing) => standing,
-                Err(error) => return self.errors.push(error),
-            };
-            let mut again = BTreeMap::new();
-            let mut is_behind = false;
-            for (namespace, report) in left {
+            let mut standing = self.standing(place).await?;
+            let mut again = BTreeSet::new();
+            for namespace in left {
                 let there = standing.remove(namespace);
                 let verb = if there.is_some() { "patch" } else { "create" };
-                if denied.contains(&verb) {
-                    continue;
-                }
-                match self.write(namespace, report, there).await {
+                match self.write(namespace, there).await {
                     Ok(()) => self.published.written += 1,
-                    Err(Failure::Refused { code: 409, .. }) if round < ROUNDS => drop(again.insert(namespace, report)),
+                    Err(Refused::By(Failure::Refused { code: 409, .. })) if round < ROUNDS => {
+                        again.insert(namespace);
+                    }
                     // The namespace is gone, or on its way.
-                    Err(Failure::Refused { code: 404, .. }) if round == ROUNDS || verb == "create" => {}
-                    Err(Failure::Refused { code: 404, .. }) => drop(again.insert(namespace, report)),
-                    Err(failure) => self.failed(failure, verb, place, namespace, &mut denied),
+                    Err(Refused::By(Failure::Refused { code: 404, .. })) if round == ROUNDS || verb == "create" => {}
+                    Err(Refused::By(Failure::Refused { code: 404, .. })) => {
+                        again.insert(namespace);
+                    }
+                    Err(why) => self.refused(verb, why, namespace),
                 }
             }
-            let wanted = |namespace: &str| reports.iter().any(|its| its.namespace == namespace);
-            let stale = standing.into_iter().filter(|(namespace, its)| removes && its.is_ours && !wanted(namespace));
-            for (namespace, its) in stale {
-                if denied.contains(&"delete") {
+            let mut is_behind = false;
+            standing.retain(|_, its| its.is_ours && self.removal != Removal::Nothing);
+            for (namespace, its) in standing {
+                if self.wanted.namespaces.contains(&*namespace) || refused.contains(&namespace) {
                     continue;
                 }
                 match self.remove(&namespace, &its).await {
                     Ok(()) => self.published.removed += 1,
-                    Err(Failure::Refused { code: 404, .. }) => {}
-                    Err(Failure::Refused { code: 409, .. }) if round < ROUNDS => is_behind = true,
-                    Err(failure) => self.failed(failure, "delete", place, &namespace, &mut denied),
+                    Err(Refused::By(Failure::Refused { code: 404, .. })) => {}
+                    Err(Refused::By(Failure::Refused { code: 409, .. })) if round < ROUNDS => is_behind = true,
+                    Err(why) => {
+                        self.refused("delete", why, &namespace);
+                        refused.insert(namespace);
+                    }
                 }
             }
             if again.is_empty() && !is_behind {
-                return;
+                break;
             }
             left = again;
         }
+        Ok(())
     }
 
-    /// A right that is missing in the whole cluster is asked for once.
-    fn failed(
-        &mut self,
-        failure: Failure,
-        verb: &'static str,
-        place: Option<&str>,
-        namespace: &str,
-        denied: &mut Vec<&'static str>,
-    ) {
-        let is_denied = matches!(failure, Failure::Refused { code: 403, .. });
-        if is_denied {
-            denied.push(verb);
-        }
-        let what = self.api.in_words();
-        let within = if is_denied { place } else { Some(namespace) };
-        self.errors.push(match failure {
-            Failure::Refused { code: 412, .. } => {
-                AuditError::NotOurs { what, name: NAME, namespace: namespace.to_owned() }
-            }
-            failure => AuditError::of_write(failure, self.api.asked(verb, &what, within)),
-        });
+    fn refused(&mut self, verb: &'static str, why: Refused, namespace: &str) {
+        let reason = match why {
+            Refused::By(failure) => Reason::of(failure, self.api.asked(verb, &self.api.in_words(), Some(namespace))),
+            Refused::Since(reason) => reason,
+        };
+        self.refusals.add(verb, reason, namespace);
     }
 
     /// The objects of our name, by namespace: their metadata is all that is asked for.
@@ -227,18 +249,16 @@ impl Publishing<'_> {
         }
     }
 
-    /// A report of somebody else is no failure of the API server's, and told by a status of its own (412).
-    async fn write(&self, namespace: &str, report: &Report, there: Option<Standing>) -> Result<(), Failure> {
+    async fn write(&mut self, namespace: &str, there: Option<Standing>) -> Result<(), Refused> {
         let ReportApi { group, version, kind, .. } = self.api;
-        let mut object = Value::Object(report.content.clone());
+        let report = (self.wanted.content)(namespace);
+        let mut object = Value::Object(report.ok_or_else(|| Reason::Other("it is no JSON".to_owned()))?);
         object["apiVersion"] = json!(format!("{group}/{version}"));
         object["kind"] = json!(kind);
-        let labels = json!({LABEL.0: LABEL.1});
+        let labels = json!({LABEL.0: LABEL.1, REVISION: self.wanted.revision});
         let collection = self.api.path(Some(namespace));
         let write = match there {
-            Some(its) if !its.is_ours => {
-                return Err(Failure::Refused { code: 412, reason: String::new() });
-            }
+            Some(its) if !its.is_ours => return Err(Reason::NotOurs.into()),
             Some(its) => {
                 // Of ours the whole, and nothing of what others have hung on it.
                 object["metadata"] = json!({"name": NAME, "labels": labels, "resourceVersion": its.version});
@@ -249,13 +269,29 @@ impl Publishing<'_> {
                 Write { method: Method::POST, path: collection, body: Some(object) }
             }
         };
-        self.link.send(&write).await.map(drop)
+        self.send(&write).await
     }
 
-    async fn remove(&self, namespace: &str, its: &Standing) -> Result<(), Failure> {
+    async fn remove(&mut self, namespace: &str, its: &Standing) -> Result<(), Refused> {
+        if self.removal == Removal::OfSamePolicies && its.revision != self.wanted.revision {
+            return Err(Reason::OtherPolicies.into());
+        }
         let body: Value = json!({"preconditions": {"uid": its.uid, "resourceVersion": its.version}});
         let path = format!("{}/{NAME}", self.api.path(Some(namespace)));
-        self.link.send(&Write { method: Method::DELETE, path, body: Some(body) }).await.map(drop)
+        self.send(&Write { method: Method::DELETE, path, body: Some(body) }).await
+    }
+
+    /// Each is asked for as often as anything. An API server that is gone would else be waited for as long as there are
+    /// namespaces.
+    async fn send(&mut self, write: &Write) -> Result<(), Refused> {
+        if self.unanswered >= UNANSWERED {
+            let why = "the API server cannot be reached, and was not asked again".to_owned();
+            return Err(Reason::Other(why).into());
+        }
+        let sent = self.link.send(write).await.map(drop);
+        let is_silent = sent.as_ref().is_err_and(Failure::may_be_the_connection);
+        self.unanswered = if is_silent { self.unanswered + 1 } else { 0 };
+        Ok(sent?)
     }
 }
 
@@ -277,9 +313,22 @@ impl Standing {
             labels: BTreeMap<String, String>,
         }
         let Object { metadata } = serde_json::from_slice(json).ok()?;
-        let Metadata { name, namespace, uid, resource_version: version, labels } = metadata;
+        let Metadata { name, namespace, uid, resource_version: version, mut labels } = metadata;
+        let revision = labels.remove(REVISION).unwrap_or_default();
         let is_ours = labels.get(LABEL.0).is_some_and(|by| by == LABEL.1);
-        (name == NAME).then_some((namespace, Standing { is_ours, uid, version }))
+        (name == NAME).then_some((namespace, Standing { is_ours, uid, version, revision }))
+    }
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Refused {
+        Refused::By(failure)
+    }
+}
+
+impl From<Reason> for Refused {
+    fn from(reason: Reason) -> Refused {
+        Refused::Since(reason)
     }
 }
 

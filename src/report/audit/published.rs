@@ -22,12 +22,19 @@ const MESSAGE: usize = 1024;
 /// Of a property, in bytes.
 const PROPERTY: usize = 512;
 
+/// What is published of an audit: a report for each namespace where something is to do. What needs nobody is in none: a
+/// reference that is swapped for a file which the image reads.
+///
+/// A report is built when it is asked for: all at once are bigger than the audit.
+#[derive(Clone, Debug)]
+pub struct Reports<'a> {
+    owners: BTreeMap<&'a str, &'a [Owner]>,
+    is_partial: bool,
+}
+
 /// A report, but for its kind, which the cluster decides, and its metadata.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// In which it stands, and that it is about.
-    #[serde(skip)]
-    pub namespace: String,
     scope: Object,
     summary: Summary,
     results: Vec<Verdict>,
@@ -87,23 +94,30 @@ enum Grade {
     DryRun,
 }
 
-impl Report {
-    /// One for each namespace where something is to do, by name. What needs nobody is in none: a reference that is swapped
-    /// for a file which the image reads.
-    pub fn of(audit: &Audit) -> Vec<Report> {
-        let mut reports = Vec::new();
-        for owners in audit.owners.chunk_by(|a, b| a.namespace == b.namespace) {
-            let rows = owners.iter().flat_map(|owner| owner.rows.iter().map(move |row| (owner, row)));
-            let mut graded: Vec<_> = rows.filter_map(|(owner, row)| Some((Grade::of(row)?, owner, row))).collect();
-            // Stable: owners stay in their order.
-            graded.sort_by_key(|(grade, _, _)| *grade);
-            if let Some((_, owner, _)) = graded.first() {
-                reports.push(Report::new(&owner.namespace, &graded, !audit.errors.is_empty()));
-            }
-        }
-        reports
+impl<'a> Reports<'a> {
+    /// Those of an audit.
+    pub fn of(audit: &'a Audit) -> Reports<'a> {
+        let parts = audit.owners.chunk_by(|a, b| a.namespace == b.namespace);
+        let parts = parts.filter(|owners| graded(owners).next().is_some());
+        let owners = parts.filter_map(|owners| Some((owners.first()?.namespace.as_str(), owners))).collect();
+        Reports { owners, is_partial: !audit.errors.is_empty() }
     }
 
+    /// The namespaces that have one, by name.
+    pub fn namespaces(&self) -> impl Iterator<Item = &'a str> {
+        self.owners.keys().copied()
+    }
+
+    /// The one of a namespace.
+    pub fn of_namespace(&self, namespace: &str) -> Option<Report> {
+        let mut graded: Vec<_> = graded(self.owners.get(namespace)?).collect();
+        // Stable: owners stay in their order.
+        graded.sort_by_key(|(grade, _, _)| *grade);
+        Some(Report::new(namespace, &graded, self.is_partial))
+    }
+}
+
+impl Report {
     fn new(namespace: &str, graded: &[(Grade, &Owner, &Row)], is_partial: bool) -> Report {
         let mut summary = Summary { error: usize::from(is_partial), ..Summary::default() };
         for (grade, _, _) in graded {
@@ -125,7 +139,8 @@ impl Report {
             results.push(Verdict::about_the_report("error", text.to_owned()));
         }
         if more > 0 {
-            let text = format!("(+{more} more): secretfence audit -n {namespace} names them all");
+            let text =
+                format!("(+{more} more): secretfence audit -n {namespace} by the same policies (-p) names them all");
             results.push(Verdict::about_the_report("skip", text));
         }
         let scope = Object {
@@ -134,8 +149,14 @@ impl Report {
             namespace: None,
             name: namespace.to_owned(),
         };
-        Report { namespace: namespace.to_owned(), scope, summary, results }
+        Report { scope, summary, results }
     }
+}
+
+/// What somebody has to do something about.
+fn graded(owners: &[Owner]) -> impl Iterator<Item = (Grade, &Owner, &Row)> {
+    let rows = owners.iter().flat_map(|owner| owner.rows.iter().map(move |row| (owner, row)));
+    rows.filter_map(|(owner, row)| Some((Grade::of(row)?, owner, row)))
 }
 
 impl Grade {
@@ -299,7 +320,9 @@ spec:
     }
 
     fn published(audit: &Audit) -> Vec<Value> {
-        Report::of(audit).iter().map(|report| serde_json::to_value(report).unwrap()).collect()
+        let reports = Reports::of(audit);
+        let report = |namespace| serde_json::to_value(reports.of_namespace(namespace).unwrap()).unwrap();
+        reports.namespaces().map(report).collect()
     }
 
     #[test]
@@ -341,7 +364,13 @@ spec:
         assert_eq!(results.len(), RESULTS + 1);
         let last = &results[RESULTS];
         assert_eq!((&last["result"], &last["policy"]), (&json!("skip"), &json!("secretfence")));
-        assert!(last["message"].as_str().unwrap().starts_with("(+800 more): secretfence audit -n shop "), "{last}");
+        assert!(
+            last["message"]
+                .as_str()
+                .unwrap()
+                .starts_with("(+800 more): secretfence audit -n shop by the same policies (-p) "),
+            "{last}"
+        );
         assert!(reports[0].to_string().len() < 1_000_000);
     }
 
