@@ -14,6 +14,7 @@ mod faults;
 mod fence;
 mod finished;
 mod forms;
+mod lists;
 mod numbers;
 mod outcomes;
 #[path = "../support/program.rs"]

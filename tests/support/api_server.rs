@@ -30,6 +30,8 @@ pub struct State {
     pub listed: Vec<Value>,
     /// By the plural name of the resource, in the place of `listed`.
     pub lists: BTreeMap<&'static str, Vec<Value>>,
+    /// The same, from the second time on that it is asked for.
+    pub later: BTreeMap<&'static str, Vec<Value>>,
     /// By the plural name of the resource, or by what is at the end of a path, with the method before it where something is
     /// written: the status, its `Retry-After`, and how often.
     pub refuses: BTreeMap<&'static str, (u16, Option<u32>, usize)>,
@@ -123,6 +125,9 @@ impl ApiServer {
                     None => (state.answer(place, value("fieldSelector"), value("continue"), limit), None),
                 },
             };
+            if !is_write && let Some((resource, items)) = state.later.remove_entry(resource) {
+                state.lists.insert(resource, items);
+            }
             (answer, state.hangs, breaks, again)
         };
         if value("watch").is_some() && answer.0 == 200 {

@@ -296,6 +296,27 @@ mod tests {
     }
 
     #[test]
+    fn a_job_has_ended_where_a_condition_that_holds_says_so() {
+        let has_ended = |status: serde_json::Value| {
+            let json = json!({"metadata": {"name": "a"}, "status": status}).to_string();
+            Head::read(json.as_bytes()).unwrap().has_ended()
+        };
+        let condition =
+            |sort: &str, status: &str| json!({"conditions": [{"type": "Suspended"}, {"type": sort, "status": status}]});
+        assert!(has_ended(condition("Complete", "True")) && has_ended(condition("Failed", "True")));
+        for status in [
+            condition("Complete", "False"),
+            condition("FailureTarget", "True"),
+            json!({"conditions": null}),
+            json!({"conditions": ["Complete"]}),
+            json!({"conditions": {"type": "Complete", "status": "True"}}),
+            json!(null),
+        ] {
+            assert!(!has_ended(status.clone()), "{status}");
+        }
+    }
+
+    #[test]
     fn a_uid_is_a_number() {
         let json = br#"{"metadata": {"uid": "00000000-0000-0000-0000-0000000000ff"}}"#;
         assert_eq!(Head::read(json).unwrap().uid(), Some(255));
