@@ -59,6 +59,25 @@ fn pods_of_a_job_that_was_made_after_its_list_was_read_are_its_cron_jobs() {
 }
 
 #[test]
+fn each_namespace_that_is_asked_for_by_name_is_read_again_by_itself() {
+    let mut state = [Vec::new(), Vec::new(), Vec::new()];
+    for name in ["a", "b"] {
+        let mut cron = cron_job();
+        cron["metadata"]["namespace"] = json!(name);
+        state[0].push(cron);
+        state[1].push(workload(name, "nightly-1", Some(["batch/v1", "CronJob", "nightly"]), &denied()));
+        state[2].push(pod(name, "nightly-1-a", Some(JOB), &denied()));
+    }
+    let [crons, jobs, pods] = state;
+    let namespaces = json!([namespace("a", None), namespace("b", None)]);
+    let cluster = Cluster::new([("namespaces", namespaces), ("cronjobs", json!(crons)), ("pods", json!(pods))]);
+    cluster.api.change(|state| drop(state.later.insert("jobs", jobs)));
+    let audit = cluster.json(&["-n", "a", "-n", "b"]);
+    assert_eq!(owners(&audit), vec![json!(["CronJob", "nightly", "judged", 1]); 2], "{audit:#}");
+    assert_eq!(["a", "b"].map(|name| cluster.api.asked(&format!("/namespaces/{name}/jobs"))), [2, 2]);
+}
+
+#[test]
 fn a_night_is_no_news() {
     let made = || workload("shop", "nightly-1", Some(["batch/v1", "CronJob", "nightly"]), &denied());
     let cluster = between().change(|state| {

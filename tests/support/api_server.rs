@@ -30,7 +30,7 @@ pub struct State {
     pub listed: Vec<Value>,
     /// By the plural name of the resource, in the place of `listed`.
     pub lists: BTreeMap<&'static str, Vec<Value>>,
-    /// The same, from the second time on that it is asked for.
+    /// The same, of what is there once pods were asked for.
     pub later: BTreeMap<&'static str, Vec<Value>>,
     /// By the plural name of the resource, or by what is at the end of a path, with the method before it where something is
     /// written: the status, its `Retry-After`, and how often.
@@ -125,8 +125,9 @@ impl ApiServer {
                     None => (state.answer(place, value("fieldSelector"), value("continue"), limit), None),
                 },
             };
-            if !is_write && let Some((resource, items)) = state.later.remove_entry(resource) {
-                state.lists.insert(resource, items);
+            if resource == "pods" {
+                let mut later = std::mem::take(&mut state.later);
+                state.lists.append(&mut later);
             }
             (answer, state.hangs, breaks, again)
         };
