@@ -40,6 +40,6 @@ pub use registration::{
     Wanted,
 };
 pub use role::cluster_role;
-pub use snapshot::{ReadError, Snapshot};
+pub use snapshot::{ReadError, Snapshot, Unread};
 pub use unit::Progress;
 pub use watches::{Observer, State, Watches};

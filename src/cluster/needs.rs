@@ -121,6 +121,19 @@ impl Topic {
             Topic::SharedSecrets => &[Resource::SharedSecrets],
         }
     }
+
+    /// The kinds of reference of which nobody can say without it what a rule makes of them: for
+    /// [`Facts::not_told`](crate::fence::Facts::not_told). Labels of Namespaces are no kind's: a Namespace whose labels are
+    /// not known counts as one that a policy is about.
+    pub fn kinds(&self) -> KindSet {
+        match self {
+            Topic::Namespaces(_) => KindSet::NONE,
+            Topic::Access => KindSet::NONE.with(Kind::Reach),
+            Topic::Secrets(_) => KindSet::NONE.with(Kind::Copied),
+            Topic::ProviderClasses => KindSet::NONE.with(Kind::StorePath),
+            Topic::SharedSecrets => KindSet::NONE.with(Kind::SharedSecret),
+        }
+    }
 }
 
 impl Resource {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use super::access::Access;
+use super::kind::KindSet;
 use super::rules::copies::Origin;
 use super::rules::provider_class::ProviderClass;
 
@@ -32,6 +33,9 @@ pub struct Facts {
     pub token_secrets: Arc<HashMap<(String, String), String>>,
     /// Who may do what; absent where nobody has told: then `reach` is not judged.
     pub access: Option<Arc<Access>>,
+    /// The kinds of which nobody has told, though somebody was asked: none of them is judged, since what is not known would
+    /// fit a rule, or not, by accident. Of those that the inventory lists [on demand](KindSet::ON_DEMAND).
+    pub not_told: KindSet,
 }
 
 impl Facts {
@@ -46,6 +50,7 @@ impl Facts {
             provider_classes: Arc::default(),
             token_secrets: Arc::default(),
             access: None,
+            not_told: KindSet::NONE,
         }
     }
 }

@@ -253,6 +253,7 @@ fn judge_listed<'t, 'p: 't>(
     let first_policy = first_policy(&matching, place, policies);
     let mut bench = Bench { pod, place, policies, facts, active, first_policy, container: None };
     let wanted = bench.active.iter().fold(KindSet::NONE, |all, its| all.union(its.kinds()));
+    let wanted = facts.not_told.iter().fold(wanted, KindSet::without);
     let references = list(wanted);
     let mut judged: Vec<Judged<'t, 'p>> = references
         .into_iter()

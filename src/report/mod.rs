@@ -59,6 +59,10 @@ pub struct Policies {
     pub revision: String,
     /// How many policies are in force in it; those that are `off` are not.
     pub count: usize,
+    /// How many of them are in dry run, and were judged as if they enforced.
+    pub as_enforced: usize,
+    /// Whether it is the built-in baseline, since nobody named another.
+    pub is_built_in: bool,
 }
 
 /// The numbers of a run. Each reference is exactly one of denied, warned, swapped and allowed.
@@ -278,7 +282,7 @@ fn level_of(finding: &Finding) -> Level {
 }
 
 /// How much a finding matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Level {
     /// It would be denied.
     Error,
@@ -293,7 +297,12 @@ enum Level {
 impl Policies {
     /// Of a compiled set.
     pub fn of(set: &PolicySet) -> Policies {
-        Policies { revision: set.revision().to_owned(), count: set.policies().len() }
+        Policies {
+            revision: set.revision().to_owned(),
+            count: set.policies().len(),
+            as_enforced: set.counts_as_enforced(),
+            is_built_in: false,
+        }
     }
 }
 

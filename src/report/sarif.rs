@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::json::write_harmless;
 use super::path::uri;
 use super::text::GoneLine;
-use super::{Fault, Ignored, Level, LocatedFinding, Report, RuleLine, mode_name};
+use super::{Fault, Ignored, Level, LocatedFinding, Policies, Report, RuleLine, mode_name};
 use crate::fence::policy::{ExceptionState, Mode};
 use crate::fence::{Kind, Outcome};
 
@@ -29,8 +29,8 @@ pub(super) const FINGERPRINT: &str = "secretfence/v1";
 pub(super) struct Run<'r> {
     /// All of them, as [`rules`] makes them.
     pub(super) rules: Vec<Value>,
-    /// Of the policies.
-    pub(super) revision: &'r str,
+    /// The policies.
+    pub(super) policies: &'r Policies,
     /// Whether all could be read and judged.
     pub(super) successful: bool,
     pub(super) exit_code: u8,
@@ -51,7 +51,7 @@ pub fn write(report: &Report, exit_code: u8, out: &mut dyn Write) -> io::Result<
     let ignored = report.ignored.iter().map(|ignored| result(&ignored.finding, Some(ignored), &ids, compared));
     let results: Vec<Value> = findings.chain(ignored).collect();
     let run = Run {
-        revision: &report.policies.revision,
+        policies: &report.policies,
         successful: report.faults.is_empty(),
         exit_code,
         notifications: notifications(report),
@@ -76,7 +76,12 @@ pub(super) fn ids(rules: &[Value]) -> HashMap<String, usize> {
 }
 
 /// The log of one run.
-pub(super) fn log(run: Run<'_>) -> Value {
+pub(super) fn log(mut run: Run<'_>) -> Value {
+    tell_what_is_not_suppressed(&mut run.results);
+    let mut properties = json!({"policyRevision": run.policies.revision});
+    if run.policies.as_enforced > 0 {
+        properties["dryRunPoliciesAsEnforced"] = run.policies.as_enforced.into();
+    }
     json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -86,7 +91,7 @@ pub(super) fn log(run: Run<'_>) -> Value {
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
                 "shortDescription": message(env!("CARGO_PKG_DESCRIPTION")),
                 "rules": run.rules,
-                "properties": {"policyRevision": run.revision},
+                "properties": properties,
             }},
             "invocations": [{
                 "executionSuccessful": run.successful,
@@ -97,6 +102,16 @@ pub(super) fn log(run: Run<'_>) -> Value {
             "results": run.results,
         }],
     })
+}
+
+/// Where one result is suppressed, all others say that they are not (SARIF 3.27.23).
+fn tell_what_is_not_suppressed(results: &mut [Value]) {
+    if results.iter().all(|result| result["suppressions"].is_null()) {
+        return;
+    }
+    for fields in results.iter_mut().filter_map(Value::as_object_mut) {
+        fields.entry("suppressions").or_insert_with(|| json!([]));
+    }
 }
 
 /// Whether the rule may be about what only a name tells.

@@ -84,6 +84,7 @@ fn an_object_that_is_no_pod_is_named_and_not_shown() {
     exception files/nobody until 2027-12-01: nothing that was judged uses it
     nothing is registered: nothing is denied or swapped yet, and no namespace is left out
     1 namespace, 0 owners, 0 pods: 0 denied, 0 warned, 0 swapped; 1 error
+    by 1 policy (revision 8702b18782b2)
     --- stderr
     error: Pod shop/broken: this is no Pod: /spec/containers: expected a list
     ");

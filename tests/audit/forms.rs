@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::{Cluster, env, namespace, program, sarif_schema, shop, spec, workload};
+use crate::{Cluster, env, namespace, pod, program, sarif_schema, shop, spec, workload};
 
 #[test]
 fn json_has_everything() {
@@ -116,8 +116,26 @@ fn sarif_is_valid_and_has_every_finding() {
     let uris: Vec<&Value> =
         results.iter().map(|its| &its["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]).collect();
     assert_eq!(uris, ["batch/CloneSet/denied", "batch/Pod/unsafe", "shop/Deployment/web", "shop/StatefulSet/postgres"]);
+    // The worst come first, whatever its namespace is called.
+    let denied = spec("api", "registry.example.com/api:1", &[env("KEY", "other")]);
+    cluster.api.change(|state| state.lists.get_mut("pods").unwrap().push(pod("zoo", "last", None, &denied)));
+    let output = program::command(cluster.folder.path(), &cluster.arguments(&["--format", "sarif"])).output().unwrap();
+    let more: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let levels: Vec<&Value> = more["runs"][0]["results"].as_array().unwrap().iter().map(|its| &its["level"]).collect();
+    assert_eq!(levels, ["error", "error", "error", "note", "note"]);
     for result in results {
         let rule = &log["runs"][0]["tool"]["driver"]["rules"][result["ruleIndex"].as_u64().unwrap() as usize];
         assert_eq!(rule["id"], result["ruleId"]);
+    }
+}
+
+#[test]
+fn sarif_has_the_exit_code_with_which_it_ends() {
+    for (flags, expected) in [(&["--format", "sarif"][..], 1), (&["--format", "sarif", "--exit-zero"], 0)] {
+        let cluster = shop();
+        let output = program::command(cluster.folder.path(), &cluster.arguments(flags)).output().unwrap();
+        let log: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(expected));
+        assert_eq!(log["runs"][0]["invocations"][0]["exitCode"], expected);
     }
 }

@@ -6,6 +6,7 @@
 #[path = "../support/api_server.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with the tests of the webhook")]
 mod api_server;
+mod as_enforced;
 mod compare;
 mod conflicts;
 mod edges;

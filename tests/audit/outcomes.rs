@@ -14,7 +14,7 @@ fn every_owner_has_its_findings_once() {
 fn what_is_unsafe_is_counted_where_it_is_denied_or_warned_of() {
     let last = |policies: &str| {
         let output = shop().policies(policies).audit(&["-n", "batch"]);
-        output.trim_end().lines().last().unwrap().to_owned()
+        output.lines().rev().nth(1).unwrap().to_owned()
     };
     let denied = "1 namespace, 3 owners, 3 pods: 2 denied (1 unsafe to swap), 0 warned, 0 swapped; 2 pods missed";
     assert_eq!(last(crate::POLICIES), denied);
@@ -156,6 +156,7 @@ fn a_clean_cluster_is_exit_code_0() {
     exception files/nobody until 2027-12-01: nothing uses it: end it
     nothing is registered: nothing is denied or swapped yet, and no namespace is left out
     1 namespace, 1 owner, 1 pod: 0 denied, 0 warned, 0 swapped
+    by 1 policy (revision 8702b18782b2)
     ");
 }
 
@@ -192,15 +193,46 @@ fn the_reach_of_a_service_account_is_found_with_its_chain() {
     assert!(sentences.contains("dangles") && sentences.contains("the role is not in the cluster"), "{sentences}");
 }
 
+/// What needs the cluster's own word, and what does not.
+const ACROSS: &str = "apiVersion: secretfence.dev/v1alpha1\nkind: SecretPolicy\nmetadata: {name: a}\nspec: {rules: [{name: ways, \
+                      on: [reach, copied, storePath], action: deny, missing: deny}, {name: env, on: [env], action: deny}]}\n";
+
 #[test]
-fn what_policies_ask_about_and_may_not_be_read_judges_nothing() {
-    let cluster = shop().policies(
-        "apiVersion: secretfence.dev/v1alpha1\nkind: SecretPolicy\nmetadata: {name: a}\nspec: {rules: [{name: a, on: \
-         [reach], action: deny}]}\n",
-    );
-    cluster.api.change(|state| state.forbidden = vec!["/apis/rbac.authorization.k8s.io/v1/roles"]);
-    let output = cluster.audit(&[]);
-    let expected =
-        "exit: 2\n--- stderr\nerror: what the policies ask of the cluster cannot be read, so nothing was judged";
-    assert!(output.starts_with(expected) && output.contains("may not list roles"), "{output}");
+fn what_policies_ask_about_and_may_not_be_read_is_an_error_and_all_else_is_judged() {
+    let mut spec = spec("api", "api:1", &[env("KEY", "other")]);
+    spec["volumes"] = json!([{
+        "name": "store",
+        "csi": {"driver": "secrets-store.csi.k8s.io", "volumeAttributes": {"secretProviderClass": "vault"}},
+    }]);
+    let cluster = Cluster::new([
+        ("namespaces", json!([namespace("shop", None)])),
+        ("deployments", json!([workload("shop", "web", None, &spec)])),
+    ])
+    .policies(ACROSS);
+    let kinds = |audit: &serde_json::Value| {
+        let findings = audit["owners"][0]["findings"].as_array().unwrap().iter();
+        findings.map(|finding| finding["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(&cluster.json(&[])), ["storePath", "copied", "secretKeyRef"]);
+    cluster.api.change(|state| {
+        state.forbidden = vec!["/apis/rbac.authorization.k8s.io/v1/roles", "/api/v1/secrets"];
+        state.refuses.insert("secretproviderclasses", (401, None, usize::MAX));
+    });
+    let audit = cluster.json(&[]);
+    // Not as if every Secret were unknown, and every path another's.
+    assert_eq!(kinds(&audit), ["secretKeyRef"], "{audit:#}");
+    let errors: Vec<&str> = audit["errors"].as_array().unwrap().iter().map(|error| error.as_str().unwrap()).collect();
+    let beginnings = [
+        "no reach is judged: may not list roles (group rbac.authorization.k8s.io), which rules on reach need: bind",
+        "no copied is judged: may not list secrets, which rules on copied need: bind",
+        "no storePath is judged: the API server does not take these credentials (401)",
+    ];
+    assert_eq!(errors.len(), 3, "{errors:#?}");
+    for (error, beginning) in errors.iter().zip(beginnings) {
+        assert!(error.starts_with(beginning), "{error}");
+    }
+    let output = cluster.audit(&["--exit-zero", "--metrics-file", "audit.prom"]);
+    assert!(output.starts_with("exit: 2\n"), "{output}");
+    let numbers = std::fs::read_to_string(cluster.folder.path().join("audit.prom")).unwrap();
+    assert!(numbers.contains("\nsecretfence_audit_errors 3\n"), "{numbers}");
 }

@@ -77,7 +77,7 @@ fn every_form_tells_what_slipped_in() {
     crate::sarif_schema::assert_valid(&sarif);
     let results = sarif["runs"][0]["results"].as_array().unwrap();
     let states: Vec<_> =
-        results.iter().map(|its| (its["baselineState"].as_str().unwrap(), its["suppressions"].is_array())).collect();
+        results.iter().map(|its| (its["baselineState"].as_str().unwrap(), its["suppressions"] != json!([]))).collect();
     assert_eq!(states, [("unchanged", true), ("unchanged", true), ("updated", false), ("unchanged", true)]);
     let message = results[2]["message"]["text"].as_str().unwrap();
     assert!(message.ends_with("; 2 pods slipped in since the earlier audit"), "{message}");
@@ -248,5 +248,5 @@ fn an_audit_of_an_older_version_is_read() {
     let output = cluster.audit(&["--compare", "before.json"]);
     // Of what it does not count nobody can say that it has become more.
     assert!(output.starts_with("exit: 0\n"), "{output}");
-    assert!(output.trim_end().ends_with("; 0 new, 4 known, 0 gone"), "{output}");
+    assert!(output.contains("; 0 new, 4 known, 0 gone\n"), "{output}");
 }

@@ -86,6 +86,23 @@ fn a_namespace_of_the_summary_filters_its_findings() {
 }
 
 #[test]
+fn a_namespace_that_is_asked_for_in_another_tab_is_left_to_the_browser() {
+    let Some(mut browser) = Browser::start() else { return };
+    browser.open(&page(&sample::small()));
+    // After the page's own, and so that no tab is opened.
+    browser.eval(
+        "document.addEventListener('click', (event) => { window.left = !event.defaultPrevented; event.preventDefault(); })",
+    );
+    let link = "[...document.querySelectorAll('.namespaces a')].find((link) => link.textContent === 'billing')";
+    for (key, is_left) in [("ctrlKey", true), ("metaKey", true), ("shiftKey", true), ("detail", false)] {
+        let event = format!("new MouseEvent('click', {{bubbles: true, cancelable: true, {key}: true}})");
+        browser.eval(&format!("{link}.dispatchEvent({event})"));
+        assert_eq!(browser.eval("window.left"), json!(is_left), "{key}");
+        assert_eq!(owners(&mut browser).len(), if is_left { 11 } else { 3 }, "{key}");
+    }
+}
+
+#[test]
 fn headings_sort_both_ways_by_keyboard() {
     let Some(mut browser) = Browser::start() else { return };
     browser.open(&page(&sample::small()));

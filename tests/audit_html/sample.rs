@@ -178,7 +178,7 @@ pub fn hostile() -> Audit {
 
 pub fn empty() -> Audit {
     Audit {
-        policies: Policies { revision: "5f1a0c7e93d2".to_owned(), count: 3 },
+        policies: Policies { revision: "5f1a0c7e93d2".to_owned(), count: 3, as_enforced: 0, is_built_in: false },
         today: "2026-11-21".parse().unwrap(),
         rules: Vec::new(),
         totals: Totals::default(),
@@ -237,7 +237,7 @@ fn owner(namespace: &str, kind: &str, name: &str, pods: usize) -> Owner {
 }
 
 fn row(finding: Finding, pods: usize) -> Row {
-    Row { finding, in_template: true, pods, known: false, slipped: 0 }
+    Row { finding, in_template: true, pods, foretold: false, known: false, slipped: 0 }
 }
 
 const PLACE: &str = "/spec/template/spec/containers/0/env/0";

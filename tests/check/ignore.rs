@@ -174,7 +174,7 @@ fn sarif_has_it_as_suppressed_in_the_source() {
     let run = crate::sarif::run(&set_aside(), &["-p", "policy.yaml", "pod.yaml"]);
     let results = run["results"].as_array().unwrap();
     assert_eq!(results.len(), 2);
-    assert!(results[0]["suppressions"].is_null(), "{}", results[0]);
+    assert_eq!(results[0]["suppressions"], json!([]), "{}", results[0]);
     assert_eq!(
         results[1]["suppressions"],
         json!([{

@@ -66,6 +66,7 @@ pub(super) fn run(
     cluster: &Reader,
     around: Surroundings,
     policies: &PolicySet,
+    is_built_in: bool,
     today: Date,
     color: Colour,
 ) -> anyhow::Result<ExitCode> {
@@ -88,9 +89,10 @@ pub(super) fn run(
         bail!("there is no {what} {name:?} in namespace {namespace:?}");
     }
     let facts = around.facts.clone();
-    let (audit, _) = audit(cluster, around, policies, today);
+    let (audit, _) = audit(cluster, around, policies, is_built_in, today);
     let mut out = io::BufWriter::new(color.stream(io::stdout().lock()));
     let written = found.iter().try_for_each(|found| write(found, namespace, &audit, policies, &facts, &mut out));
+    let written = written.and_then(|()| text::write_policies(&audit, &mut out));
     unless_closed(written.and_then(|()| out.flush()))?;
     unless_closed(write_errors(&audit, color))?;
     Ok(ExitCode::from(if audit.errors.is_empty() { OK } else { FAILED }))

@@ -54,7 +54,7 @@ impl<'a> Auditor<'a> {
             policies,
             around,
             kinds,
-            fold: Fold::default(),
+            fold: Fold::by(policies),
             chains: Chains::default(),
             waiting: HashMap::new(),
             versions: HashMap::new(),

@@ -51,6 +51,7 @@ use surroundings::Surroundings;
 #[command(after_help = "Examples:
   secretfence audit                                    the whole cluster, by the built-in baseline
   secretfence audit -p my-policies/ -n shop -n billing two namespaces, by your own policies
+  secretfence audit -p my-policies/ --as-enforced      the same, once those in dry run enforce
   secretfence audit -p my-policies/ --explain shop/web one workload: each reference, and what it would become
   secretfence audit -p my-policies/ --format csv > audit.csv
   secretfence audit -p my-policies/ --save monday.json
@@ -63,6 +64,10 @@ pub struct AuditArguments {
     /// A policy file or a directory of them; may be repeated [default: the built-in baseline]
     #[arg(short, long, value_name = "PATH")]
     policies: Vec<PathBuf>,
+
+    /// Judge policies in dry run as if they enforced: what would happen once they do
+    #[arg(long, conflicts_with_all = ["publish", "metrics_file"])]
+    as_enforced: bool,
 
     /// Only this namespace; may be repeated. Needs no right to the others [default: all]
     #[arg(short, long = "namespace", value_name = "NAME", value_parser = namespace_name)]
@@ -143,9 +148,11 @@ pub enum Format {
 pub fn run(arguments: AuditArguments) -> anyhow::Result<ExitCode> {
     let AuditArguments { policies, namespaces, selector, include_left_out, explain, format, .. } = arguments;
     let AuditArguments { save, compare, as_of, color, kubeconfig, context, .. } = arguments;
-    let AuditArguments { publish, metrics_file, exit_zero, .. } = arguments;
+    let AuditArguments { publish, metrics_file, exit_zero, as_enforced, .. } = arguments;
     let earlier = compare.as_deref().map(Earlier::read).transpose()?;
+    let is_built_in = policies.is_empty();
     let policies = check::load(&policies)?;
+    let policies = if as_enforced { policies.as_enforced() } else { policies };
     let connection = live::connection(kubeconfig, context);
     let cluster = Reader::new(&connection, live::PATIENCE).context("the cluster cannot be audited")?;
     // Before the work, which is for nothing without.
@@ -155,9 +162,9 @@ pub fn run(arguments: AuditArguments) -> anyhow::Result<ExitCode> {
     let today = as_of.unwrap_or_else(today);
     let around = Surroundings::read(&cluster, &connection, &policies, part, today)?;
     if let Some(wanted) = explain {
-        return explain::run(&wanted, &cluster, around, &policies, today, color);
+        return explain::run(&wanted, &cluster, around, &policies, is_built_in, today, color);
     }
-    let (mut audit, is_idle) = audit(&cluster, around, &policies, today);
+    let (mut audit, is_idle) = audit(&cluster, around, &policies, is_built_in, today);
     // What was found of a whole cluster is not lost with a file beside it; and as no error of what was read, this keeps
     // neither "gone" nor the removal of reports from being told.
     let unsaved = save.as_deref().and_then(|path| keep(&audit, path).err());
@@ -169,13 +176,22 @@ pub fn run(arguments: AuditArguments) -> anyhow::Result<ExitCode> {
     }
     let unwritten = metrics_file.as_deref().and_then(|path| publish::write_metrics(&audit, path).err());
     audit.errors.extend(unsaved.iter().chain(&unwritten).map(|error| format!("{error:#}")));
-    unless_closed(write(&audit, format, color))?;
-    let code = exit_code(&audit);
-    Ok(ExitCode::from(if exit_zero && code == DENIED { OK } else { code }))
+    let code = match exit_code(&audit) {
+        DENIED if exit_zero => OK,
+        code => code,
+    };
+    unless_closed(write(&audit, format, code, color))?;
+    Ok(ExitCode::from(code))
 }
 
 /// Judges every object of the part that is asked for; and whether no policy is about any of them.
-fn audit(cluster: &Reader, around: Surroundings, policies: &PolicySet, today: Date) -> (Audit, bool) {
+fn audit(
+    cluster: &Reader,
+    around: Surroundings,
+    policies: &PolicySet,
+    is_built_in: bool,
+    today: Date,
+) -> (Audit, bool) {
     let kinds = crate::cluster::audit::kinds(policies);
     let mut auditor = Auditor::new(policies, &around, &kinds);
     let mut progress = progress::Progress::start();
@@ -199,7 +215,9 @@ fn audit(cluster: &Reader, around: Surroundings, policies: &PolicySet, today: Da
     let Surroundings { mut around, .. } = around;
     around.errors.append(&mut errors);
     around.not_judged.append(&mut not_judged);
-    (fold.finish(policies, today, around), is_idle)
+    let mut audit = fold.finish(policies, today, around);
+    audit.policies.is_built_in = is_built_in;
+    (audit, is_idle)
 }
 
 /// The lists of which something is missing.
@@ -228,7 +246,8 @@ fn keep(audit: &Audit, path: &Path) -> anyhow::Result<()> {
     written.with_context(|| format!("--save {}", ShownPath(&path.to_string_lossy())))
 }
 
-fn write(audit: &Audit, format: Format, color: Colour) -> io::Result<()> {
+/// `code`: with which it ends.
+fn write(audit: &Audit, format: Format, code: u8, color: Colour) -> io::Result<()> {
     if format == Format::Text {
         return write_text(audit, color);
     }
@@ -236,7 +255,7 @@ fn write(audit: &Audit, format: Format, color: Colour) -> io::Result<()> {
     match format {
         Format::Text | Format::Json => audit::json::write(audit, &mut out)?,
         Format::Csv => audit::csv::write(audit, &mut out)?,
-        Format::Sarif => audit::sarif::write(audit, exit_code(audit), &mut out)?,
+        Format::Sarif => audit::sarif::write(audit, code, &mut out)?,
         Format::Html => audit::html::write(audit, &mut out)?,
     }
     out.flush()?;
@@ -245,6 +264,9 @@ fn write(audit: &Audit, format: Format, color: Colour) -> io::Result<()> {
         write_errors(audit, color)?;
         let mut beside = io::BufWriter::new(color.stream(io::stderr().lock()));
         audit.not_judged.iter().try_for_each(|sentence| writeln!(beside, "not judged: {}", ShownPath(sentence)))?;
+        if audit.policies.as_enforced > 0 {
+            audit::text::write_policies(audit, &mut beside)?;
+        }
         beside.flush()?;
     }
     Ok(())

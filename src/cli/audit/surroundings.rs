@@ -9,11 +9,11 @@ use jiff::civil::Date;
 use super::super::check::live;
 use super::owners;
 use crate::cluster::audit::{Asks, AuditError, Half, MODE_LABEL, Namespace, Part, Reader, Registrations, Selector};
-use crate::cluster::{Connection, Needs, Snapshot};
+use crate::cluster::{Connection, Needs, Snapshot, Unread};
 use crate::fence::access::Dangling;
 use crate::fence::facts::Labels;
 use crate::fence::name::in_full;
-use crate::fence::{Facts, PolicySet};
+use crate::fence::{Facts, Kind, KindSet, PolicySet};
 use crate::report::audit::fold::Around;
 use crate::report::audit::{Fence, LeftOut, ModeLabel, Registration, Scope};
 
@@ -78,10 +78,12 @@ impl Surroundings {
 
         // The labels of all are known already.
         let needs = Needs { namespaces: None, ..needs };
-        let snapshot = Snapshot::read(connection, &needs, live::PATIENCE)
+        let (snapshot, unread) = Snapshot::read_what_it_may(connection, &needs, live::PATIENCE)
             .context("what the policies ask of the cluster cannot be read, so nothing was judged")?;
+        errors.extend(unread.iter().flat_map(unread_in_words));
         let Snapshot { known, access, .. } = snapshot;
         let mut facts = known.added_to(Facts::on(today));
+        facts.not_told = unread.iter().fold(KindSet::NONE, |all, its| all.union(its.topic.kinds()));
         facts.namespaces = Arc::new(labels(&found));
         facts.access = access.as_ref().map(|store| Arc::new(store.access()));
         let dangling = access.as_ref().map(|store| store.dangling()).unwrap_or_default();
@@ -168,6 +170,12 @@ fn registrations(cluster: &Reader, errors: &mut Vec<String>, not_judged: &mut Ve
         Err(error) => errors.push(error.to_string()),
     }
     None
+}
+
+/// What is not known is not judged; all the rest is.
+fn unread_in_words(unread: &Unread) -> Vec<String> {
+    let kinds: Vec<&str> = unread.topic.kinds().iter().map(Kind::name).collect();
+    unread.errors.iter().map(|error| format!("no {} is judged: {error}", kinds.join(" and no "))).collect()
 }
 
 /// One sentence for each half that stands alone somewhere.

@@ -8,7 +8,7 @@ use super::error::PolicyError;
 use super::glob::{Globs, ImageGlobs};
 use super::scope::ScopeIndex;
 use super::template_path::TemplatePath;
-use super::{Action, Exception, Policy, Rule, compile};
+use super::{Action, Exception, Mode, Policy, Rule, compile};
 use crate::fence::kind::KindSet;
 use crate::fence::rules::copies::CustomMark;
 
@@ -31,6 +31,8 @@ pub struct PolicySet {
     pub(super) secret_drivers: Vec<String>,
     pub(super) copy_marks: Vec<CustomMark>,
     pub(super) index: ScopeIndex,
+    /// How many policies in dry run count as if they enforced.
+    pub(super) as_enforced: usize,
 }
 
 /// A custom resource that holds pod templates.
@@ -89,6 +91,39 @@ impl PolicySet {
     /// ```
     pub fn compile(documents: &[PolicyDocument]) -> Result<PolicySet, Vec<PolicyError>> {
         compile::compile(documents)
+    }
+
+    /// The same set, once the policies in dry run enforce: what would be, by one decision for each reference. What is `off`
+    /// stays off, and the revision is that of the documents.
+    ///
+    /// ```
+    /// use secretfence::fence::policy::{Mode, PolicyDocument, PolicySet};
+    ///
+    /// let document = serde_json::json!({
+    ///     "apiVersion": "secretfence.dev/v1alpha1",
+    ///     "kind": "SecretPolicy",
+    ///     "metadata": {"name": "later"},
+    ///     "spec": {"mode": "dryRun", "rules": [{"name": "deny", "on": ["env"], "action": "deny"}]},
+    /// });
+    /// let set = PolicySet::compile(&[PolicyDocument { source: 0, value: document }]).unwrap();
+    /// let revision = set.revision().to_owned();
+    ///
+    /// let set = set.as_enforced();
+    /// assert_eq!((set.policies()[0].mode, set.counts_as_enforced()), (Mode::Enforce, 1));
+    /// assert_eq!(set.revision(), revision);
+    /// ```
+    #[must_use]
+    pub fn as_enforced(mut self) -> PolicySet {
+        for policy in self.policies.iter_mut().filter(|policy| policy.mode == Mode::DryRun) {
+            policy.mode = Mode::Enforce;
+            self.as_enforced += 1;
+        }
+        self
+    }
+
+    /// How many of the policies are in dry run, and count [as if they enforced](PolicySet::as_enforced).
+    pub fn counts_as_enforced(&self) -> usize {
+        self.as_enforced
     }
 
     /// Sorted by name. What is `off` is not among them.
@@ -162,7 +197,7 @@ mod tests {
 
     use super::*;
     use crate::fence::policy::glob::Glob;
-    use crate::fence::policy::{BesideEnvFrom, ExceptionState, FileMode, Mode, Mount, Templates, Variable};
+    use crate::fence::policy::{BesideEnvFrom, ExceptionState, FileMode, Mount, Templates, Variable};
 
     fn policy(name: &str, spec: Value) -> Value {
         json!({

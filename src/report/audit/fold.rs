@@ -51,6 +51,8 @@ pub struct Around {
 #[derive(Debug, Default)]
 pub struct Fold {
     owners: HashMap<OwnerName, Folded>,
+    /// Policies in dry run were judged as if they enforced: nobody was to stop what they decide.
+    foretells: bool,
 }
 
 /// What uses an exception, so far.
@@ -74,12 +76,18 @@ struct Folded {
 }
 
 impl Fold {
+    /// For what these policies find. Where some are judged [as if they enforced](PolicySet::as_enforced), no pod is missed:
+    /// of a reference nobody can say then whether it is there although one that does enforce would stop it.
+    pub fn by(policies: &PolicySet) -> Fold {
+        Fold { owners: HashMap::new(), foretells: policies.counts_as_enforced() > 0 }
+    }
+
     /// Takes in the pod template of an owner. Of one that comes twice the first counts.
     pub fn template(&mut self, owner: OwnerName, findings: Vec<Finding>) {
         let folded = self.owners.entry(owner).or_insert_with(|| Folded::new(Template::Unknown));
         if folded.template == Template::Unknown {
             folded.template = Template::Judged;
-            folded.take(findings, true);
+            folded.take(findings, true, self.foretells);
         }
     }
 
@@ -96,13 +104,18 @@ impl Fold {
             Entry::Vacant(entry) => entry.insert(Folded::new(template)),
         };
         folded.pods += 1;
-        folded.missed += usize::from(findings.iter().any(stops));
-        folded.take(findings, false);
+        folded.missed += usize::from(!self.foretells && findings.iter().any(stops));
+        folded.take(findings, false, self.foretells);
     }
 
     /// All of it, in order.
     pub fn finish(self, policies: &PolicySet, today: Date, around: Around) -> Audit {
-        let Around { namespaces, registration, left_out, scope, not_judged, errors } = around;
+        let Around { namespaces, registration, left_out, scope, mut not_judged, errors } = around;
+        if self.foretells {
+            let text = "which pods are missed: policies in dry run, which were judged as if they enforced, let pods live on \
+                        purpose: audit without --as-enforced for that";
+            not_judged.push(text.to_owned());
+        }
         let mut lines: BTreeMap<String, NamespaceLine> = namespaces
             .into_iter()
             .map(|(name, label, fence)| (name.clone(), NamespaceLine { name, label, fence, totals: Totals::default() }))
@@ -176,7 +189,7 @@ impl Folded {
 
     /// Takes in the findings of the template, or of a pod. Two of one object that are alike stay two: the first goes with
     /// the first, the second with the second.
-    fn take(&mut self, findings: Vec<Finding>, is_template: bool) {
+    fn take(&mut self, findings: Vec<Finding>, is_template: bool, foretold: bool) {
         let (pods, in_template) = (usize::from(!is_template), is_template || self.template == Template::Itself);
         let mut is_taken = vec![false; self.rows.len()];
         // One pod is like the other: what comes next there comes next here.
@@ -200,7 +213,7 @@ impl Folded {
                     is_taken[index] = true;
                 }
                 None => {
-                    self.rows.push(Row { finding, in_template, pods, known: false, slipped: 0 });
+                    self.rows.push(Row { finding, in_template, pods, foretold, known: false, slipped: 0 });
                     is_taken.push(true);
                 }
             }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::fold::OwnerName;
-use super::{Audit, ExceptionUse, NamespaceLine, Owner, Row, Totals};
+use super::{Audit, ExceptionUse, NamespaceLine, Owner, Row, Totals, WouldBe};
 use crate::report::json::{FindingKeys, write_harmless};
 use crate::report::{Gone, state_name};
 
@@ -46,9 +46,11 @@ struct Tool {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Policies<'a> {
     revision: &'a str,
     count: usize,
+    as_enforced: usize,
 }
 
 #[derive(Serialize)]
@@ -66,11 +68,24 @@ struct Numbers {
     warned: usize,
     swapped: usize,
     dry_run: usize,
+    would_be: WouldBeRow,
     reads_files: usize,
     must_be_told: usize,
     #[serde(rename = "unsafe")]
     not_safe: usize,
     missed: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WouldBeRow {
+    denied: usize,
+    warned: usize,
+    swapped: usize,
+    reads_files: usize,
+    must_be_told: usize,
+    #[serde(rename = "unsafe")]
+    not_safe: usize,
 }
 
 #[derive(Serialize)]
@@ -173,7 +188,11 @@ impl<'a> From<&'a Audit> for Document<'a> {
         Document {
             format_version: FORMAT_VERSION,
             tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
-            policies: Policies { revision: &policies.revision, count: policies.count },
+            policies: Policies {
+                revision: &policies.revision,
+                count: policies.count,
+                as_enforced: policies.as_enforced,
+            },
             as_of: today.to_string(),
             scope: ScopeRow { namespaces: &scope.namespaces, selector: scope.selector.as_deref() },
             registration: registration.name(),
@@ -196,9 +215,29 @@ impl<'a> From<&'a Audit> for Document<'a> {
 
 impl From<&Totals> for Numbers {
     fn from(totals: &Totals) -> Numbers {
-        let Totals { owners, pods, denied, warned, swapped, dry_run, reads_files, must_be_told, not_safe, missed } =
-            *totals;
-        Numbers { owners, pods, denied, warned, swapped, dry_run, reads_files, must_be_told, not_safe, missed }
+        let Totals { owners, pods, denied, warned, swapped, dry_run, would_be, missed, .. } = *totals;
+        let Totals { reads_files, must_be_told, not_safe, .. } = *totals;
+        let would_be = would_be.into();
+        Numbers {
+            owners,
+            pods,
+            denied,
+            warned,
+            swapped,
+            dry_run,
+            would_be,
+            reads_files,
+            must_be_told,
+            not_safe,
+            missed,
+        }
+    }
+}
+
+impl From<WouldBe> for WouldBeRow {
+    fn from(would_be: WouldBe) -> WouldBeRow {
+        let WouldBe { denied, warned, swapped, reads_files, must_be_told, not_safe } = would_be;
+        WouldBeRow { denied, warned, swapped, reads_files, must_be_told, not_safe }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Audit, Totals};
+use super::{Audit, Totals, WouldBe};
 use crate::fence::policy::ExceptionState;
 
 /// Writes them, as of a second since 1970. A namespace without findings has no lines: their number is bounded by those.
@@ -39,6 +39,8 @@ pub fn write(audit: &Audit, now: u64, out: &mut dyn Write) -> io::Result<()> {
     family("namespace_findings", "Findings of a namespace that has any, each once for its owner.", &namespaces)?;
     let all = outcomes(&audit.totals).map(|(outcome, value)| (format!("{{outcome=\"{outcome}\"}}"), value as u64));
     family("findings", "Findings of all namespaces, each once for its owner.", &all)?;
+    let would_be = would_be(&audit.totals).map(|(outcome, value)| (format!("{{outcome=\"{outcome}\"}}"), value as u64));
+    family("dry_run_findings", "Of the findings in dry run, what they would be.", &would_be)?;
     let states = [ExceptionState::Active, ExceptionState::Ending, ExceptionState::Expired].map(|state| {
         let count = audit.exceptions.iter().filter(|its| its.state == state).count();
         (format!("{{state=\"{}\"}}", crate::report::state_name(state)), count as u64)
@@ -60,6 +62,12 @@ fn outcomes(totals: &Totals) -> [(&'static str, usize); 5] {
     ]
 }
 
+/// Each finding of a policy in dry run is in one of these.
+fn would_be(totals: &Totals) -> [(&'static str, usize); 4] {
+    let WouldBe { denied, warned, reads_files, must_be_told, .. } = totals.would_be;
+    [("denied", denied), ("warned", warned), ("readsFiles", reads_files), ("mustBeTold", must_be_told)]
+}
+
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
@@ -74,6 +82,8 @@ mod tests {
     fn every_line_is_of_the_text_format_and_findings_add_up() {
         let totals =
             Totals { owners: 3, pods: 7, denied: 2, swapped: 3, reads_files: 1, must_be_told: 2, ..Totals::default() };
+        let would_be = WouldBe { denied: 1, swapped: 3, must_be_told: 3, ..WouldBe::default() };
+        let totals = Totals { dry_run: 4, would_be, ..totals };
         let line = |name: &str, totals| NamespaceLine {
             name: name.to_owned(),
             label: ModeLabel::None,
@@ -81,7 +91,7 @@ mod tests {
             totals,
         };
         let audit = Audit {
-            policies: Policies { revision: "abc".to_owned(), count: 1 },
+            policies: Policies { revision: "abc".to_owned(), count: 1, as_enforced: 0, is_built_in: false },
             today: jiff::civil::date(2026, 11, 21),
             rules: Vec::new(),
             totals,
@@ -110,17 +120,22 @@ mod tests {
                 "secretfence_audit_namespace_findings{namespace=\"sh\\\"op\",outcome=\"denied\"} 2",
                 "secretfence_audit_namespace_findings{namespace=\"sh\\\"op\",outcome=\"readsFiles\"} 1",
                 "secretfence_audit_namespace_findings{namespace=\"sh\\\"op\",outcome=\"mustBeTold\"} 2",
+                "secretfence_audit_namespace_findings{namespace=\"sh\\\"op\",outcome=\"dryRun\"} 4",
                 "secretfence_audit_findings{outcome=\"denied\"} 2",
                 "secretfence_audit_findings{outcome=\"warned\"} 0",
                 "secretfence_audit_findings{outcome=\"readsFiles\"} 1",
                 "secretfence_audit_findings{outcome=\"mustBeTold\"} 2",
-                "secretfence_audit_findings{outcome=\"dryRun\"} 0",
+                "secretfence_audit_findings{outcome=\"dryRun\"} 4",
+                "secretfence_audit_dry_run_findings{outcome=\"denied\"} 1",
+                "secretfence_audit_dry_run_findings{outcome=\"warned\"} 0",
+                "secretfence_audit_dry_run_findings{outcome=\"readsFiles\"} 0",
+                "secretfence_audit_dry_run_findings{outcome=\"mustBeTold\"} 3",
                 "secretfence_audit_exceptions{state=\"active\"} 0",
                 "secretfence_audit_exceptions{state=\"ending\"} 0",
                 "secretfence_audit_exceptions{state=\"expired\"} 0",
                 "secretfence_audit_policy_set_info{revision=\"abc\"} 1",
             ]
         );
-        assert_eq!(text.matches("# TYPE secretfence_audit_").count(), 9);
+        assert_eq!(text.matches("# TYPE secretfence_audit_").count(), 10);
     }
 }

@@ -76,6 +76,8 @@ pub struct Totals {
     pub swapped: usize,
     /// Findings of policies in dry run. The numbers above are without them, and so are those below.
     pub dry_run: usize,
+    /// What would become of those.
+    pub would_be: WouldBe,
     /// Of the swapped: the image reads the file.
     pub reads_files: usize,
     /// Of the swapped: the program must be told.
@@ -84,6 +86,23 @@ pub struct Totals {
     pub not_safe: usize,
     /// Pods with at least one reference that an enforcing policy denies or swaps: they exist all the same.
     pub missed: usize,
+}
+
+/// The findings of policies in dry run, by what these would do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WouldBe {
+    /// Denied, unsafe ones included.
+    pub denied: usize,
+    /// Warned of.
+    pub warned: usize,
+    /// Swapped.
+    pub swapped: usize,
+    /// Of the swapped: the image reads the file.
+    pub reads_files: usize,
+    /// Of the swapped: the program must be told.
+    pub must_be_told: usize,
+    /// Of the denied and the warned: a policy would swap it, were that safe.
+    pub not_safe: usize,
 }
 
 /// What makes pods, or a pod that nothing makes.
@@ -130,6 +149,8 @@ pub struct Row {
     pub in_template: bool,
     /// How many pods have it, as they exist.
     pub pods: usize,
+    /// Whether policies in dry run were judged as if they enforced: nobody was to stop it yet.
+    pub foretold: bool,
     /// Whether the audit that this one is compared with has it.
     pub known: bool,
     /// How many of the missed are more than that audit had, where they should have been stopped.
@@ -301,7 +322,7 @@ impl Row {
     /// How many pods exist with it although an enforcing policy denies or swaps it.
     pub fn missed(&self) -> usize {
         let stops = matches!(self.finding.outcome, Outcome::Denied | Outcome::Swapped);
-        if self.is_enforced() && stops { self.pods } else { 0 }
+        if self.is_enforced() && stops && !self.foretold { self.pods } else { 0 }
     }
 
     /// What is to be changed before the swap, where the program must be told: the variable to read, and what it will be.
@@ -317,6 +338,7 @@ impl Totals {
             (_, Outcome::Allowed) => return,
             (Some(Mode::DryRun), _) => {
                 self.dry_run += 1;
+                self.would_be.take(finding);
                 return;
             }
             (_, Outcome::Denied) => &mut self.denied,
@@ -333,17 +355,93 @@ impl Totals {
     }
 }
 
+impl Policies {
+    /// `the built-in baseline`, `1 policy`.
+    fn in_words(&self, number: impl Fn(usize) -> String) -> String {
+        match (self.is_built_in, self.count) {
+            (true, _) => "the built-in baseline".to_owned(),
+            (false, 1) => "1 policy".to_owned(),
+            (false, count) => format!("{} policies", number(count)),
+        }
+    }
+
+    /// Which of them were judged as if they enforced, if any was.
+    fn foretold(&self) -> Option<String> {
+        let Policies { count, as_enforced, .. } = *self;
+        let (which, they) = match as_enforced {
+            0 => return None,
+            1 if count == 1 => (String::new(), "it"),
+            1 => ("1 of them ".to_owned(), "it"),
+            number if number == count => ("all of them ".to_owned(), "they"),
+            number => (format!("{number} of them "), "they"),
+        };
+        Some(format!("{which}in dry run, and judged as if {they} enforced (--as-enforced)"))
+    }
+}
+
+impl WouldBe {
+    fn take(&mut self, finding: &Finding) {
+        *match finding.outcome {
+            Outcome::Allowed => return,
+            Outcome::Denied => &mut self.denied,
+            Outcome::Warned => &mut self.warned,
+            Outcome::Swapped => &mut self.swapped,
+        } += 1;
+        match finding.reads {
+            Some("files") => self.reads_files += 1,
+            Some("mustBeTold") => self.must_be_told += 1,
+            Some("unsafe") => self.not_safe += 1,
+            _ => {}
+        }
+    }
+
+    /// In words that stand behind their number: `3 would be denied, 2 swapped, 1 warned of`.
+    fn in_words(&self, number: impl Fn(usize) -> String) -> String {
+        let WouldBe { denied, warned, swapped, .. } = *self;
+        let parts = [(denied, "denied"), (swapped, "swapped"), (warned, "warned of")].into_iter();
+        let parts = parts.filter(|(count, _)| *count > 0).enumerate().map(|(index, (count, what))| {
+            let would_be = if index == 0 { " would be" } else { "" };
+            format!("{}{would_be} {what}", number(count))
+        });
+        parts.collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl AddAssign for WouldBe {
+    fn add_assign(&mut self, more: WouldBe) {
+        let WouldBe { denied, warned, swapped, reads_files, must_be_told, not_safe } = more;
+        self.denied += denied;
+        self.warned += warned;
+        self.swapped += swapped;
+        self.reads_files += reads_files;
+        self.must_be_told += must_be_told;
+        self.not_safe += not_safe;
+    }
+}
+
 impl AddAssign for Totals {
     fn add_assign(&mut self, more: Totals) {
         // Whole, so that a number that is added to the type is added here.
-        let Totals { owners, pods, denied, warned, swapped, dry_run, reads_files, must_be_told, not_safe, missed } =
-            more;
+        let Totals {
+            owners,
+            pods,
+            denied,
+            warned,
+            swapped,
+            dry_run,
+            would_be,
+            reads_files,
+            must_be_told,
+            not_safe,
+            missed,
+        } = more;
         self.owners += owners;
         self.pods += pods;
         self.denied += denied;
         self.warned += warned;
         self.swapped += swapped;
         self.dry_run += dry_run;
+        self.would_be += would_be;
         self.reads_files += reads_files;
         self.must_be_told += must_be_told;
         self.not_safe += not_safe;
@@ -413,5 +511,33 @@ impl Registration {
             Registration::Missing => "missing",
             Registration::Unknown => "unknown",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_said_how_many_policies_were_judged_as_if_they_enforced() {
+        let words = |as_enforced, count| {
+            Policies { revision: String::new(), count, as_enforced, is_built_in: false }.foretold()
+        };
+        let of = |which: &str| Some(format!("{which} enforced (--as-enforced)"));
+        assert_eq!(words(0, 3), None);
+        assert_eq!(words(1, 1), of("in dry run, and judged as if it"));
+        assert_eq!(words(1, 3), of("1 of them in dry run, and judged as if it"));
+        assert_eq!(words(2, 3), of("2 of them in dry run, and judged as if they"));
+        assert_eq!(words(3, 3), of("all of them in dry run, and judged as if they"));
+    }
+
+    #[test]
+    fn what_would_be_is_said_without_what_would_not() {
+        let words = |denied, swapped, warned| {
+            WouldBe { denied, swapped, warned, ..WouldBe::default() }.in_words(|number| number.to_string())
+        };
+        assert_eq!(words(3, 2, 1), "3 would be denied, 2 swapped, 1 warned of");
+        assert_eq!(words(0, 0, 1), "1 would be warned of");
+        assert_eq!(words(0, 2, 0), "2 would be swapped");
     }
 }

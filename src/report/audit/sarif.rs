@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::{Audit, Owner, Row};
 use crate::fence::policy::ExceptionState;
 use crate::report::json::write_harmless;
-use crate::report::mode_name;
 use crate::report::path::uri;
 use crate::report::sarif::{self, FINGERPRINT, GUESS, Run, level_name, message};
+use crate::report::{level_of, mode_name};
 
 /// Writes the audit as one SARIF log with one run, which ends with an exit code.
 ///
@@ -19,12 +19,15 @@ use crate::report::sarif::{self, FINGERPRINT, GUESS, Run, level_name, message};
 pub fn write(audit: &Audit, exit_code: u8, out: &mut dyn Write) -> io::Result<()> {
     let rules = sarif::rules(&audit.rules, false);
     let ids = sarif::ids(&rules);
+    let mut rows: Vec<(&Owner, &Row)> = audit.rows().collect();
+    // Services take so many results and no more.
+    rows.sort_by_key(|(_, row)| level_of(&row.finding));
     let run = Run {
-        revision: &audit.policies.revision,
+        policies: &audit.policies,
         successful: audit.errors.is_empty(),
         exit_code,
         notifications: notifications(audit),
-        results: audit.rows().map(|(owner, row)| result(owner, row, &ids, audit)).collect(),
+        results: rows.into_iter().map(|(owner, row)| result(owner, row, &ids, audit)).collect(),
         rules,
     };
     write_harmless(&sarif::log(run), out)
@@ -47,7 +50,7 @@ fn result(owner: &Owner, row: &Row, ids: &HashMap<String, usize>, audit: &Audit)
     let mut result = json!({
         "ruleId": id,
         "kind": "fail",
-        "level": level_name(crate::report::level_of(finding)),
+        "level": level_name(level_of(finding)),
         "message": message(&format!("{}{dry_run}: {}{slipped}", finding.outcome.name(), finding.message)),
         "locations": [{
             "physicalLocation": {"artifactLocation": {"uri": uri(&object)}},

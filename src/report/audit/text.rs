@@ -47,7 +47,26 @@ pub fn write_summary(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         let label = compared.gone_label();
         compared.gone.iter().try_for_each(|gone| writeln!(out, "{GREEN}{label}{RESET}: {}", GoneLine(gone)))?;
     }
-    write_totals(audit, out)
+    write_totals(audit, out)?;
+    write_policies(audit, out)
+}
+
+/// Which policies judged, and how: `by 3 policies (revision 5f1a0c7e93d2)`.
+///
+/// # Errors
+/// Where the writer fails.
+pub fn write_policies(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
+    let policies = &audit.policies;
+    write!(out, "by {} (revision {})", policies.in_words(|number| number.to_string()), policies.revision)?;
+    if let Some(foretold) = policies.foretold() {
+        write!(out, ", {foretold}")?;
+    }
+    if policies.is_built_in {
+        write!(out, ": --policies names others")?;
+    } else if audit.totals.dry_run > 0 {
+        write!(out, ": --as-enforced judges those in dry run as if they enforced")?;
+    }
+    writeln!(out)
 }
 
 /// The line of an owner, with how many pods it has where they were looked at.
@@ -251,8 +270,8 @@ fn write_left_out(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn write_totals(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
-    let Totals { owners, pods, denied, warned, swapped, dry_run, reads_files, must_be_told, not_safe: _, missed } =
-        audit.totals;
+    let Totals { owners, pods, denied, warned, swapped, dry_run, would_be, missed, .. } = audit.totals;
+    let Totals { reads_files, must_be_told, .. } = audit.totals;
     let namespaces = count(audit.namespaces.len(), "namespace");
     write!(out, "{namespaces}, {}, {}: ", count(owners, "owner"), count(pods, "pod"))?;
     let not_safe = |outcome| match audit.not_safe(outcome) {
@@ -265,7 +284,8 @@ fn write_totals(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         write!(out, " ({reads_files} read files, {must_be_told} must be told)")?;
     }
     if dry_run > 0 {
-        write!(out, "; {} in dry run", count(dry_run, "finding"))?;
+        let would_be = would_be.in_words(|number| number.to_string());
+        write!(out, "; {} in dry run ({would_be})", count(dry_run, "finding"))?;
     }
     if missed > 0 {
         write!(out, "; {} missed", count(missed, "pod"))?;

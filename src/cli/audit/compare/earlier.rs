@@ -20,6 +20,8 @@ pub(in super::super) struct Earlier {
     pub(super) entries: Vec<Entry>,
     /// The revision of its policies, where it says that.
     pub(super) revision: Option<String>,
+    /// Whether policies in dry run were judged as if they enforced.
+    pub(super) as_enforced: bool,
     /// What could not be read or judged.
     pub(super) errors: usize,
     /// What it was asked for; files of older versions do not say that.
@@ -81,8 +83,11 @@ struct Document {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct WrittenPolicies {
     revision: String,
+    #[serde(default)]
+    as_enforced: usize,
 }
 
 #[derive(Deserialize)]
@@ -154,9 +159,17 @@ impl Earlier {
         if format_version != u64::from(json::FORMAT_VERSION) {
             return Err(Unusable::Version { found: format_version });
         }
-        let Document { owners, policies, scope, namespaces, left_out, errors } =
+        let Document { mut owners, policies, scope, namespaces, left_out, errors } =
             serde_json::from_slice(bytes).map_err(not_an_audit)?;
         let lets_in = |fence: &str| [Fence::Open, Fence::DryRun].iter().any(|its| its.name() == fence);
+        let as_enforced = policies.as_ref().is_some_and(|policies| policies.as_enforced > 0);
+        if as_enforced {
+            // It has not looked for them.
+            for owner in &mut owners {
+                owner.missed = None;
+                owner.findings.iter_mut().for_each(|finding| finding.missed = None);
+            }
+        }
         let mut missed: HashMap<Place, usize> = HashMap::new();
         for owner in &owners {
             // Of another group it may be another: then there were as many as both have.
@@ -167,6 +180,7 @@ impl Earlier {
         Ok(Earlier {
             entries: owners.into_iter().flat_map(WrittenOwner::entries).collect(),
             revision: policies.map(|policies| policies.revision),
+            as_enforced,
             errors: errors.len(),
             scope: scope.map(|WrittenScope { namespaces, selector }| Scope { namespaces, selector }),
             left_out: left_out.into_iter().map(|its| its.namespace).collect(),

@@ -25,7 +25,8 @@ struct Met {
 impl Earlier {
     /// Marks what is known and which pods slipped in, and names what is gone: as far as this audit has looked.
     pub(super) fn apply(&self, audit: &mut Audit) {
-        let other_policies = self.revision.as_ref().is_some_and(|revision| *revision != audit.policies.revision);
+        let other_revision = self.revision.as_ref().is_some_and(|revision| *revision != audit.policies.revision);
+        let other_policies = other_revision || self.as_enforced != (audit.policies.as_enforced > 0);
         let Met { is_left, missed } = self.meet(audit);
         self.mark_what_slipped_in(audit, &missed, other_policies);
         let known = missed.iter().flatten().count();
@@ -112,7 +113,15 @@ impl Earlier {
     /// Why what is called new may be old.
     fn say_what_it_cannot_know(&self, audit: &mut Audit, other_policies: bool) {
         let mut sentences = Vec::new();
-        if let Some(revision) = self.revision.as_ref().filter(|_| other_policies) {
+        if other_policies && self.as_enforced != (audit.policies.as_enforced > 0) {
+            let (one, other) = if self.as_enforced { ("the earlier", "this") } else { ("this", "the earlier") };
+            sentences.push(format!(
+                "{one} audit took policies in dry run as if they enforced (--as-enforced), and {other} one did not: what is \
+                 called new may be old"
+            ));
+        }
+        let revision = self.revision.as_ref().filter(|revision| **revision != audit.policies.revision);
+        if let Some(revision) = revision {
             sentences.push(format!(
                 "the earlier audit is of other policies (revision {}, and these are {}), which may find something else: make \
                  it anew",

@@ -98,6 +98,8 @@
   for (const link of document.querySelectorAll(".namespaces a")) {
     namespace.add(new Option(link.textContent, link.textContent));
     link.addEventListener("click", (event) => {
+      // Who wants it in another tab or window gets what the browser does.
+      if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
       event.preventDefault();
       namespace.value = link.textContent;
       filter();

@@ -13,15 +13,13 @@ pub(super) fn write_header(audit: &Audit, out: &mut dyn Write) -> io::Result<()>
     writeln!(out, "<header>\n<h1>Secretfence audit</h1>")?;
     writeln!(
         out,
-        "<p>{}, {} and {} judged as of <time>{today}</time> by {} (revision <code>{}</code>). {}</p>",
+        "<p>{}, {} and {} judged as of <time>{today}</time> by {} (revision <code>{}</code>){}. {}</p>",
         count(namespaces.len(), "namespace"),
         count(totals.owners, "owner"),
         count(totals.pods, "pod"),
-        match policies.count {
-            1 => "1 policy".to_owned(),
-            number => format!("{} policies", Grouped(number)),
-        },
+        policies.in_words(|number| Grouped(number).to_string()),
         Html(&policies.revision),
+        policies.foretold().map_or_else(String::new, |foretold| format!(", <strong>{foretold}</strong>")),
         match audit.registration {
             Registration::Installed => "The webhook is registered.",
             Registration::Missing => {
@@ -37,8 +35,7 @@ pub(super) fn write_header(audit: &Audit, out: &mut dyn Write) -> io::Result<()>
 }
 
 fn write_numbers(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
-    let Totals { denied, warned, swapped: _, dry_run, reads_files, must_be_told, not_safe: _, missed, .. } =
-        audit.totals;
+    let Totals { denied, warned, dry_run, would_be, reads_files, must_be_told, missed, .. } = audit.totals;
     writeln!(out, "<ul class=\"numbers\">")?;
     let mut write = |class: &str, number: usize, what: &str, more: &str| {
         let class = if number == 0 { "none" } else { class };
@@ -54,8 +51,16 @@ fn write_numbers(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         _ => format!(", {}", not_safe(Outcome::Warned)),
     };
     write("warned", warned, "warned", &format!("said, and let through{warned_of}"))?;
-    write("dry", dry_run, "in dry run", "said, and nothing else")?;
-    write("missed", missed, one(missed, "pod missed", "pods missed"), "they exist, though policies deny or swap them")?;
+    let would_be = match dry_run {
+        0 => "said, and nothing else".to_owned(),
+        _ => would_be.in_words(|number| Grouped(number).to_string()),
+    };
+    write("dry", dry_run, "in dry run", &would_be)?;
+    let missed_are = match audit.policies.as_enforced {
+        0 => "they exist, though policies deny or swap them",
+        _ => "not judged with --as-enforced",
+    };
+    write("missed", missed, one(missed, "pod missed", "pods missed"), missed_are)?;
     if let Some(compared) = &audit.compared {
         let (known, gone, label) = (Grouped(compared.known), Grouped(compared.gone.len()), compared.gone_label());
         write("new", compared.new, "new", &format!("{known} known before, {gone} {label}"))?;
