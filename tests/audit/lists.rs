@@ -252,6 +252,8 @@ fn what_only_pods_have_is_explained() {
           change: read the file named by DB_PASSWORD_FILE=/run/secretfence/db/password in place of DB_PASSWORD
 
     Nothing of it would be swapped.
+
+    by 1 policy (revision 8702b18782b2)
     "#);
 }
 
