@@ -249,7 +249,7 @@ fn what_only_pods_have_is_explained() {
       only pods have:
         2 pods, denied: container "api" takes Secret "other" key "password" as env KEY (/spec/containers/0/env/0): mount it as a file [files/deny]
         1 pod, swapped: container "api" takes Secret "db" key "password" as env DB_PASSWORD (/spec/containers/0/env/1): becomes the file /run/secretfence/db/password, named by DB_PASSWORD_FILE; the program must be told to read it [files/swap]
-          change: read the file named by DB_PASSWORD_FILE=/run/secretfence/db/password in place of DB_PASSWORD
+          change: in the program: read the file that DB_PASSWORD_FILE names (/run/secretfence/db/password) where it is set, else DB_PASSWORD as now; the manifest stays as it is: the webhook, or secretfence fix, does the rest
 
     Nothing of it would be swapped.
 
