@@ -104,6 +104,11 @@ fn the_pages_name_what_the_manifests_ship() {
     ] {
         assert!(page.contains(command), "{command}");
     }
+    // Who follows opt-in as it is has no file of policies of their own.
+    let shipped = "secretfence/policies/secrets-as-files.yaml";
+    assert!(read("docs/runbooks/SecretfencePodsMissed.md").contains(&format!("as opt-in ships it: {shipped}\n")));
+    assert!(read("manifests/base/kustomization.yaml").contains("secrets-as-files.yaml"));
+    assert!(root().join(shipped.strip_prefix("secretfence/").unwrap()).exists());
 }
 
 /// As GitHub makes an anchor of a heading.
