@@ -75,6 +75,32 @@ fn nothing_is_called_gone_while_something_could_not_be_read() {
 }
 
 #[test]
+fn what_is_saved_is_the_json_on_one_line() {
+    let cluster = saved();
+    let text = std::fs::read_to_string(cluster.folder.path().join("before.json")).unwrap();
+    assert_eq!(text.lines().count(), 1);
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), cluster.json(&[]));
+}
+
+/// A limit on the size of files ends the process in the midst of the next one.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_audit_that_is_ended_while_it_saves_leaves_the_one_before() {
+    let cluster = saved();
+    let file = cluster.folder.path().join("before.json");
+    let before = std::fs::read(&file).unwrap();
+    assert!(before.len() > 1024);
+    let arguments = cluster.arguments(&["--save", "before.json"]).join(" ");
+    let script = format!("ulimit -c 0; ulimit -f 1; exec {} {arguments}", env!("CARGO_BIN_EXE_secretfence"));
+    let mut shell = std::process::Command::new("bash");
+    let status = shell.current_dir(cluster.folder.path()).args(["-c", &script]).output().unwrap().status;
+    assert_eq!(status.code(), None, "it was to be ended: {status}");
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    // What is left over of that is in nobody's way.
+    assert!(cluster.audit(&["--compare", "before.json", "--save", "before.json"]).starts_with("exit: 0\n"));
+}
+
+#[test]
 fn a_file_that_is_no_audit_is_an_error() {
     let cluster = shop();
     let run = |name: &str, text: &str| {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::super::super::check::files::MAX_FILE_BYTES;
+use super::size::MOST_BYTES;
 use crate::fence::policy::Mode;
 use crate::report::audit::{Fence, Owner, Scope, json};
 use crate::report::text::Path as ShownPath;
@@ -57,7 +57,7 @@ enum Unusable {
     NotAnAudit { line: usize, column: usize },
     #[error("its formatVersion is {found}, and this version reads {}", json::FORMAT_VERSION)]
     Version { found: u64 },
-    #[error("it has more than {} MiB", MAX_FILE_BYTES >> 20)]
+    #[error("it has more than {} MiB, and no more is read", MOST_BYTES >> 20)]
     TooLarge,
 }
 
@@ -136,8 +136,8 @@ impl Earlier {
     pub(in super::super) fn read(path: &Path) -> anyhow::Result<Earlier> {
         let read = || -> Result<Earlier, Unusable> {
             let mut bytes = Vec::new();
-            File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
-            if bytes.len() as u64 > MAX_FILE_BYTES {
+            File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+            if bytes.len() as u64 > MOST_BYTES {
                 return Err(Unusable::TooLarge);
             }
             Earlier::parse(&bytes)
