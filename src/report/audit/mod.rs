@@ -276,6 +276,24 @@ impl Audit {
         self.rows().filter(|(_, row)| is_one(row)).count()
     }
 
+    /// How many pods are missed where there is a fence now: those that were made before it, or got past it.
+    pub(crate) fn missed_in_fences(&self) -> usize {
+        let is_fenced = |line: &&NamespaceLine| matches!(line.fence, Fence::Enforced | Fence::Narrowed);
+        self.namespaces.iter().filter(is_fenced).map(|line| line.totals.missed).sum()
+    }
+
+    /// Namespaces whose label has a value that no registration knows, most often misspelt, in a sentence each.
+    fn odd_labels(&self) -> impl Iterator<Item = String> {
+        self.namespaces.iter().filter_map(|line| match &line.label {
+            ModeLabel::Other(value) => Some(format!(
+                "{}: the label secretfence.dev/mode={value} is none of enforce, dry-run and off{}",
+                line.name,
+                if line.fence == Fence::Open { ", so there is no fence" } else { "" }
+            )),
+            _ => None,
+        })
+    }
+
     /// Every finding with its owner, in order.
     pub fn rows(&self) -> impl Iterator<Item = (&Owner, &Row)> {
         self.owners.iter().flat_map(|owner| owner.rows.iter().map(move |row| (owner, row)))
