@@ -43,6 +43,19 @@ fn what_is_new_fails_and_what_is_gone_is_named() {
 }
 
 #[test]
+fn another_address_may_be_another_cluster_and_fails_nothing() {
+    let cluster = saved();
+    let before = cluster.folder.path().join("before.json");
+    let text = std::fs::read_to_string(&before).unwrap();
+    let sentence =
+        "whether it is the same cluster: the earlier audit asked https://test.example.com, and this one http://";
+    assert!(!cluster.audit(&["--compare", "before.json"]).contains("the same cluster"));
+    std::fs::write(&before, text.replace(&cluster.api.address(), "https://test.example.com")).unwrap();
+    let output = cluster.audit(&["--compare", "before.json"]);
+    assert!(output.starts_with("exit: 0\n") && output.contains(sentence), "{output}");
+}
+
+#[test]
 fn a_move_of_the_variable_is_nothing_new() {
     let cluster = saved();
     cluster.api.change(|state| {
@@ -79,6 +92,7 @@ fn what_is_saved_is_the_json_on_one_line() {
     let cluster = saved();
     let text = std::fs::read_to_string(cluster.folder.path().join("before.json")).unwrap();
     assert_eq!(text.lines().count(), 1);
+    let text = text.replace(&cluster.api.address(), "https://prod.example.com:6443");
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), cluster.json(&[]));
 }
 

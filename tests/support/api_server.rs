@@ -69,6 +69,11 @@ impl ApiServer {
         api
     }
 
+    /// Where it is.
+    pub fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     /// The way to it, as a kubeconfig.
     pub fn kubeconfig(&self) -> String {
         format!(

@@ -44,6 +44,7 @@ struct Document<'a> {
     tool: Tool,
     policies: Policies<'a>,
     as_of: String,
+    cluster: ClusterRow<'a>,
     scope: ScopeRow<'a>,
     registration: &'static str,
     summary: Numbers,
@@ -68,6 +69,12 @@ struct Policies<'a> {
     revision: &'a str,
     count: usize,
     as_enforced: usize,
+}
+
+#[derive(Serialize)]
+struct ClusterRow<'a> {
+    context: Option<&'a str>,
+    server: &'a str,
 }
 
 #[derive(Serialize)]
@@ -196,6 +203,7 @@ impl<'a> From<&'a Audit> for Document<'a> {
             exceptions,
             registration,
             left_out,
+            cluster,
             scope,
             not_judged,
             errors,
@@ -211,6 +219,7 @@ impl<'a> From<&'a Audit> for Document<'a> {
                 as_enforced: policies.as_enforced,
             },
             as_of: today.to_string(),
+            cluster: ClusterRow { context: cluster.context.as_deref(), server: &cluster.server },
             scope: ScopeRow { namespaces: &scope.namespaces, selector: scope.selector.as_deref() },
             registration: registration.name(),
             summary: totals.into(),

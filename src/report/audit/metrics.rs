@@ -84,7 +84,7 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Fence, ModeLabel, NamespaceLine, Registration, Scope};
+    use super::super::{Cluster, Fence, ModeLabel, NamespaceLine, Registration, Scope};
     use super::*;
     use crate::report::Policies;
 
@@ -119,6 +119,7 @@ mod tests {
             exceptions: Vec::new(),
             registration: Registration::Missing,
             left_out: Vec::new(),
+            cluster: Cluster::default(),
             scope: Scope::default(),
             not_judged: Vec::new(),
             errors: vec!["may not list jobs".to_owned()],

@@ -42,6 +42,8 @@ pub struct Audit {
     pub registration: Registration,
     /// The namespaces that were not judged, since no registration ever asks about them; by name.
     pub left_out: Vec<LeftOut>,
+    /// Which one it is of.
+    pub cluster: Cluster,
     /// What was asked for: what nothing of a part uses may be in use elsewhere.
     pub scope: Scope,
     /// What was left out on purpose or cannot be known, a sentence each.
@@ -50,6 +52,15 @@ pub struct Audit {
     pub errors: Vec<String>,
     /// What became of an earlier audit's findings; absent where there is none to compare with.
     pub compared: Option<Compared>,
+}
+
+/// Which cluster, as whoever asked knows it: one may have several names and addresses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cluster {
+    /// The context of the kubeconfig; none: the pod's own cluster.
+    pub context: Option<String>,
+    /// The address of its API server, without user and password.
+    pub server: String,
 }
 
 /// Which part of a cluster was asked for.
@@ -297,6 +308,15 @@ impl Audit {
     /// Every finding with its owner, in order.
     pub fn rows(&self) -> impl Iterator<Item = (&Owner, &Row)> {
         self.owners.iter().flat_map(|owner| owner.rows.iter().map(move |row| (owner, row)))
+    }
+}
+
+impl Cluster {
+    fn in_words(&self) -> String {
+        match &self.context {
+            Some(context) => format!("context {context}, {}", self.server),
+            None => format!("the pod's own, {}", self.server),
+        }
     }
 }
 

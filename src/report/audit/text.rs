@@ -47,6 +47,7 @@ pub fn write_summary(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         let label = compared.gone_label();
         compared.gone.iter().try_for_each(|gone| writeln!(out, "{GREEN}{label}{RESET}: {}", GoneLine(gone)))?;
     }
+    writeln!(out, "cluster: {}", Path(&audit.cluster.in_words()))?;
     write_totals(audit, out)?;
     write_policies(audit, out)
 }

@@ -26,6 +26,8 @@ pub(in super::super) struct Earlier {
     pub(super) errors: usize,
     /// What it was asked for; files of older versions do not say that.
     pub(super) scope: Option<Scope>,
+    /// The address of its API server, where it says that.
+    pub(super) server: Option<String>,
     left_out: HashSet<String>,
     /// The namespaces where it did not find that pods are let in as they are.
     fenced: HashSet<String>,
@@ -74,6 +76,7 @@ struct Document {
     owners: Vec<WrittenOwner>,
     policies: Option<WrittenPolicies>,
     scope: Option<WrittenScope>,
+    cluster: Option<WrittenCluster>,
     #[serde(default)]
     namespaces: Vec<WrittenNamespace>,
     #[serde(default)]
@@ -88,6 +91,11 @@ struct WrittenPolicies {
     revision: String,
     #[serde(default)]
     as_enforced: usize,
+}
+
+#[derive(Deserialize)]
+struct WrittenCluster {
+    server: String,
 }
 
 #[derive(Deserialize)]
@@ -159,7 +167,7 @@ impl Earlier {
         if format_version != u64::from(json::FORMAT_VERSION) {
             return Err(Unusable::Version { found: format_version });
         }
-        let Document { mut owners, policies, scope, namespaces, left_out, errors } =
+        let Document { mut owners, policies, scope, cluster, namespaces, left_out, errors } =
             serde_json::from_slice(bytes).map_err(not_an_audit)?;
         let lets_in = |fence: &str| [Fence::Open, Fence::DryRun].iter().any(|its| its.name() == fence);
         let as_enforced = policies.as_ref().is_some_and(|policies| policies.as_enforced > 0);
@@ -183,6 +191,7 @@ impl Earlier {
             as_enforced,
             errors: errors.len(),
             scope: scope.map(|WrittenScope { namespaces, selector }| Scope { namespaces, selector }),
+            server: cluster.map(|cluster| cluster.server),
             left_out: left_out.into_iter().map(|its| its.namespace).collect(),
             fenced: namespaces.into_iter().filter(|its| !lets_in(&its.fence)).map(|its| its.name).collect(),
             missed,

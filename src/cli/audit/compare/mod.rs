@@ -131,6 +131,13 @@ impl Earlier {
                 audit.policies.revision
             ));
         }
+        if let Some(server) = self.server.as_ref().filter(|server| **server != audit.cluster.server) {
+            sentences.push(format!(
+                "whether it is the same cluster: the earlier audit asked {}, and this one {}, which may be two addresses of one",
+                Shown(server),
+                audit.cluster.server
+            ));
+        }
         let has_news = |owner: &&Owner| owner.slipped > 0 || owner.rows.iter().any(|row| !row.known);
         let news: BTreeSet<&str> = audit.owners.iter().filter(has_news).map(|owner| &*owner.namespace).collect();
         let not_seen: Vec<&str> = news.iter().copied().filter(|namespace| !self.has_looked_at(namespace)).collect();

@@ -11,6 +11,7 @@ use crate::fence::Outcome;
 pub(super) fn write_header(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     let Audit { policies, today, totals, namespaces, .. } = audit;
     writeln!(out, "<header>\n<h1>Secretfence audit</h1>")?;
+    writeln!(out, "<p>Cluster: <strong>{}</strong></p>", Html(&audit.cluster.in_words()))?;
     writeln!(
         out,
         "<p>{}, {} and {} judged as of <time>{today}</time> by {} (revision <code>{}</code>){}. {}</p>",
