@@ -78,9 +78,9 @@ impl ApiServer {
     pub fn kubeconfig(&self) -> String {
         format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: t\nusers: [{{name: t, user: {{}}}}]\n\
-             clusters: [{{name: t, cluster: {{server: \"http://127.0.0.1:{}\"}}}}]\n\
+             clusters: [{{name: t, cluster: {{server: \"{}\"}}}}]\n\
              contexts: [{{name: t, context: {{cluster: t, user: t}}}}]\n",
-            self.port
+            self.address()
         )
     }
 

@@ -337,6 +337,7 @@ spec:
             namespaces: vec![("empty".to_owned(), ModeLabel::None, Fence::Open)],
             registration: Registration::Missing,
             left_out: Vec::new(),
+            cluster: Cluster::default(),
             scope: Scope::default(),
             not_judged: Vec::new(),
             errors: Vec::new(),
