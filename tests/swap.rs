@@ -483,8 +483,25 @@ fn the_new_variable_already_set_to_the_very_file_is_safe() {
     let finding = its_finding(&pod, &mount_env(), &facts());
     assert_eq!(finding.outcome, Outcome::Swapped, "{}", finding.message);
     let after = swapped(&pod, &mount_env());
-    let entries = after["spec"]["containers"][0]["env"].as_array().unwrap();
-    assert!(entries.iter().all(|entry| entry["name"] == "DB_PASSWORD_FILE"), "{after:#}");
+    // Once, where it was: server-side apply refuses two entries of one name.
+    let file = json!({"name": "DB_PASSWORD_FILE", "value": "/run/secretfence/db/password"});
+    assert_eq!(after["spec"]["containers"][0]["env"], json!([file]));
+    assert_files_are_there(&after);
+    let before = env(json!([file, {"name": "A", "value": "a"}, db_password()]));
+    let after = swapped(&before, &mount_env());
+    assert_eq!(after["spec"]["containers"][0]["env"], json!([file, {"name": "A", "value": "a"}]));
+}
+
+#[test]
+fn a_key_of_an_env_from_whose_new_variable_is_set_to_the_very_file_is_not_written_twice() {
+    // The prefix keeps the value from mentioning the variable.
+    let file = |key: &str| json!({"name": format!("DB_{key}_FILE"), "value": format!("/run/secretfence/db/{key}")});
+    let pod = container("envFrom", json!([{"prefix": "DB_", "secretRef": {"name": "db"}}]));
+    let pod = with(pod, "/spec/containers/0/env", json!([file("USER")]));
+    let policies = mount_with("{keys: {db: [USER, PASSWORD]}}");
+    assert_safe_under(&pod, &policies);
+    let after = swapped(&pod, &policies);
+    assert_eq!(after["spec"]["containers"][0]["env"], json!([file("USER"), file("PASSWORD")]));
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod faults;
 mod fence;
 mod finished;
 mod forms;
+mod lists;
 mod numbers;
 mod outcomes;
 #[path = "../support/program.rs"]

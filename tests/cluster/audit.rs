@@ -197,10 +197,39 @@ fn what_audit_foretells_of_the_corpus_is_what_check_says_and_what_happens() {
         cluster.eventually(|| cluster.api.create(&denied(namespace), "?dryRun=All"), |reply| reply.status == 403);
     }
     assert_eq!(made_anew(cluster, &applied, &audit), 0, "pods that came otherwise than was foretold");
+    let namespaces = [&*of_pods, &*of_others];
+    let ended_before = ended_jobs(cluster, namespaces);
     let after = audited(cluster, &both);
     assert_eq!(after["summary"]["missed"], 0, "{:#}", after["summary"]);
-    assert_eq!(by_template(&after), by_template(&audit), "templates are as they were");
+    // Without their pods some Jobs have ended, and make no others.
+    let owners = by_owner(&after);
+    assert!(
+        !ended_before.iter().any(|name| owners.contains_key(&("Job".to_owned(), name.clone()))),
+        "{ended_before:?}"
+    );
+    let ended = ended_jobs(cluster, namespaces);
+    let going_on = |audit: &Value| {
+        let mut templates = by_template(audit);
+        templates.retain(|(kind, name), _| kind != "Job" || !ended.contains(name));
+        templates
+    };
+    assert_eq!(going_on(&after), going_on(&audit), "templates are as they were");
     every_pod_is_what_was_foretold(cluster, &of_others, &audit);
+}
+
+/// Of all Jobs, the names of those that have ended.
+fn ended_jobs(cluster: &Cluster, namespaces: [&str; 2]) -> BTreeSet<String> {
+    let jobs =
+        namespaces.map(|namespace| cluster.api.get(&format!("/apis/batch/v1/namespaces/{namespace}/jobs")).done());
+    let jobs = jobs.iter().flat_map(|list| list["items"].as_array().unwrap());
+    let has_ended = |job: &&Value| {
+        let conditions = job["status"]["conditions"].as_array();
+        conditions
+            .into_iter()
+            .flatten()
+            .any(|its| (its["type"] == "Complete" || its["type"] == "Failed") && its["status"] == "True")
+    };
+    jobs.filter(has_ended).map(|job| text(&job["metadata"]["name"]).to_owned()).collect()
 }
 
 /// What is said of templates: of those that are still there, since bare pods were made anew.

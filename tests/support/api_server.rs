@@ -30,6 +30,8 @@ pub struct State {
     pub listed: Vec<Value>,
     /// By the plural name of the resource, in the place of `listed`.
     pub lists: BTreeMap<&'static str, Vec<Value>>,
+    /// The same, of what is there once pods were asked for.
+    pub later: BTreeMap<&'static str, Vec<Value>>,
     /// By the plural name of the resource, or by what is at the end of a path, with the method before it where something is
     /// written: the status, its `Retry-After`, and how often.
     pub refuses: BTreeMap<&'static str, (u16, Option<u32>, usize)>,
@@ -128,6 +130,10 @@ impl ApiServer {
                     None => (state.answer(place, value("fieldSelector"), value("continue"), limit), None),
                 },
             };
+            if resource == "pods" {
+                let mut later = std::mem::take(&mut state.later);
+                state.lists.append(&mut later);
+            }
             (answer, state.hangs, breaks, again)
         };
         if value("watch").is_some() && answer.0 == 200 {

@@ -17,7 +17,8 @@ use crate::fence::name::{Shown, in_full};
 use crate::fence::{Evaluation, Explanation, Facts, PolicySet, Question, evaluate, explain};
 use crate::manifest;
 use crate::manifest::edit::{ObjectPatch, edit};
-use crate::report::audit::{Audit, text};
+use crate::report::audit::{Audit, Owner, Row, text};
+use crate::report::text::Path as ShownPath;
 use crate::report::{diff, explanation};
 
 /// Which workload is to be explained.
@@ -122,6 +123,7 @@ fn write(
     }
     references.iter().try_for_each(|reference| explanation::write_reference(reference, None, out))?;
     explanation::write_bystanders(&bystanders, out)?;
+    write_of_pods(audit, [kind, namespace, &name], out)?;
     writeln!(out)?;
     let Ok(Evaluation::Judged(judgement)) = evaluate(&json, &question, policies, facts) else { return Ok(()) };
     if judgement.patch.is_empty() {
@@ -136,6 +138,24 @@ fn write(
         }
         Err(why) => writeln!(out, "What it would become cannot be shown: {why}\n"),
     }
+}
+
+/// What pods have and their template has not: of an older one, or put in while they were admitted.
+fn write_of_pods(audit: &Audit, [kind, namespace, name]: [&str; 3], out: &mut dyn Write) -> io::Result<()> {
+    let is_it = |owner: &&Owner| (&*owner.kind, &*owner.namespace, &*owner.name) == (kind, namespace, name);
+    let owner = audit.owners.iter().find(is_it);
+    let rows: Vec<&Row> = owner.into_iter().flat_map(|owner| &owner.rows).filter(|row| !row.in_template).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "  only pods have:")?;
+    rows.into_iter().try_for_each(|row| {
+        let (outcome, pods) = (row.finding.outcome.name(), row.pods);
+        let of = if pods == 1 { "1 pod".to_owned() } else { format!("{pods} pods") };
+        let dry_run = if row.is_enforced() { "" } else { " (dry run)" };
+        writeln!(out, "    {of}, {outcome}{dry_run}: {}", ShownPath(&row.finding.message))?;
+        row.change().map_or(Ok(()), |change| writeln!(out, "      change: {change}"))
+    })
 }
 
 /// Without what the API server and its clients keep there for themselves.

@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::super::check::{matched_nothing, unresolved};
+use super::late::{Late, Settled};
 use super::owners::{Chains, Head, Maker, has_no_replicas};
+use super::sentences;
 use super::surroundings::Surroundings;
-use crate::cluster::audit::{AuditError, Batch};
+use crate::cluster::audit::{AuditError, Batch, WorkloadKind};
 use crate::fence::name::Shown;
 use crate::fence::{Evaluation, Finding, Judgement, ObjectError, Outcome, PolicySet, Question, Subject, evaluate_for};
 use crate::report::audit::fold::{Fold, OwnerName};
@@ -18,6 +21,7 @@ const NAMED_ERRORS: usize = 100;
 pub(super) struct Auditor<'a> {
     policies: &'a PolicySet,
     around: &'a Surroundings,
+    kinds: &'a [Arc<WorkloadKind>],
     fold: Fold,
     chains: Chains,
     /// Templates whose labels the selector leaves out, until a pod of theirs comes that it does not.
@@ -26,6 +30,12 @@ pub(super) struct Auditor<'a> {
     versions: HashMap<(String, String), String>,
     /// Pods that have come. A list that is begun anew brings them again.
     seen: HashSet<u128>,
+    /// Custom resources of which the cluster has no version.
+    absent: Vec<Arc<WorkloadKind>>,
+    settled: Settled,
+    /// Whether a list comes for the second time, since something was missing in the first.
+    is_again: bool,
+    ended_jobs: usize,
     matching: BTreeSet<u32>,
     /// The ServiceAccounts of pods that a policy is about, where somebody asks.
     accounts: BTreeSet<(String, String)>,
@@ -35,15 +45,24 @@ pub(super) struct Auditor<'a> {
 }
 
 impl<'a> Auditor<'a> {
-    pub(super) fn new(policies: &'a PolicySet, around: &'a Surroundings) -> Auditor<'a> {
+    pub(super) fn new(
+        policies: &'a PolicySet,
+        around: &'a Surroundings,
+        kinds: &'a [Arc<WorkloadKind>],
+    ) -> Auditor<'a> {
         Auditor {
             policies,
             around,
+            kinds,
             fold: Fold::by(policies),
             chains: Chains::default(),
             waiting: HashMap::new(),
             versions: HashMap::new(),
             seen: HashSet::new(),
+            absent: Vec::new(),
+            settled: Settled::default(),
+            is_again: false,
+            ended_jobs: 0,
             matching: BTreeSet::new(),
             accounts: BTreeSet::new(),
             judged: 0,
@@ -52,8 +71,17 @@ impl<'a> Auditor<'a> {
         }
     }
 
+    /// Nothing is there of what a row of the policies names.
+    pub(super) fn absent(&mut self, kind: &Arc<WorkloadKind>) {
+        self.settled.cannot_be_read(kind);
+        if !self.absent.contains(kind) {
+            self.absent.push(Arc::clone(kind));
+        }
+    }
+
     /// Something could not be read.
-    pub(super) fn failed(&mut self, error: &AuditError) {
+    pub(super) fn failed(&mut self, kind: &Arc<WorkloadKind>, error: &AuditError) {
+        self.settled.cannot_be_read(kind);
         let text = error.to_string();
         // Who is not let in is not let in anywhere.
         if !self.errors.contains(&text) {
@@ -61,75 +89,137 @@ impl<'a> Auditor<'a> {
         }
     }
 
-    pub(super) fn batch(&mut self, batch: &Batch) {
-        let place = (batch.kind.group.clone(), batch.kind.kind.clone());
-        self.versions.entry(place).or_insert_with(|| batch.api_version.to_string());
-        for item in batch.items() {
-            self.item(batch, item);
+    /// Judges a page. Returned are the pods that wait for what makes them: its list is to be read again.
+    #[must_use]
+    pub(super) fn batch(&mut self, batch: &Batch) -> Late {
+        if batch.begins && batch.kind.is_pod() {
+            self.settled.begin();
         }
+        self.items(batch, |_| true)
     }
 
-    fn item(&mut self, batch: &Batch, json: &[u8]) {
+    /// A page of a list that is read again.
+    pub(super) fn again(&mut self, batch: &Batch) {
+        self.is_again = true;
+        // No pods are among them, and they alone wait.
+        let _ = self.items(batch, |_| true);
+        self.is_again = false;
+    }
+
+    /// The pods of a page that waited, once those lists have come.
+    #[must_use]
+    pub(super) fn late(&mut self, batch: &Batch, late: &Late) -> Late {
+        self.settled.read_again(&late.kinds);
+        self.items(batch, |index| late.pods.binary_search(&index).is_ok())
+    }
+
+    fn items(&mut self, batch: &Batch, is_asked: impl Fn(usize) -> bool) -> Late {
+        let place = (batch.kind.group.clone(), batch.kind.kind.clone());
+        self.versions.entry(place).or_insert_with(|| batch.api_version.to_string());
+        let mut late = Late::nothing();
+        for (index, item) in batch.items().enumerate().filter(|(index, _)| is_asked(*index)) {
+            if let Some(kind) = self.item(batch, item) {
+                late.add(index, &kind);
+            }
+        }
+        late
+    }
+
+    /// Of a pod that cannot be judged yet, the kind of which it is missing an object.
+    fn item(&mut self, batch: &Batch, json: &[u8]) -> Option<Arc<WorkloadKind>> {
         let Some(head) = Head::read(json) else {
             self.error(format!("{}: an object has no metadata that can be read", batch.kind.resource));
-            return;
+            return None;
         };
         if self.around.left_out.contains(head.namespace()) {
-            return;
+            return None;
         }
         let itself = Maker {
             api_version: Cow::Borrowed(&batch.api_version),
             kind: Cow::Borrowed(&batch.kind.kind),
             name: Cow::Borrowed(head.name()),
         };
+        if batch.kind.is_pod() {
+            return self.pod(batch, json, &head, itself);
+        }
+        let name = itself.owner_name(head.namespace());
+        if self.is_again && (self.is_known(&name) || self.chains.has(head.namespace(), &itself)) {
+            return None;
+        }
         let controller = head.controller();
-        let is_pod = batch.kind.is_pod();
-        if is_pod && head.is_finished() {
-            return;
-        }
-        if is_pod && head.uid().is_some_and(|uid| !self.seen.insert(uid)) {
-            return;
-        }
-        if !is_pod && let Some(controller) = controller.as_ref().filter(|maker| maker.is_judged(self.policies)) {
+        if let Some(controller) = controller.as_ref().filter(|maker| self.is_judged(maker)) {
             self.chains.put(head.namespace(), &itself, controller);
-            return;
+            return None;
         }
         // What was rolled out before, of a kind whose template nobody knows (Argo's Rollouts): it makes no pods any more.
         if batch.kind.is_replica_set() && controller.is_some() && has_no_replicas(json) {
-            return;
+            return None;
         }
-        let is_its_own = controller.is_none() || !is_pod;
-        let mut owner = match controller {
-            Some(controller) if is_pod => self.chains.last(head.namespace(), controller),
-            _ => itself.clone(),
-        };
-        let group = owner.api_version.rsplit_once('/').map_or("", |(group, _)| group).to_owned();
-        if let Some(version) = self.versions.get(&(group, owner.kind.to_string())) {
-            owner.api_version = Cow::Owned(version.clone());
+        if batch.kind.is_job() && head.has_ended() {
+            self.ended_jobs += usize::from(!self.is_again && self.around.chooses(json));
+            return None;
         }
-        match self.judge(batch, json, &owner, head.namespace()) {
-            Ok(Evaluation::Judged(judgement)) => {
-                let owner = owner.owner_name(head.namespace());
-                if is_pod {
-                    if let Some(template) = self.waiting.remove(&owner) {
-                        self.template(owner.clone(), template);
-                    }
-                    self.take(&judgement);
-                    self.fold.pod(owner, is_its_own, counted(judgement.findings));
-                } else if self.around.chooses(json) {
-                    self.template(owner, judgement);
-                } else {
-                    self.waiting.insert(owner, judgement);
-                }
-            }
+        match self.judge(batch, json, &itself, head.namespace()) {
+            Ok(Evaluation::Judged(judgement)) if self.around.chooses(json) => self.template(name, judgement),
+            Ok(Evaluation::Judged(judgement)) => drop(self.waiting.insert(name, judgement)),
             Ok(Evaluation::Owned | Evaluation::NotAWorkload | Evaluation::Data(_)) => {}
             // Who asked for others need not hear of it; where a pod of it is asked for, its template is not known.
-            Err(_) if !is_pod && !self.around.chooses(json) => {}
-            Err(error) => {
-                let (kind, namespace, name) = (&itself.kind, Shown(head.namespace()), Shown(head.name()));
-                self.error(format!("{kind} {namespace}/{name}: this is no {kind}: {error}"));
-            }
+            Err(_) if !self.around.chooses(json) => {}
+            Err(error) => self.broken(&itself, &head, &error),
         }
+        None
+    }
+
+    fn pod(&mut self, batch: &Batch, json: &[u8], head: &Head<'_>, itself: Maker<'_>) -> Option<Arc<WorkloadKind>> {
+        let namespace = head.namespace();
+        if head.is_finished() {
+            return None;
+        }
+        let controller = head.controller();
+        let is_its_own = controller.is_none();
+        let mut owner = controller.map_or_else(|| itself.clone(), |maker| self.chains.last(namespace, maker));
+        let place = (owner.group().to_owned(), owner.kind.to_string());
+        if let Some(version) = self.versions.get(&place) {
+            owner.api_version = Cow::Owned(version.clone());
+        }
+        let name = owner.owner_name(namespace);
+        if !is_its_own
+            && let Some(kind) = self.kind_of(&owner).filter(|kind| !kind.is_pod() && !self.settled.has(kind))
+            && !self.is_known(&name)
+        {
+            return Some(Arc::clone(kind));
+        }
+        if head.uid().is_some_and(|uid| !self.seen.insert(uid)) {
+            return None;
+        }
+        match self.judge(batch, json, &owner, namespace) {
+            Ok(Evaluation::Judged(judgement)) => {
+                if let Some(template) = self.waiting.remove(&name) {
+                    self.template(name.clone(), template);
+                }
+                self.take(&judgement);
+                self.fold.pod(name, is_its_own, counted(judgement.findings));
+            }
+            Ok(Evaluation::Owned | Evaluation::NotAWorkload | Evaluation::Data(_)) => {}
+            Err(error) => self.broken(&itself, head, &error),
+        }
+        None
+    }
+
+    /// Whether its pod template has come.
+    fn is_known(&self, owner: &OwnerName) -> bool {
+        self.fold.has_template_of(owner) || self.waiting.contains_key(owner)
+    }
+
+    fn kind_of(&self, maker: &Maker<'_>) -> Option<&'a Arc<WorkloadKind>> {
+        self.kinds.iter().find(|kind| kind.group == maker.group() && kind.kind == maker.kind)
+    }
+
+    /// Whether it is judged itself, so that what it makes is not. Who made something may be named by another version than
+    /// the one that was read: it is the same object.
+    fn is_judged(&self, maker: &Maker<'_>) -> bool {
+        let is_read = self.kind_of(maker).is_some_and(|kind| !self.absent.contains(kind));
+        is_read || maker.is_judged(self.policies)
     }
 
     fn judge(&self, batch: &Batch, json: &[u8], owner: &Maker<'_>, namespace: &str) -> Result<Evaluation, ObjectError> {
@@ -159,7 +249,16 @@ impl<'a> Auditor<'a> {
         self.judged > 0 && self.matching.is_empty()
     }
 
+    fn broken(&mut self, itself: &Maker<'_>, head: &Head<'_>, error: &ObjectError) {
+        let (kind, namespace, name) = (&itself.kind, Shown(head.namespace()), Shown(head.name()));
+        self.error(format!("{kind} {namespace}/{name}: this is no {kind}: {error}"));
+    }
+
     fn error(&mut self, text: String) {
+        // The same is said once.
+        if self.is_again && (self.more_errors > 0 || self.errors.contains(&text)) {
+            return;
+        }
         if self.errors.len() < NAMED_ERRORS {
             self.errors.push(text);
         } else {
@@ -176,15 +275,11 @@ impl<'a> Auditor<'a> {
         if self.judged > 0 {
             not_judged.extend(matched_nothing(self.judged, &self.matching, self.policies));
         } else if self.errors.is_empty() && self.around.around.errors.is_empty() {
-            // As kubectl: no error, and not silent.
-            not_judged.extend(self.around.selector().map(|selector| {
-                format!(
-                    "no pod and no workload has the labels {:?} that --selector asks for: look at its spelling, and at \
-                     --namespace",
-                    selector.as_str()
-                )
-            }));
+            not_judged.extend(sentences::nothing_selected(self.around));
         }
+        not_judged.extend(sentences::absent(&self.absent));
+        not_judged.extend(sentences::ended_jobs(self.ended_jobs));
+        not_judged.extend(sentences::pull_secrets(self.policies));
         (self.fold, self.errors, not_judged)
     }
 }

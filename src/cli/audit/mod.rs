@@ -4,6 +4,8 @@
 //! surroundings.rs  namespaces, registrations, what policies ask about -> what is judged, and by what
 //! judge.rs         objects as they come -> findings of their owners
 //! owners.rs        who made a pod, and who made that
+//! late.rs          what was made while the lists were read
+//! sentences.rs     what was not judged, in words
 //! compare/         an earlier audit -> what is known, what slipped in, what is gone
 //! explain.rs       one workload from end to end
 //! publish.rs       reports in the cluster, and numbers in a file
@@ -15,9 +17,11 @@ mod beside;
 mod compare;
 mod explain;
 mod judge;
+mod late;
 mod owners;
 mod progress;
 mod publish;
+mod sentences;
 mod surroundings;
 
 use std::io::{self, Write};
@@ -31,13 +35,14 @@ use jiff::civil::Date;
 
 use super::check::{self, live};
 use super::{Colour, DENIED, FAILED, OK, day, namespace_name, today, unless_closed};
-use crate::cluster::audit::{Reader, Selector};
+use crate::cluster::audit::{Part, Read, Reader, Selector};
 use crate::fence::PolicySet;
 use crate::report::audit::{self, Audit};
 use crate::report::text::Path as ShownPath;
 use compare::Earlier;
 use explain::Wanted;
 use judge::Auditor;
+use late::Late;
 use surroundings::Surroundings;
 
 /// Judge what lives in a cluster: what the policies would do to every pod and pod template, folded by owner
@@ -189,15 +194,20 @@ fn audit(
     today: Date,
 ) -> (Audit, bool) {
     let kinds = crate::cluster::audit::kinds(policies);
-    let mut auditor = Auditor::new(policies, &around);
+    let mut auditor = Auditor::new(policies, &around, &kinds);
     let mut progress = progress::Progress::start();
     if let Some(part) = &around.part {
-        cluster.workloads(part, &kinds, |batch| match batch {
-            Ok(batch) => {
-                auditor.batch(&batch);
+        cluster.workloads(part, &kinds, |read| match read {
+            Read::Page(batch) => {
+                let mut late = auditor.batch(&batch);
+                while !late.pods.is_empty() {
+                    read_again(cluster, &Late::part(part, &batch), &late, &mut auditor);
+                    late = auditor.late(&batch, &late);
+                }
                 progress.tell(&batch.kind.resource, batch.items().count(), batch.remaining);
             }
-            Err(error) => auditor.failed(&error),
+            Read::Absent(kind) => auditor.absent(&kind),
+            Read::Failed(kind, error) => auditor.failed(&kind, &error),
         });
     }
     progress.end();
@@ -209,6 +219,15 @@ fn audit(
     let mut audit = fold.finish(policies, today, around);
     audit.policies.is_built_in = is_built_in;
     (audit, is_idle)
+}
+
+/// The lists of which something is missing.
+fn read_again(cluster: &Reader, part: &Part, late: &Late, auditor: &mut Auditor<'_>) {
+    cluster.workloads(part, &late.kinds, |read| match read {
+        Read::Page(batch) => auditor.again(&batch),
+        Read::Absent(kind) => auditor.absent(&kind),
+        Read::Failed(kind, error) => auditor.failed(&kind, &error),
+    });
 }
 
 fn exit_code(audit: &Audit) -> u8 {

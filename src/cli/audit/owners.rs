@@ -106,6 +106,27 @@ impl<'a> Head<'a> {
         status.is_some_and(|status| matches!(status.phase.as_str(), "Succeeded" | "Failed"))
     }
 
+    /// Whether it is a Job that has ended (`status.conditions`: `Complete` or `Failed`; pkg/controller/job, `IsJobFinished`):
+    /// it makes no pods any more. One that cannot be told goes on.
+    pub(super) fn has_ended(&self) -> bool {
+        #[derive(Deserialize)]
+        struct Status<'a> {
+            #[serde(borrow, default)]
+            conditions: Option<Vec<Condition<'a>>>,
+        }
+        #[derive(Deserialize)]
+        struct Condition<'a> {
+            #[serde(borrow, default, rename = "type")]
+            sort: Text<'a>,
+            #[serde(borrow, default)]
+            status: Text<'a>,
+        }
+        let status = self.status.and_then(|status| serde_json::from_str::<Status<'_>>(status.get()).ok());
+        let ends =
+            |its: &Condition<'_>| matches!(its.sort.as_str(), "Complete" | "Failed") && its.status.as_str() == "True";
+        status.and_then(|status| status.conditions).is_some_and(|conditions| conditions.iter().any(ends))
+    }
+
     /// Who controls it. A node does not: a static pod is nobody's but its own.
     pub(super) fn controller(&self) -> Option<Maker<'_>> {
         let references = self.metadata.owner_references.iter().flatten();
@@ -121,7 +142,12 @@ impl<'a> Head<'a> {
 }
 
 impl Maker<'_> {
-    /// Whether it is judged itself, so that what it makes is not.
+    /// Empty for the core.
+    pub(super) fn group(&self) -> &str {
+        self.api_version.rsplit_once('/').map_or("", |(group, _)| group)
+    }
+
+    /// Whether the policies know where this version of it has its template.
     pub(super) fn is_judged(&self, policies: &PolicySet) -> bool {
         let (group, version) = self.api_version.rsplit_once('/').unwrap_or(("", &self.api_version));
         Shape::of(group, version, &self.kind, policies).is_some()
@@ -138,7 +164,7 @@ impl Maker<'_> {
     }
 
     fn place(&self, namespace: &str) -> String {
-        let group = self.api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        let group = self.group();
         format!("{group}\0{}\0{namespace}\0{}", self.kind, self.name)
     }
 }
@@ -157,6 +183,11 @@ impl Chains {
         let (api_version, kind) = (shared(&parent.api_version), shared(&parent.kind));
         let parent = Parent { api_version, kind, name: parent.name.as_ref().into() };
         self.parents.insert(child.place(namespace), parent);
+    }
+
+    /// Whether it is known who made it.
+    pub(super) fn has(&self, namespace: &str, child: &Maker<'_>) -> bool {
+        self.parents.contains_key(&child.place(namespace))
     }
 
     /// Who makes it in the end.
@@ -262,6 +293,27 @@ mod tests {
             assert!(!is_finished(status.clone()), "{status}");
         }
         assert!(!Head::read(br#"{"metadata": {"name": "a"}}"#).unwrap().is_finished());
+    }
+
+    #[test]
+    fn a_job_has_ended_where_a_condition_that_holds_says_so() {
+        let has_ended = |status: serde_json::Value| {
+            let json = json!({"metadata": {"name": "a"}, "status": status}).to_string();
+            Head::read(json.as_bytes()).unwrap().has_ended()
+        };
+        let condition =
+            |sort: &str, status: &str| json!({"conditions": [{"type": "Suspended"}, {"type": sort, "status": status}]});
+        assert!(has_ended(condition("Complete", "True")) && has_ended(condition("Failed", "True")));
+        for status in [
+            condition("Complete", "False"),
+            condition("FailureTarget", "True"),
+            json!({"conditions": null}),
+            json!({"conditions": ["Complete"]}),
+            json!({"conditions": {"type": "Complete", "status": "True"}}),
+            json!(null),
+        ] {
+            assert!(!has_ended(status.clone()), "{status}");
+        }
     }
 
     #[test]

@@ -78,6 +78,11 @@ impl WorkloadKind {
         (&*self.group, &*self.kind) == ("apps", "ReplicaSet")
     }
 
+    /// Whether its objects are Jobs, which end.
+    pub fn is_job(&self) -> bool {
+        (&*self.group, &*self.kind) == ("batch", "Job")
+    }
+
     /// Whether somebody means it by this word: its kind, the name of its resource, alone or with its group, or what kubectl
     /// has for short.
     pub fn is_named(&self, word: &str) -> bool {
@@ -118,7 +123,7 @@ impl WorkloadKind {
     }
 
     /// `deployments of apps`, or `pods`.
-    pub(super) fn in_words(&self) -> String {
+    pub fn in_words(&self) -> String {
         if self.group.is_empty() { self.resource.clone() } else { format!("{} of {}", self.resource, self.group) }
     }
 }

@@ -18,12 +18,26 @@ const PAGE_BYTES: usize = 2 << 20;
 /// How often a list is begun that its pages outlive.
 const LISTS: u32 = 3;
 
+/// What comes of a list.
+pub enum Read {
+    /// A page of it.
+    Page(Batch),
+    /// The cluster has none of the versions of a custom resource; told for each list of it.
+    Absent(Arc<WorkloadKind>),
+    /// It could not be read, or not to the end.
+    Failed(Arc<WorkloadKind>, AuditError),
+}
+
 /// Objects of one kind, as they came.
 pub struct Batch {
     /// Their kind.
     pub kind: Arc<WorkloadKind>,
     /// Group and version, which objects of a list do not name themselves.
     pub api_version: Arc<str>,
+    /// The namespace that the list is of; none: of all.
+    pub namespace: Option<Arc<str>>,
+    /// Whether it is the first page of a list, or of one that is begun anew.
+    pub begins: bool,
     /// How many more there are in this list, where the API server says so.
     pub remaining: Option<u64>,
     page: Whole,
@@ -130,23 +144,21 @@ impl Pages {
 }
 
 /// Reads everything, in order, until nobody listens any more.
-pub(super) async fn read(
-    link: Arc<Link>,
-    part: Part,
-    kinds: Vec<Arc<WorkloadKind>>,
-    sender: Sender<Result<Batch, AuditError>>,
-) {
-    let namespaces: Vec<Option<&str>> = if part.namespaces.is_empty() {
+pub(super) async fn read(link: Arc<Link>, part: Part, kinds: Vec<Arc<WorkloadKind>>, sender: Sender<Read>) {
+    let namespaces: Vec<Option<Arc<str>>> = if part.namespaces.is_empty() {
         vec![None]
     } else {
-        part.namespaces.iter().map(|name| Some(name.as_str())).collect()
+        part.namespaces.iter().map(|name| Some(name.as_str().into())).collect()
     };
     for kind in &kinds {
         for namespace in &namespaces {
-            let list = List { link: &link, part: &part, kind, namespace: *namespace };
-            if let Err(error) = list.read(&sender).await
-                && sender.send(Err(error)).await.is_err()
-            {
+            let list = List { link: &link, part: &part, kind, namespace: namespace.as_ref() };
+            let why_not = match list.read(&sender).await {
+                Ok(()) => continue,
+                Err(AuditError::NotFound { .. }) if kind.is_custom() => Read::Absent(Arc::clone(kind)),
+                Err(error) => Read::Failed(Arc::clone(kind), error),
+            };
+            if sender.send(why_not).await.is_err() {
                 return;
             }
         }
@@ -158,12 +170,12 @@ struct List<'a> {
     link: &'a Link,
     part: &'a Part,
     kind: &'a Arc<WorkloadKind>,
-    namespace: Option<&'a str>,
+    namespace: Option<&'a Arc<str>>,
 }
 
 impl List<'_> {
     /// By the first version that is served.
-    async fn read(&self, sender: &Sender<Result<Batch, AuditError>>) -> Result<(), AuditError> {
+    async fn read(&self, sender: &Sender<Read>) -> Result<(), AuditError> {
         let mut absent = None;
         for version in &self.kind.versions {
             match self.read_version(version, sender).await {
@@ -171,26 +183,29 @@ impl List<'_> {
                 other => return other,
             }
         }
-        // A custom resource that is not installed has no objects.
-        absent.filter(|_| !self.kind.is_custom()).map_or(Ok(()), Err)
+        absent.map_or(Ok(()), Err)
     }
 
-    async fn read_version(&self, version: &str, sender: &Sender<Result<Batch, AuditError>>) -> Result<(), AuditError> {
+    async fn read_version(&self, version: &str, sender: &Sender<Read>) -> Result<(), AuditError> {
         let List { link, part, kind, namespace } = *self;
         let what = kind.in_words();
-        let asked = Asked { verb: "list", what: &what, resource: &kind.resource, group: &kind.group, namespace };
+        let its = namespace.map(|name| &**name);
+        let asked = Asked { verb: "list", what: &what, resource: &kind.resource, group: &kind.group, namespace: its };
         let api_version: Arc<str> = kind.api_version(version).into();
-        let mut pages = Pages::new(kind.listing(version, namespace), self.params(part));
+        let mut pages = Pages::new(kind.listing(version, its), self.params(part));
+        let mut begins = true;
         loop {
             // First the place for it: what waits to be judged is one page, and no other is held meanwhile.
             let Ok(place) = sender.reserve().await else { return Ok(()) };
             match pages.next(link, asked).await? {
                 Step::Page(page) => {
                     let (kind, api_version) = (Arc::clone(kind), Arc::clone(&api_version));
-                    place.send(Ok(Batch { kind, api_version, remaining: page.remaining, page }));
+                    let (namespace, remaining) = (namespace.cloned(), page.remaining);
+                    place.send(Read::Page(Batch { kind, api_version, namespace, begins, remaining, page }));
+                    begins = false;
                 }
                 // Who takes them knows what it has.
-                Step::Anew => {}
+                Step::Anew => begins = true,
                 Step::End => return Ok(()),
             }
         }

@@ -34,7 +34,7 @@ use super::snapshot::ReadError;
 
 pub use error::AuditError;
 pub use kinds::{WorkloadKind, kinds};
-pub use lists::{Batch, Found};
+pub use lists::{Batch, Found, Read};
 pub use namespaces::Namespace;
 pub use publish::{Published, Removal, ReportApi, Scope, Wanted};
 pub use refusals::{Places, PublishError, Said};
@@ -97,8 +97,8 @@ impl Reader {
     }
 
     /// Reads every object of these kinds, and hands them over as they come. Where a list cannot be had, the error takes its
-    /// place, and the others go on.
-    pub fn workloads(&self, part: &Part, kinds: &[Arc<WorkloadKind>], mut take: impl FnMut(Result<Batch, AuditError>)) {
+    /// place, and the others go on. Who takes them may read others meanwhile.
+    pub fn workloads(&self, part: &Part, kinds: &[Arc<WorkloadKind>], mut take: impl FnMut(Read)) {
         let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
         let lists = lists::read(Arc::clone(&self.link), part.clone(), kinds.to_vec(), sender);
         let reading = self.runtime.spawn(lists);

@@ -6,6 +6,7 @@
 use smallvec::SmallVec;
 
 use super::plan::{MountChange, Plan, Pod};
+use super::safety::Entries;
 use super::volume::Contents;
 use super::{Candidate, File};
 use crate::fence::json::{escape, list, string};
@@ -88,15 +89,20 @@ impl Patch<'_> {
     }
 
     /// Entries are replaced in their place; those without a successor go last to first, so that indices hold; what was an
-    /// `envFrom` comes after them.
+    /// `envFrom` comes after them. A successor that is there already, which names the same file then, is not written twice:
+    /// server-side apply refuses an `env` with two entries of one name.
     fn change_variables(&mut self, pod: Pod<'_>, group: &[&Candidate<'_, '_>]) {
         let Some(at) = group.first().map(|candidate| candidate.at) else { return };
         let mut gone = Vec::new();
         let mut appended = Vec::new();
         let mut env_from = Vec::new();
+        let container = at.of(pod.spec);
+        let files = group.iter().map(|candidate| candidate.files.len()).sum();
+        let present = Entries::of(container.map_or(&[], |container| &container.env.items), files);
         for candidate in group {
+            let new = |name: &&str| present.named(name).is_none();
             let mut entries =
-                candidate.files.iter().filter_map(|file| Some((*candidate, file, file.names.as_deref()?)));
+                candidate.files.iter().filter_map(|file| Some((*candidate, file, file.names.as_deref().filter(new)?)));
             match candidate.site {
                 Site::EnvFrom(_, index) => {
                     env_from.push(index);
@@ -113,7 +119,6 @@ impl Patch<'_> {
             }
         }
         // A list of which nothing stays goes as a whole: nobody would write an empty one.
-        let container = at.of(pod.spec);
         if appended.is_empty() && container.is_some_and(|container| is_all(&gone, container.env.items.len())) {
             self.operation("remove").container(at).push("/env\"");
             gone.clear();

@@ -94,6 +94,11 @@ impl Fold {
         }
     }
 
+    /// Whether the pod template of this owner was taken in.
+    pub fn has_template_of(&self, owner: &OwnerName) -> bool {
+        self.owners.get(owner).is_some_and(|folded| folded.template == Template::Judged)
+    }
+
     /// Takes in a pod as it exists. `itself`: no controller made it, and the owner is the pod.
     pub fn pod(&mut self, owner: OwnerName, itself: bool, findings: Vec<Finding>) {
         let template = if itself { Template::Itself } else { Template::Unknown };
