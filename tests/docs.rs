@@ -39,6 +39,33 @@ fn every_reason_against_a_swap_is_explained_word_for_word() {
     }
 }
 
+/// Who installs what the page names has what the tests publish to.
+#[test]
+fn the_api_for_reports_is_got_in_the_versions_that_are_tested() {
+    let page = include_str!("../docs/audit.md");
+    let (_, section) = page.split_once("### The API for reports\n").unwrap();
+    let fixtures =
+        [include_str!("fixtures/reports/openreports.yaml"), include_str!("fixtures/reports/wgpolicyk8s.yaml")];
+    for fixture in fixtures {
+        let mut words = fixture.split_whitespace().skip(2);
+        let repository = words.next().unwrap().strip_prefix("https://github.com/").unwrap();
+        let (version, path) = (words.next().unwrap(), words.next().unwrap().trim_matches(['(', ',']));
+        let command = format!("\nkubectl apply -f https://raw.githubusercontent.com/{repository}/{version}/{path}\n");
+        assert!(section.contains(&command), "docs/audit.md does not say: {command}");
+    }
+}
+
+/// A clone has examples below `policies/`, each of which would judge a whole cluster along with what was meant.
+#[test]
+fn no_audit_is_by_all_the_policies_of_a_clone() {
+    let pages = ["README.md", "docs/audit.md", "docs/audit-html.md", "docs/install.md", "docs/rollout.md"];
+    for page in pages {
+        let text = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
+        let mut audits = text.lines().filter(|line| line.starts_with("secretfence audit "));
+        assert!(audits.all(|line| !line.contains("-p policies/ ")), "{page}");
+    }
+}
+
 /// A new reason does not compile until it has a row.
 fn place_in_the_table(reason: &Unsafe) -> usize {
     match reason {

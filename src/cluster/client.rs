@@ -10,6 +10,7 @@ use kube_client::config::{InClusterError, KubeConfigOptions, Kubeconfig, Kubecon
 use kube_client::{Client, Config};
 
 use super::error::words;
+use crate::fence::name::Shown;
 
 /// What the kubelet sets in every container.
 pub(super) const IN_CLUSTER: &str = "KUBERNETES_SERVICE_HOST";
@@ -186,6 +187,15 @@ impl fmt::Display for Credentials {
     }
 }
 
+/// Where the API server is, safe to show: an address may hold a user and a password, and a query.
+pub(super) fn address(uri: &http::Uri) -> String {
+    let scheme = uri.scheme_str().unwrap_or("https");
+    let port = uri.port().map(|port| format!(":{port}")).unwrap_or_default();
+    // Some have many clusters behind one host, by path.
+    let path = uri.path().trim_end_matches('/');
+    Shown(&format!("{scheme}://{}{port}{path}", uri.host().unwrap_or_default())).to_text()
+}
+
 pub(super) fn client_of(config: Config) -> Result<Client, ConnectError> {
     Client::try_from(config).map_err(|error| ConnectError::Client(words(&error)))
 }
@@ -229,5 +239,22 @@ fn problem(error: &KubeconfigError) -> String {
         }
         KubeconfigError::ReadConfig(error, _) => format!("cannot be read: {error}"),
         other => words(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_user_password_and_query() {
+        for (uri, expected) in [
+            ("https://10.0.0.1", "https://10.0.0.1"),
+            ("https://[fd00::1]:6443/", "https://[fd00::1]:6443"),
+            ("https://admin:hunter2@prod.example.com:6443/?token=hunter2", "https://prod.example.com:6443"),
+            ("https://hunter2@rancher.example.com/k8s/clusters/c-1/", "https://rancher.example.com/k8s/clusters/c-1"),
+        ] {
+            assert_eq!(address(&uri.parse().unwrap()), expected);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{ExceptionLine, Fault, Gone, Ignored, LocatedFinding, Report, mode_name, state_name};
 use crate::fence::Finding;
@@ -21,28 +21,49 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 
 /// Writes any JSON and a newline, with nothing in it that acts on a terminal.
 pub(super) fn write_harmless(document: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-    let text = serde_json::to_string_pretty(document).map_err(io::Error::other)?;
-    out.write_all(harmless(text).as_bytes())?;
+    serde_json::to_writer_pretty(Harmless(&mut *out), document)?;
     out.write_all(b"\n")
+}
+
+/// The same on one line.
+pub(super) fn write_harmless_line(document: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(Harmless(&mut *out), document)?;
+    out.write_all(b"\n")
+}
+
+/// A list whose items are made as they are written, one by one: all at once, and as text, they take more memory than
+/// everything that they are made of.
+pub(super) struct Each<I>(pub(super) I);
+
+impl<I: Iterator<Item: Serialize> + Clone> Serialize for Each<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.clone())
+    }
 }
 
 /// Escapes what may not reach a terminal. Such characters stand only within strings: serde_json has escaped the controls
 /// of ASCII, and what it writes between strings is plain.
-fn harmless(text: String) -> String {
-    let acts = |character: char| character != '\n' && acts_on_a_terminal(character);
-    if !text.contains(acts) {
-        return text;
-    }
-    let mut safe = String::with_capacity(text.len() + 64);
-    let mut units = [0; 2];
-    for character in text.chars() {
-        if acts(character) {
-            character.encode_utf16(&mut units).iter().for_each(|unit| safe.push_str(&format!("\\u{unit:04x}")));
-        } else {
-            safe.push(character);
+struct Harmless<'w>(&'w mut dyn Write);
+
+impl Write for Harmless<'_> {
+    /// Takes whole characters, which is how serde_json writes: it cuts strings only where it escapes something of ASCII.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = str::from_utf8(bytes).map_err(io::Error::other)?;
+        let acts = |character: char| character != '\n' && acts_on_a_terminal(character);
+        let mut units = [0; 2];
+        let mut written = 0;
+        for (at, character) in text.char_indices().filter(|(_, character)| acts(*character)) {
+            self.0.write_all(&bytes[written..at])?;
+            character.encode_utf16(&mut units).iter().try_for_each(|unit| write!(self.0, "\\u{unit:04x}"))?;
+            written = at + character.len_utf8();
         }
+        self.0.write_all(&bytes[written..])?;
+        Ok(bytes.len())
     }
-    safe
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 #[derive(Serialize)]
@@ -314,8 +335,11 @@ mod tests {
     #[test]
     fn what_acts_on_a_terminal_is_escaped_and_reads_back_the_same() {
         let hostile = "a\u{202e}b\u{9b}c\u{7f}d\u{e0001}\u{1b}";
-        let text = harmless(serde_json::to_string_pretty(&[hostile]).unwrap());
+        let mut text = Vec::new();
+        write_harmless(&[hostile], &mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
         assert!(text.is_ascii(), "{text}");
         assert_eq!(serde_json::from_str::<Vec<String>>(&text).unwrap(), [hostile]);
+        assert_eq!(text.lines().count(), 3, "{text}");
     }
 }

@@ -7,9 +7,10 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::json::write_harmless;
+use super::json::{Each, write_harmless};
 use super::path::uri;
 use super::text::GoneLine;
 use super::{Fault, Ignored, Level, LocatedFinding, Policies, Report, RuleLine, mode_name};
@@ -26,7 +27,7 @@ pub(super) const GUESS: &str = "/guess";
 pub(super) const FINGERPRINT: &str = "secretfence/v1";
 
 /// What a run has to say.
-pub(super) struct Run<'r> {
+pub(super) struct Run<'r, R> {
     /// All of them, as [`rules`] makes them.
     pub(super) rules: Vec<Value>,
     /// The policies.
@@ -35,7 +36,26 @@ pub(super) struct Run<'r> {
     pub(super) successful: bool,
     pub(super) exit_code: u8,
     pub(super) notifications: Vec<Value>,
-    pub(super) results: Vec<Value>,
+    /// A list of what [`result`] and its like make.
+    pub(super) results: R,
+}
+
+/// The order of keys is that of the alphabet.
+#[derive(Serialize)]
+struct Log<'r, R> {
+    #[serde(rename = "$schema")]
+    schema: &'static str,
+    runs: [RunRow<'r, R>; 1],
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RunRow<'r, R> {
+    column_kind: &'static str,
+    invocations: Value,
+    results: &'r R,
+    tool: Value,
 }
 
 /// Writes the report as one SARIF log with one run, which ends with an exit code.
@@ -47,18 +67,25 @@ pub fn write(report: &Report, exit_code: u8, out: &mut dyn Write) -> io::Result<
     let rules = rules(&report.rules, unruled);
     let ids = ids(&rules);
     let compared = report.baseline.is_some();
-    let findings = report.findings.iter().map(|located| result(located, None, &ids, compared));
-    let ignored = report.ignored.iter().map(|ignored| result(&ignored.finding, Some(ignored), &ids, compared));
-    let results: Vec<Value> = findings.chain(ignored).collect();
+    let suppresses = !report.ignored.is_empty() || report.findings.iter().any(|located| located.known);
+    let result = |located, ignored| {
+        let mut result = result(located, ignored, &ids, compared);
+        if suppresses {
+            tell_if_not_suppressed(&mut result);
+        }
+        result
+    };
+    let findings = report.findings.iter().map(|located| result(located, None));
+    let ignored = report.ignored.iter().map(|ignored| result(&ignored.finding, Some(ignored)));
     let run = Run {
         policies: &report.policies,
         successful: report.faults.is_empty(),
         exit_code,
         notifications: notifications(report),
-        results,
+        results: Each(findings.chain(ignored)),
         rules,
     };
-    write_harmless(&log(run), out)
+    write_log(run, out)
 }
 
 /// All rules; and what they guess, as rules of their own.
@@ -75,41 +102,31 @@ pub(super) fn ids(rules: &[Value]) -> HashMap<String, usize> {
     rules.iter().enumerate().filter_map(|(index, rule)| Some((id(rule)?, index))).collect()
 }
 
-/// The log of one run.
-pub(super) fn log(mut run: Run<'_>) -> Value {
-    tell_what_is_not_suppressed(&mut run.results);
+/// Writes the log of one run.
+pub(super) fn write_log<R: Serialize>(run: Run<'_, R>, out: &mut dyn Write) -> io::Result<()> {
     let mut properties = json!({"policyRevision": run.policies.revision});
     if run.policies.as_enforced > 0 {
         properties["dryRunPoliciesAsEnforced"] = run.policies.as_enforced.into();
     }
-    json!({
-        "$schema": SCHEMA,
-        "version": "2.1.0",
-        "runs": [{
-            "tool": {"driver": {
-                "name": env!("CARGO_PKG_NAME"),
-                "semanticVersion": env!("CARGO_PKG_VERSION"),
-                "shortDescription": message(env!("CARGO_PKG_DESCRIPTION")),
-                "rules": run.rules,
-                "properties": properties,
-            }},
-            "invocations": [{
-                "executionSuccessful": run.successful,
-                "exitCode": run.exit_code,
-                "toolExecutionNotifications": run.notifications,
-            }],
-            "columnKind": "unicodeCodePoints",
-            "results": run.results,
-        }],
-    })
+    let tool = json!({"driver": {
+        "name": env!("CARGO_PKG_NAME"),
+        "semanticVersion": env!("CARGO_PKG_VERSION"),
+        "shortDescription": message(env!("CARGO_PKG_DESCRIPTION")),
+        "rules": run.rules,
+        "properties": properties,
+    }});
+    let invocations = json!([{
+        "executionSuccessful": run.successful,
+        "exitCode": run.exit_code,
+        "toolExecutionNotifications": run.notifications,
+    }]);
+    let run = RunRow { column_kind: "unicodeCodePoints", invocations, results: &run.results, tool };
+    write_harmless(&Log { schema: SCHEMA, runs: [run], version: "2.1.0" }, out)
 }
 
 /// Where one result is suppressed, all others say that they are not (SARIF 3.27.23).
-fn tell_what_is_not_suppressed(results: &mut [Value]) {
-    if results.iter().all(|result| result["suppressions"].is_null()) {
-        return;
-    }
-    for fields in results.iter_mut().filter_map(Value::as_object_mut) {
+pub(super) fn tell_if_not_suppressed(result: &mut Value) {
+    if let Some(fields) = result.as_object_mut() {
         fields.entry("suppressions").or_insert_with(|| json!([]));
     }
 }

@@ -62,6 +62,19 @@ fn what_is_new_fails_and_what_is_gone_is_named() {
 }
 
 #[test]
+fn another_address_may_be_another_cluster_and_fails_nothing() {
+    let cluster = saved();
+    let before = cluster.folder.path().join("before.json");
+    let text = std::fs::read_to_string(&before).unwrap();
+    let sentence =
+        "whether it is the same cluster: the earlier audit asked https://test.example.com, and this one http://";
+    assert!(!cluster.audit(&["--compare", "before.json"]).contains("the same cluster"));
+    std::fs::write(&before, text.replace(&cluster.api.address(), "https://test.example.com")).unwrap();
+    let output = cluster.audit(&["--compare", "before.json"]);
+    assert!(output.starts_with("exit: 0\n") && output.contains(sentence), "{output}");
+}
+
+#[test]
 fn a_move_of_the_variable_is_nothing_new() {
     let cluster = saved();
     cluster.api.change(|state| {
@@ -91,6 +104,33 @@ fn nothing_is_called_gone_while_something_could_not_be_read() {
     let audit = compared(&cluster, &[]);
     assert_eq!(audit["compared"]["gone"], json!([]), "{audit:#}");
     assert!(audit["notJudged"].to_string().contains("what is gone of the earlier audit"), "{audit:#}");
+}
+
+#[test]
+fn what_is_saved_is_the_json_on_one_line() {
+    let cluster = saved();
+    let text = std::fs::read_to_string(cluster.folder.path().join("before.json")).unwrap();
+    assert_eq!(text.lines().count(), 1);
+    let text = text.replace(&cluster.api.address(), "https://prod.example.com:6443");
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), cluster.json(&[]));
+}
+
+/// A limit on the size of files ends the process in the midst of the next one.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_audit_that_is_ended_while_it_saves_leaves_the_one_before() {
+    let cluster = saved();
+    let file = cluster.folder.path().join("before.json");
+    let before = std::fs::read(&file).unwrap();
+    assert!(before.len() > 1024);
+    let arguments = cluster.arguments(&["--save", "before.json"]).join(" ");
+    let script = format!("ulimit -c 0; ulimit -f 1; exec {} {arguments}", env!("CARGO_BIN_EXE_secretfence"));
+    let mut shell = std::process::Command::new("bash");
+    let status = shell.current_dir(cluster.folder.path()).args(["-c", &script]).output().unwrap().status;
+    assert_eq!(status.code(), None, "it was to be ended: {status}");
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    // What is left over of that is in nobody's way.
+    assert!(cluster.audit(&["--compare", "before.json", "--save", "before.json"]).starts_with("exit: 0\n"));
 }
 
 #[test]

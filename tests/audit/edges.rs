@@ -71,6 +71,7 @@ fn a_selector_that_nothing_fits_is_said() {
     exception files/nobody until 2027-12-01: nothing that was judged uses it
     nothing is registered: nothing is denied or swapped yet, and no namespace is left out
     not judged: no pod and no workload has the labels "app=wbe" that --selector asks for: look at its spelling, and at --namespace
+    cluster: context prod, https://prod.example.com:6443
     1 namespace, 0 owners, 0 pods: 0 denied, 0 warned, 0 swapped
     by 1 policy (revision 8702b18782b2)
     "#);

@@ -83,6 +83,7 @@ fn an_object_that_is_no_pod_is_named_and_not_shown() {
     exception files/vendor ends on 2026-12-01: nothing that was judged uses it: end the need, or renew it
     exception files/nobody until 2027-12-01: nothing that was judged uses it
     nothing is registered: nothing is denied or swapped yet, and no namespace is left out
+    cluster: context prod, https://prod.example.com:6443
     1 namespace, 0 owners, 0 pods: 0 denied, 0 warned, 0 swapped; 1 error
     by 1 policy (revision 8702b18782b2)
     --- stderr

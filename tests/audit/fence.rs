@@ -56,6 +56,40 @@ fn what_is_shipped_enforces() {
 }
 
 #[test]
+fn who_has_no_fence_is_named_with_a_label_that_says_so_and_one_that_nobody_knows() {
+    let cluster = fenced(|_, _| {});
+    cluster.api.change(|state| {
+        let namespaces = state.lists.get_mut("namespaces").unwrap();
+        let more = [("off", Some("off")), ("typo", Some("Enforce")), ("hostile", Some("\u{202e}<b>"))];
+        namespaces.extend(more.map(|(name, mode)| namespace(name, mode)));
+    });
+    let text = cluster.audit(&[]);
+    let odd = "the label secretfence.dev/mode";
+    for line in [
+        "\nwithout a fence: bare, hostile (\\u{202e}<b>), off (off), typo (Enforce)\n".to_owned(),
+        format!("\nlabel: typo: {odd}=Enforce is none of enforce, dry-run and off, so there is no fence\n"),
+        format!("\nlabel: hostile: {odd}=\\u{{202e}}<b> is none of "),
+    ] {
+        assert!(text.contains(&line), "{line}\n{text}");
+    }
+    assert_eq!(text.matches(odd).count(), 2, "{text}");
+    let page = cluster.audit(&["--format", "html"]);
+    assert!(page.contains(&format!("typo: {odd}=Enforce is none of enforce, dry-run and off, so there is no fence")));
+    assert!(page.contains(&format!("hostile: {odd}=\\u{{202e}}&lt;b&gt; is none of")), "{page}");
+}
+
+#[test]
+fn of_many_without_a_fence_twenty_are_named() {
+    let cluster = fenced(|_, _| {});
+    let more = (0..30).map(|number| namespace(&format!("team-{number:02}"), Some("Enforce")));
+    cluster.api.change(|state| state.lists.get_mut("namespaces").unwrap().extend(more));
+    let text = cluster.audit(&[]);
+    assert!(text.contains(", team-18 (Enforce), and 11 more\n"), "{text}");
+    assert_eq!(text.matches("label: team-").count(), 20, "{text}");
+    assert!(text.contains("\nlabel: 10 more of such values\n"), "{text}");
+}
+
+#[test]
 fn a_webhook_that_denies_and_is_not_asked_about_pods_leaves_the_namespace_open() {
     let audit = fenced(|_, validates| validates[0]["rules"].as_array_mut().unwrap().truncate(0)).json(&[]);
     assert_eq!(fences(&audit), ["open", "dryRun", "open"]);

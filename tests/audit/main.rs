@@ -95,13 +95,20 @@ impl Cluster {
     }
 
     fn audit(&self, more: &[&str]) -> String {
-        program::run(self.folder.path(), &self.arguments(more))
+        // Each has a port of its own.
+        let shown = program::run(self.folder.path(), &self.arguments(more));
+        shown.replace(&format!("context t, {}", self.api.address()), "context prod, https://prod.example.com:6443")
     }
 
     fn json(&self, more: &[&str]) -> Value {
         let arguments = self.arguments(&[&["--format", "json"], more].concat());
         let output = program::command(self.folder.path(), &arguments).output().unwrap();
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", program::shown(&output)))
+        let mut audit: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", program::shown(&output)));
+        if audit["cluster"]["server"] == self.api.address() {
+            audit["cluster"]["server"] = json!("https://prod.example.com:6443");
+        }
+        audit
     }
 }
 

@@ -158,6 +158,7 @@ fn a_clean_cluster_is_exit_code_0() {
     exception files/vendor ends on 2026-12-01: nothing uses it: let it end
     exception files/nobody until 2027-12-01: nothing uses it: end it
     nothing is registered: nothing is denied or swapped yet, and no namespace is left out
+    cluster: context prod, https://prod.example.com:6443
     1 namespace, 1 owner, 1 pod: 0 denied, 0 warned, 0 swapped
     by 1 policy (revision 8702b18782b2)
     ");

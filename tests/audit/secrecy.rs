@@ -115,6 +115,25 @@ fn is_secret(text: &str, must_say: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+#[test]
+fn each_form_for_people_and_the_json_name_the_cluster_and_not_who_asks() {
+    let cluster = crate::shop();
+    let file = cluster.folder.path().join("kubeconfig");
+    let address = cluster.api.address();
+    let with_user = address.replace("http://", "http://admin:hunter2@");
+    let kubeconfig = std::fs::read_to_string(&file).unwrap().replace(&address, &with_user);
+    assert!(kubeconfig.contains("hunter2"));
+    std::fs::write(&file, kubeconfig.replace("user: {}", "user: {token: hunter2}")).unwrap();
+    let shown = program::run(cluster.folder.path(), &cluster.arguments(&[]));
+    assert!(shown.contains(&format!("\ncluster: context t, {address}\n")), "{shown}");
+    assert_eq!(cluster.json(&[])["cluster"], json!({"context": "t", "server": "https://prod.example.com:6443"}));
+    let page = cluster.audit(&["--format", "html"]);
+    assert!(page.contains("<p>Cluster: <strong>context prod, https://prod.example.com:6443</strong></p>"), "{page}");
+    for format in FORMS {
+        assert!(!cluster.audit(&["--format", format]).contains("hunter2"), "{format}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -4,8 +4,8 @@ use secretfence::fence::policy::{ExceptionState, Mode};
 use secretfence::fence::{Becomes, Finding, Outcome};
 use secretfence::report::audit::fold::OwnerName;
 use secretfence::report::audit::{
-    Audit, Compared, ExceptionUse, Fence, LeftOut, ModeLabel, NamespaceLine, Owner, Registration, Row, Scope, Template,
-    Totals,
+    Audit, Cluster, Compared, ExceptionUse, Fence, LeftOut, ModeLabel, NamespaceLine, Owner, Registration, Row, Scope,
+    Template, Totals,
 };
 use secretfence::report::{Gone, Policies};
 
@@ -174,6 +174,7 @@ pub fn hostile() -> Audit {
     audit.not_judged = vec![attack()];
     audit.errors = (0..attacks.len()).map(|_| attack()).collect();
     audit.policies.revision = attack();
+    audit.cluster = Cluster { context: Some(attack()), server: attack() };
     for gone in &mut audit.compared.as_mut().unwrap().gone {
         [&mut gone.kind, &mut gone.namespace, &mut gone.name, &mut gone.message]
             .into_iter()
@@ -193,6 +194,7 @@ pub fn empty() -> Audit {
         exceptions: Vec::new(),
         registration: Registration::Installed,
         left_out: Vec::new(),
+        cluster: Cluster { context: Some("prod".to_owned()), server: "https://prod.example.com:6443".to_owned() },
         scope: Scope::default(),
         not_judged: Vec::new(),
         errors: Vec::new(),

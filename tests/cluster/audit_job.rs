@@ -161,6 +161,7 @@ fn the_shipped_job_may_do_what_it_does_and_nothing_more() {
     let kustomization = kustomization_of_the_page("manifests/audit]");
     let job = Installed::new(&control_plane, &cluster, &rendered(kustomization), PUBLISHES);
     the_pod_is_let_in(&cluster, &job);
+    the_role_view_lacks_what_the_page_says(&cluster);
 
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
     cluster.create(&namespace, "").done();
@@ -201,6 +202,19 @@ fn the_pod_is_let_in(cluster: &Api, job: &Installed) {
     pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = json!(true);
     let refused = cluster.create(&pod, "?dryRun=All");
     assert!(refused.status == 403 && refused.message().contains("PodSecurity"), "{refused:#?}");
+}
+
+/// Of what an audit lists; the page tells what becomes of it without.
+fn the_role_view_lacks_what_the_page_says(cluster: &Api) {
+    // What the controller of aggregated roles makes `view` of.
+    let view = given(&cluster.get("/apis/rbac.authorization.k8s.io/v1/clusterroles/system:aggregate-to-view").done());
+    let role = PAGE.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let mut lacking = given(&from_yaml(role)[0]);
+    lacking.retain(|right| right[0] == "list" && !view.contains(right));
+    let lacking: BTreeSet<&str> = lacking.iter().map(|[.., resource]| &**resource).collect();
+    let registrations = ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"];
+    assert_eq!(lacking, ["podtemplates"].into_iter().chain(registrations).collect());
+    assert!(PAGE.contains("It has no right to `podtemplates`") && PAGE.contains("and none to the registrations"));
 }
 
 /// As the page has it, beside a webhook with the job that publishes.

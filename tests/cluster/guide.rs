@@ -424,12 +424,26 @@ fn is_shown(printed: &[&str], shown: &[&str]) -> bool {
             let no_errors = printed.iter().take_while(|line| !line.to_lowercase().starts_with("error")).count();
             (0..=no_errors).any(|left_out| is_shown(&printed[left_out..], rest))
         }
-        Some((line, rest)) => printed.split_first().is_some_and(|(first, others)| {
-            let is_it = match line.split_once('…') {
-                Some((begin, end)) => first.starts_with(begin) && first.ends_with(end),
-                None => first == line,
-            };
-            is_it && is_shown(others, rest)
-        }),
+        Some((line, rest)) => {
+            printed.split_first().is_some_and(|(first, others)| is_line(first, line) && is_shown(others, rest))
+        }
+    }
+}
+
+fn is_line(printed: &str, shown: &str) -> bool {
+    let Some((begin, end)) = shown.split_once('…') else { return printed == shown };
+    printed
+        .strip_prefix(begin)
+        .is_some_and(|left| left.char_indices().any(|(at, _)| is_line(&left[at..], end)) || end.is_empty())
+}
+
+#[test]
+fn what_is_left_out_of_a_line_is_any_text_and_the_rest_is_printed() {
+    let line = "1 namespace, 2 owners: 1 denied, 2 swapped; 2 missed";
+    for shown in [line, "…", "1 namespace…", "…: 1 denied, 2 swapped…", "1 …, 2 …; 2 missed", "…missed"] {
+        assert!(is_line(line, shown), "{shown}");
+    }
+    for shown in ["", "…: 2 denied…", "…: 1 denied", "2 …", "…missed; …", "…denied…owners…"] {
+        assert!(!is_line(line, shown), "{shown}");
     }
 }

@@ -132,7 +132,7 @@ fn helm_by(way: &str) {
     let first = cluster.policies();
 
     let said = cluster.helm(&["upgrade", "secretfence", CHART, way, "--set", "replicas=3,audit.enabled=true"]);
-    assert!(said.contains("create job secretfence-audit-now --from=cronjob/secretfence-audit"), "{said}");
+    assert!(said.contains(r#"create job "$job" --from=cronjob/secretfence-audit"#), "{said}");
     assert_eq!((cluster.replicas(), cluster.written()), (json!(3), written.clone()));
     let audit = cluster.api.get(AUDIT).done();
     let pod = &audit["spec"]["jobTemplate"]["spec"]["template"]["spec"];

@@ -29,8 +29,10 @@ fn each_alert_has_its_page_and_each_page_its_alert() {
 }
 
 #[test]
-fn every_link_of_the_pages_leads_to_a_file() {
-    for page in files("docs/runbooks", "md") {
+fn every_link_of_the_docs_leads_to_a_file_and_a_heading_there() {
+    let pages: Vec<_> = ["docs/runbooks", "docs"].iter().flat_map(|folder| files(folder, "md")).collect();
+    assert!(pages.len() > 30, "{}", pages.len());
+    for page in pages {
         let text = std::fs::read_to_string(&page).unwrap();
         for link in text.split("](").skip(1) {
             let (target, anchor) =
@@ -45,6 +47,33 @@ fn every_link_of_the_pages_leads_to_a_file() {
             assert!(found, "{}: {target}#{anchor}", page.display());
         }
     }
+}
+
+/// A name serves once: a second try is for the same night. A job that is begun is waited for, also if it fails, and read.
+#[test]
+fn a_job_that_somebody_begins_has_a_name_of_its_own_and_is_read() {
+    let begun = files("docs/runbooks", "md").iter().map(|page| begins_jobs_well(page)).sum::<usize>();
+    assert_eq!(begun, 2, "of SecretfenceAuditFails and SecretfenceAuditStale");
+}
+
+/// How many jobs a page begins, all of which it names, waits for and reads.
+fn begins_jobs_well(page: &std::path::Path) -> usize {
+    let text = std::fs::read_to_string(page).unwrap();
+    let blocks = text.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap());
+    let begins = blocks.filter(|block| block.contains("create job")).inspect(|block| {
+        let [name, create, wait, logs] = block.lines().collect::<Vec<_>>()[..] else {
+            panic!("{}: {block}", page.display())
+        };
+        assert!(name.starts_with("job=") && name.ends_with("-$(date +%s)"), "{name}");
+        let (namespace, cron_job) = create.split_once(" create job \"$job\" --from=cronjob/").unwrap();
+        assert_eq!(wait, format!("{namespace} wait \"job/$job\" --for=jsonpath='{{.status.conditions}}' --timeout=5m"));
+        assert_eq!(logs, format!("{namespace} logs \"job/$job\""));
+        let folder = cron_job.strip_prefix("secretfence-").unwrap();
+        let shipped = read(&format!("manifests/{folder}/cron-job.yaml"));
+        let namespace = namespace.strip_prefix("kubectl -n ").unwrap();
+        assert!(shipped.contains(&format!("  name: {cron_job}\n  namespace: {namespace}\n")), "{create}");
+    });
+    begins.count()
 }
 
 /// What the pages name of the installation is there.
@@ -75,6 +104,11 @@ fn the_pages_name_what_the_manifests_ship() {
     ] {
         assert!(page.contains(command), "{command}");
     }
+    // Who follows opt-in as it is has no file of policies of their own.
+    let shipped = "secretfence/policies/secrets-as-files.yaml";
+    assert!(read("docs/runbooks/SecretfencePodsMissed.md").contains(&format!("as opt-in ships it: {shipped}\n")));
+    assert!(read("manifests/base/kustomization.yaml").contains("secrets-as-files.yaml"));
+    assert!(root().join(shipped.strip_prefix("secretfence/").unwrap()).exists());
 }
 
 /// As GitHub makes an anchor of a heading.

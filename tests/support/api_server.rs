@@ -71,13 +71,18 @@ impl ApiServer {
         api
     }
 
+    /// Where it is.
+    pub fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     /// The way to it, as a kubeconfig.
     pub fn kubeconfig(&self) -> String {
         format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: t\nusers: [{{name: t, user: {{}}}}]\n\
-             clusters: [{{name: t, cluster: {{server: \"http://127.0.0.1:{}\"}}}}]\n\
+             clusters: [{{name: t, cluster: {{server: \"{}\"}}}}]\n\
              contexts: [{{name: t, context: {{cluster: t, user: t}}}}]\n",
-            self.port
+            self.address()
         )
     }
 

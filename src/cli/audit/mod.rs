@@ -9,9 +9,11 @@
 //! compare/         an earlier audit -> what is known, what slipped in, what is gone
 //! explain.rs       one workload from end to end
 //! publish.rs       reports in the cluster, and numbers in a file
+//! beside.rs        files that are written wholly or not at all
 //! progress.rs      how far it is, on a terminal
 //! ```
 
+mod beside;
 mod compare;
 mod explain;
 mod judge;
@@ -22,7 +24,6 @@ mod publish;
 mod sentences;
 mod surroundings;
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -238,11 +239,7 @@ fn exit_code(audit: &Audit) -> u8 {
 }
 
 fn keep(audit: &Audit, path: &Path) -> anyhow::Result<()> {
-    let written = File::create(path).and_then(|file| {
-        let mut out = io::BufWriter::new(file);
-        audit::json::write(audit, &mut out)?;
-        out.flush()
-    });
+    let written = beside::put(path, |out| audit::json::write_line(audit, &mut compare::Readable::of(out)));
     written.with_context(|| format!("--save {}", ShownPath(&path.to_string_lossy())))
 }
 

@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use serde_json::{Map, Value};
 
 use super::super::{Colour, unless_closed};
+use super::beside;
 use crate::cluster::audit::{Published, Reader, Removal, ReportApi, Scope, Wanted};
 use crate::report::audit::published;
 use crate::report::audit::{Audit, metrics};
@@ -98,18 +99,6 @@ pub(super) fn metrics_file(text: &str) -> Result<PathBuf, String> {
 /// Writes the numbers beside the file and then in its place: whoever reads it sees one audit or the next.
 pub(super) fn write_metrics(audit: &Audit, path: &Path) -> anyhow::Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let write = || {
-        let name = path.file_name().ok_or_else(|| io::Error::other("expected a file"))?;
-        // Not by an ending that the collector reads.
-        let beside = path.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
-        let mut text = Vec::new();
-        metrics::write(audit, now, &mut text)?;
-        let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
-        if written.is_err() {
-            // Best effort: the first error is the one to tell.
-            let _ = std::fs::remove_file(&beside);
-        }
-        written
-    };
-    write().with_context(|| format!("--metrics-file {}", ShownPath(&path.to_string_lossy())))
+    let written = beside::put(path, |out| metrics::write(audit, now, out));
+    written.with_context(|| format!("--metrics-file {}", ShownPath(&path.to_string_lossy())))
 }

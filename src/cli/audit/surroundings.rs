@@ -9,13 +9,13 @@ use jiff::civil::Date;
 use super::super::check::live;
 use super::owners;
 use crate::cluster::audit::{Asks, AuditError, Half, MODE_LABEL, Namespace, Part, Reader, Registrations, Selector};
-use crate::cluster::{Connection, Needs, Snapshot, Unread};
+use crate::cluster::{Connection, Credentials, Needs, Snapshot, Unread};
 use crate::fence::access::Dangling;
 use crate::fence::facts::Labels;
-use crate::fence::name::in_full;
+use crate::fence::name::{Shown, in_full};
 use crate::fence::{Facts, Kind, KindSet, PolicySet};
 use crate::report::audit::fold::Around;
-use crate::report::audit::{Fence, LeftOut, ModeLabel, Registration, Scope};
+use crate::report::audit::{Cluster, Fence, LeftOut, ModeLabel, Registration, Scope};
 
 /// Of namespaces in one sentence, how many are named.
 const MOST_NAMES: usize = 8;
@@ -99,6 +99,7 @@ impl Surroundings {
                 None => Registration::Unknown,
             },
             left_out: left_out_in_words(&left_out),
+            cluster: name(cluster),
             scope,
             not_judged,
             errors,
@@ -116,6 +117,14 @@ impl Surroundings {
     pub(super) fn chooses(&self, json: &[u8]) -> bool {
         self.selector().is_none_or(|selector| owners::has_labels(json, selector))
     }
+}
+
+fn name(cluster: &Reader) -> Cluster {
+    let context = match &cluster.credentials {
+        Credentials::Pod => None,
+        Credentials::Kubeconfig { context, .. } => context.as_deref().map(|context| Shown(context).to_text()),
+    };
+    Cluster { context, server: cluster.server.clone() }
 }
 
 /// How a namespace is fenced.

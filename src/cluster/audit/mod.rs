@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use super::client::{Connection, Credentials};
+use super::client::{Connection, Credentials, address};
 use super::list::Link;
 use super::snapshot::ReadError;
 
@@ -58,6 +58,8 @@ pub struct Reader {
     link: Arc<Link>,
     /// By which it is asked.
     pub credentials: Credentials,
+    /// Its address. Safe to show.
+    pub server: String,
 }
 
 impl Reader {
@@ -70,10 +72,11 @@ impl Reader {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let connected = runtime.block_on(async {
             let (config, credentials) = connection.resolve().await?;
-            Ok::<_, ReadError>((Link::once(config, connection.clone(), patience)?, credentials))
+            let server = address(&config.cluster_url);
+            Ok::<_, ReadError>((Link::once(config, connection.clone(), patience)?, credentials, server))
         });
-        let (link, credentials) = connected?;
-        Ok(Reader { runtime, link: Arc::new(link), credentials })
+        let (link, credentials, server) = connected?;
+        Ok(Reader { runtime, link: Arc::new(link), credentials, server })
     }
 
     /// The namespaces of the part, with their labels, and which of them could not be read. One that is not there is none of

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::civil::Date;
 
 use super::{
-    Audit, ExceptionUse, Fence, LeftOut, ModeLabel, NamespaceLine, Owner, Registration, Row, Scope, Template, Totals,
+    Audit, Cluster, ExceptionUse, Fence, LeftOut, ModeLabel, NamespaceLine, Owner, Registration, Row, Scope, Template,
+    Totals,
 };
 use crate::fence::policy::{Mode, PolicySet};
 use crate::fence::{Finding, Outcome};
@@ -39,6 +40,8 @@ pub struct Around {
     pub registration: Registration,
     /// The namespaces that are not judged.
     pub left_out: Vec<LeftOut>,
+    /// Which cluster it is.
+    pub cluster: Cluster,
     /// What was asked for.
     pub scope: Scope,
     /// What was left out on purpose or cannot be known.
@@ -110,7 +113,7 @@ impl Fold {
 
     /// All of it, in order.
     pub fn finish(self, policies: &PolicySet, today: Date, around: Around) -> Audit {
-        let Around { namespaces, registration, left_out, scope, mut not_judged, errors } = around;
+        let Around { namespaces, registration, left_out, cluster, scope, mut not_judged, errors } = around;
         if self.foretells {
             let text = "which pods are missed: policies in dry run, which were judged as if they enforced, let pods live on \
                         purpose: audit without --as-enforced for that";
@@ -163,6 +166,7 @@ impl Fold {
             exceptions: exceptions.collect(),
             registration,
             left_out,
+            cluster,
             scope,
             not_judged,
             errors,
@@ -338,6 +342,7 @@ spec:
             namespaces: vec![("empty".to_owned(), ModeLabel::None, Fence::Open)],
             registration: Registration::Missing,
             left_out: Vec::new(),
+            cluster: Cluster::default(),
             scope: Scope::default(),
             not_judged: Vec::new(),
             errors: Vec::new(),

@@ -28,6 +28,11 @@ pub fn write(audit: &Audit, now: u64, out: &mut dyn Write) -> io::Result<()> {
         "Pods that exist although an enforcing policy denies or swaps a reference of theirs.",
         &one(audit.totals.missed),
     )?;
+    family(
+        "fenced_pods_missed",
+        "Of the pods missed, those in namespaces whose fence is enforced or narrowed.",
+        &one(audit.missed_in_fences()),
+    )?;
     let namespaces = audit.namespaces.iter().flat_map(|line| {
         let namespace = escaped(&line.name);
         outcomes(&line.totals)
@@ -39,6 +44,11 @@ pub fn write(audit: &Audit, now: u64, out: &mut dyn Write) -> io::Result<()> {
     family("namespace_findings", "Findings of a namespace that has any, each once for its owner.", &namespaces)?;
     let all = outcomes(&audit.totals).map(|(outcome, value)| (format!("{{outcome=\"{outcome}\"}}"), value as u64));
     family("findings", "Findings of all namespaces, each once for its owner.", &all)?;
+    family(
+        "unsafe",
+        "Of the findings denied and warned, those that a policy would swap, were that safe.",
+        &one(audit.totals.not_safe),
+    )?;
     let would_be = would_be(&audit.totals).map(|(outcome, value)| (format!("{{outcome=\"{outcome}\"}}"), value as u64));
     family("dry_run_findings", "Of the findings in dry run, what they would be.", &would_be)?;
     let states = [ExceptionState::Active, ExceptionState::Ending, ExceptionState::Expired].map(|state| {
@@ -74,7 +84,7 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Fence, ModeLabel, NamespaceLine, Registration, Scope};
+    use super::super::{Cluster, Fence, ModeLabel, NamespaceLine, Registration, Scope};
     use super::*;
     use crate::report::Policies;
 
@@ -82,6 +92,7 @@ mod tests {
     fn every_line_is_of_the_text_format_and_findings_add_up() {
         let totals =
             Totals { owners: 3, pods: 7, denied: 2, swapped: 3, reads_files: 1, must_be_told: 2, ..Totals::default() };
+        let totals = Totals { not_safe: 1, ..totals };
         let would_be = WouldBe { denied: 1, swapped: 3, must_be_told: 3, ..WouldBe::default() };
         let totals = Totals { dry_run: 4, would_be, ..totals };
         let line = |name: &str, totals| NamespaceLine {
@@ -90,16 +101,25 @@ mod tests {
             fence: Fence::Open,
             totals,
         };
+        // A digit for each fence.
+        let fences = [Fence::Enforced, Fence::Narrowed, Fence::DryRun, Fence::Open, Fence::Unknown];
+        let missed = fences.into_iter().zip([1, 10, 100, 1_000, 10_000]).map(|(fence, missed)| NamespaceLine {
+            fence,
+            ..line(fence.name(), Totals { missed, ..Totals::default() })
+        });
+        let namespaces = [line("clean", Totals::default()), line("sh\"op", totals)].into_iter().chain(missed).collect();
+        let totals = Totals { missed: 11_111, ..totals };
         let audit = Audit {
             policies: Policies { revision: "abc".to_owned(), count: 1, as_enforced: 0, is_built_in: false },
             today: jiff::civil::date(2026, 11, 21),
             rules: Vec::new(),
             totals,
             owners: Vec::new(),
-            namespaces: vec![line("clean", Totals::default()), line("sh\"op", totals)],
+            namespaces,
             exceptions: Vec::new(),
             registration: Registration::Missing,
             left_out: Vec::new(),
+            cluster: Cluster::default(),
             scope: Scope::default(),
             not_judged: Vec::new(),
             errors: vec!["may not list jobs".to_owned()],
@@ -116,7 +136,8 @@ mod tests {
                 "secretfence_audit_errors 1",
                 "secretfence_audit_owners 3",
                 "secretfence_audit_pods 7",
-                "secretfence_audit_pods_missed 0",
+                "secretfence_audit_pods_missed 11111",
+                "secretfence_audit_fenced_pods_missed 11",
                 "secretfence_audit_namespace_findings{namespace=\"sh\\\"op\",outcome=\"denied\"} 2",
                 "secretfence_audit_namespace_findings{namespace=\"sh\\\"op\",outcome=\"readsFiles\"} 1",
                 "secretfence_audit_namespace_findings{namespace=\"sh\\\"op\",outcome=\"mustBeTold\"} 2",
@@ -126,6 +147,7 @@ mod tests {
                 "secretfence_audit_findings{outcome=\"readsFiles\"} 1",
                 "secretfence_audit_findings{outcome=\"mustBeTold\"} 2",
                 "secretfence_audit_findings{outcome=\"dryRun\"} 4",
+                "secretfence_audit_unsafe 1",
                 "secretfence_audit_dry_run_findings{outcome=\"denied\"} 1",
                 "secretfence_audit_dry_run_findings{outcome=\"warned\"} 0",
                 "secretfence_audit_dry_run_findings{outcome=\"readsFiles\"} 0",
@@ -136,6 +158,6 @@ mod tests {
                 "secretfence_audit_policy_set_info{revision=\"abc\"} 1",
             ]
         );
-        assert_eq!(text.matches("# TYPE secretfence_audit_").count(), 10);
+        assert_eq!(text.matches("# TYPE secretfence_audit_").count(), 12);
     }
 }

@@ -45,6 +45,8 @@ pub struct Audit {
     pub registration: Registration,
     /// The namespaces that were not judged, since no registration ever asks about them; by name.
     pub left_out: Vec<LeftOut>,
+    /// Which one it is of.
+    pub cluster: Cluster,
     /// What was asked for: what nothing of a part uses may be in use elsewhere.
     pub scope: Scope,
     /// What was left out on purpose or cannot be known, a sentence each.
@@ -53,6 +55,15 @@ pub struct Audit {
     pub errors: Vec<String>,
     /// What became of an earlier audit's findings; absent where there is none to compare with.
     pub compared: Option<Compared>,
+}
+
+/// Which cluster, as whoever asked knows it: one may have several names and addresses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cluster {
+    /// The context of the kubeconfig; none: the pod's own cluster.
+    pub context: Option<String>,
+    /// The address of its API server, without user and password.
+    pub server: String,
 }
 
 /// Which part of a cluster was asked for.
@@ -286,9 +297,36 @@ impl Audit {
         self.rows().filter(|(_, row)| is_one(row)).count()
     }
 
+    /// How many pods are missed where there is a fence now: those that were made before it, or got past it.
+    pub(crate) fn missed_in_fences(&self) -> usize {
+        let is_fenced = |line: &&NamespaceLine| matches!(line.fence, Fence::Enforced | Fence::Narrowed);
+        self.namespaces.iter().filter(is_fenced).map(|line| line.totals.missed).sum()
+    }
+
+    /// Namespaces whose label has a value that no registration knows, most often misspelt, in a sentence each.
+    fn odd_labels(&self) -> impl Iterator<Item = String> {
+        self.namespaces.iter().filter_map(|line| match &line.label {
+            ModeLabel::Other(value) => Some(format!(
+                "{}: the label secretfence.dev/mode={value} is none of enforce, dry-run and off{}",
+                line.name,
+                if line.fence == Fence::Open { ", so there is no fence" } else { "" }
+            )),
+            _ => None,
+        })
+    }
+
     /// Every finding with its owner, in order.
     pub fn rows(&self) -> impl Iterator<Item = (&Owner, &Row)> {
         self.owners.iter().flat_map(|owner| owner.rows.iter().map(move |row| (owner, row)))
+    }
+}
+
+impl Cluster {
+    fn in_words(&self) -> String {
+        match &self.context {
+            Some(context) => format!("context {context}, {}", self.server),
+            None => format!("the pod's own, {}", self.server),
+        }
     }
 }
 

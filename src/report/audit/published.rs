@@ -257,7 +257,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::super::fold::{Around, Fold, OwnerName};
-    use super::super::{Registration, Scope};
+    use super::super::{Cluster, Registration, Scope};
     use super::*;
     use crate::fence::{Evaluation, Facts, PolicySet, Question, evaluate};
     use crate::policy_dir;
@@ -302,6 +302,7 @@ spec:
             namespaces: Vec::new(),
             registration: Registration::Missing,
             left_out: Vec::new(),
+            cluster: Cluster::default(),
             scope: Scope::default(),
             not_judged: Vec::new(),
             errors: errors.iter().map(|error| (*error).to_owned()).collect(),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Audit, Owner, Row};
 use crate::fence::policy::ExceptionState;
-use crate::report::json::write_harmless;
+use crate::report::json::Each;
 use crate::report::path::uri;
 use crate::report::sarif::{self, FINGERPRINT, GUESS, Run, level_name, message};
 use crate::report::{level_of, mode_name};
@@ -22,15 +22,27 @@ pub fn write(audit: &Audit, exit_code: u8, out: &mut dyn Write) -> io::Result<()
     let mut rows: Vec<(&Owner, &Row)> = audit.rows().collect();
     // Services take so many results and no more.
     rows.sort_by_key(|(_, row)| level_of(&row.finding));
+    let suppresses = rows.iter().any(|(_, row)| is_suppressed(row));
     let run = Run {
         policies: &audit.policies,
         successful: audit.errors.is_empty(),
         exit_code,
         notifications: notifications(audit),
-        results: rows.into_iter().map(|(owner, row)| result(owner, row, &ids, audit)).collect(),
+        results: Each(rows.iter().map(|(owner, row)| {
+            let mut result = result(owner, row, &ids, audit);
+            if suppresses {
+                sarif::tell_if_not_suppressed(&mut result);
+            }
+            result
+        })),
         rules,
     };
-    write_harmless(&sarif::log(run), out)
+    sarif::write_log(run, out)
+}
+
+/// What slipped in is nothing that anybody accepted.
+fn is_suppressed(row: &Row) -> bool {
+    row.known && row.slipped == 0
 }
 
 fn result(owner: &Owner, row: &Row, ids: &HashMap<String, usize>, audit: &Audit) -> Value {
@@ -75,8 +87,7 @@ fn result(owner: &Owner, row: &Row, ids: &HashMap<String, usize>, audit: &Audit)
         if let Some(index) = index {
             fields.insert("ruleIndex".to_owned(), index.into());
         }
-        // What slipped in is nothing that anybody accepted.
-        if row.known && row.slipped == 0 {
+        if is_suppressed(row) {
             let accepted =
                 json!([{"kind": "external", "status": "accepted", "justification": "an earlier audit has it"}]);
             fields.insert("suppressions".to_owned(), accepted);

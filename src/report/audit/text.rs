@@ -49,6 +49,7 @@ pub fn write_summary(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         let label = compared.gone_label();
         compared.gone.iter().try_for_each(|gone| writeln!(out, "{GREEN}{label}{RESET}: {}", GoneLine(gone)))?;
     }
+    writeln!(out, "cluster: {}", Path(&audit.cluster.in_words()))?;
     write_totals(audit, out)?;
     write_policies(audit, out)
 }
@@ -139,8 +140,11 @@ fn beside(owner: &Owner) -> String {
     if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) }
 }
 
+/// How many namespaces are named in a line, or have a line of their own.
+const NAMED: usize = 20;
+
 fn write_namespaces(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
-    let lines = &audit.namespaces[..];
+    let lines = &audit.namespaces;
     let found = |totals: &Totals| totals.denied + totals.warned + totals.swapped + totals.dry_run > 0;
     let (shown, clean): (Vec<&NamespaceLine>, Vec<&NamespaceLine>) = lines.iter().partition(|line| found(&line.totals));
     let mut table = vec![
@@ -173,10 +177,34 @@ fn write_namespaces(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
         let clean = count(clean.len(), "namespace");
         writeln!(out, "{clean} without findings{}{open}{narrowed}", audit.as_far_as_read())?;
     }
+    // Where nothing is registered that is all of them, and is said.
+    if audit.registration != Registration::Missing {
+        write_open(lines, out)?;
+    }
+    let odd: Vec<String> = audit.odd_labels().collect();
+    odd.iter().take(NAMED).try_for_each(|sentence| writeln!(out, "{YELLOW}label{RESET}: {sentence}"))?;
+    if odd.len() > NAMED {
+        writeln!(out, "{YELLOW}label{RESET}: {} more of such values", odd.len() - NAMED)?;
+    }
     if !lines.is_empty() {
         writeln!(out)?;
     }
     Ok(())
+}
+
+/// By name: those of the table, too, which may be long. A label that says so is told from none.
+fn write_open(lines: &[NamespaceLine], out: &mut dyn Write) -> io::Result<()> {
+    let open: Vec<&NamespaceLine> = lines.iter().filter(|line| line.fence == Fence::Open).collect();
+    let named = open.iter().take(NAMED).map(|line| match line.label.text() {
+        "" => line.name.clone(),
+        label => format!("{} ({label})", line.name),
+    });
+    let named = named.collect::<Vec<_>>().join(", ");
+    match open.len().saturating_sub(NAMED) {
+        _ if open.is_empty() => Ok(()),
+        0 => writeln!(out, "without a fence: {named}"),
+        more => writeln!(out, "without a fence: {named}, and {more} more"),
+    }
 }
 
 fn cells(line: &NamespaceLine) -> Vec<String> {

@@ -8,7 +8,7 @@ use std::path::Path;
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::super::super::check::files::MAX_FILE_BYTES;
+use super::size::MOST_BYTES;
 use crate::fence::policy::Mode;
 use crate::report::audit::{Fence, Owner, Scope, json};
 use crate::report::text::Path as ShownPath;
@@ -29,6 +29,8 @@ pub(in super::super) struct Earlier {
     pub(super) errors: usize,
     /// What it was asked for; files of older versions do not say that.
     pub(super) scope: Option<Scope>,
+    /// The address of its API server, where it says that.
+    pub(super) server: Option<String>,
     left_out: HashSet<String>,
     /// The namespaces where it did not find that pods are let in as they are.
     fenced: HashSet<String>,
@@ -60,7 +62,7 @@ enum Unusable {
     NotAnAudit { line: usize, column: usize },
     #[error("its formatVersion is {found}, and this version reads {}", json::FORMAT_VERSION)]
     Version { found: u64 },
-    #[error("it has more than {} MiB", MAX_FILE_BYTES >> 20)]
+    #[error("it has more than {} MiB, and no more is read", MOST_BYTES >> 20)]
     TooLarge,
 }
 
@@ -78,6 +80,7 @@ struct Document {
     owners: Vec<WrittenOwner>,
     policies: Option<WrittenPolicies>,
     scope: Option<WrittenScope>,
+    cluster: Option<WrittenCluster>,
     #[serde(default)]
     namespaces: Vec<WrittenNamespace>,
     #[serde(default)]
@@ -92,6 +95,11 @@ struct WrittenPolicies {
     revision: String,
     #[serde(default)]
     as_enforced: usize,
+}
+
+#[derive(Deserialize)]
+struct WrittenCluster {
+    server: String,
 }
 
 #[derive(Deserialize)]
@@ -140,8 +148,8 @@ impl Earlier {
     pub(in super::super) fn read(path: &Path) -> anyhow::Result<Earlier> {
         let read = || -> Result<Earlier, Unusable> {
             let mut bytes = Vec::new();
-            File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
-            if bytes.len() as u64 > MAX_FILE_BYTES {
+            File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+            if bytes.len() as u64 > MOST_BYTES {
                 return Err(Unusable::TooLarge);
             }
             Earlier::parse(&bytes)
@@ -163,7 +171,7 @@ impl Earlier {
         if format_version != u64::from(json::FORMAT_VERSION) {
             return Err(Unusable::Version { found: format_version });
         }
-        let Document { as_of, mut owners, policies, scope, namespaces, left_out, errors } =
+        let Document { as_of, mut owners, policies, scope, cluster, namespaces, left_out, errors } =
             serde_json::from_slice(bytes).map_err(not_an_audit)?;
         let lets_in = |fence: &str| [Fence::Open, Fence::DryRun].iter().any(|its| its.name() == fence);
         let as_enforced = policies.as_ref().is_some_and(|policies| policies.as_enforced > 0);
@@ -188,6 +196,7 @@ impl Earlier {
             as_enforced,
             errors: errors.len(),
             scope: scope.map(|WrittenScope { namespaces, selector }| Scope { namespaces, selector }),
+            server: cluster.map(|cluster| cluster.server),
             left_out: left_out.into_iter().map(|its| its.namespace).collect(),
             fenced: namespaces.into_iter().filter(|its| !lets_in(&its.fence)).map(|its| its.name).collect(),
             missed,

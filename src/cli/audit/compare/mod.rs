@@ -1,6 +1,7 @@
 //! Two audits: what the earlier one knows is not new, what slipped in since then is, and what is there no more is named.
 
 mod earlier;
+mod size;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -10,6 +11,7 @@ use crate::report::Gone;
 use crate::report::audit::{Audit, Compared, Fence, Owner, Row};
 pub(super) use earlier::Earlier;
 use earlier::Identity;
+pub(super) use size::Readable;
 
 /// How many namespaces are named that the earlier audit did not look at.
 const NAMED: usize = 10;
@@ -128,6 +130,13 @@ impl Earlier {
                  it anew",
                 Shown(revision),
                 audit.policies.revision
+            ));
+        }
+        if let Some(server) = self.server.as_ref().filter(|server| **server != audit.cluster.server) {
+            sentences.push(format!(
+                "whether it is the same cluster: the earlier audit asked {}, and this one {}, which may be two addresses of one",
+                Shown(server),
+                audit.cluster.server
             ));
         }
         let has_news = |owner: &&Owner| owner.slipped > 0 || owner.rows.iter().any(|row| !row.known);

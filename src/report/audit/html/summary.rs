@@ -11,6 +11,7 @@ use crate::fence::Outcome;
 pub(super) fn write_header(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     let Audit { policies, today, totals, namespaces, .. } = audit;
     writeln!(out, "<header>\n<h1>Secretfence audit</h1>")?;
+    writeln!(out, "<p>Cluster: <strong>{}</strong></p>", Html(&audit.cluster.in_words()))?;
     writeln!(
         out,
         "<p>{}, {} and {} judged as of <time>{today}</time> by {} (revision <code>{}</code>){}. {}</p>",
@@ -83,6 +84,7 @@ pub(super) fn write_namespaces(audit: &Audit, out: &mut dyn Write) -> io::Result
     let (mut found, clean): (Vec<_>, Vec<_>) = numbered.partition(|(_, line)| bar(&line.totals) > 0);
     found.sort_by_key(|(_, line)| (Reverse(line.totals.denied), Reverse(bar(&line.totals)), &line.name));
     writeln!(out, "<section aria-labelledby=\"namespaces\">\n<h2 id=\"namespaces\">Namespaces</h2>")?;
+    audit.odd_labels().try_for_each(|sentence| writeln!(out, "<p class=\"label\">{}</p>", Html(&sentence)))?;
     if !found.is_empty() {
         write_table(&found, out)?;
     }
