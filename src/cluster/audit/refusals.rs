@@ -87,7 +87,7 @@ pub enum PublishError {
         /// What went wrong.
         why: String,
     },
-    /// What is beyond [`REASONS`].
+    /// What is beyond those that are named.
     #[error("{} could not be published in {count} more namespace{} for other reasons", api.in_words(), plural(*count))]
     More {
         /// Of what.
