@@ -181,13 +181,16 @@ fn rest(pod: &Value) -> Value {
 }
 
 fn expected_env(container: &Value, change: &Change) -> Vec<Value> {
-    let entry = |(name, path): &(String, String)| json!({"name": name, "value": path});
-    let kept =
-        items(&container["env"]).into_iter().enumerate().filter_map(|(index, before)| match change.env.get(&index) {
-            None => Some(before),
-            Some(new) => new.as_ref().map(entry),
-        });
-    kept.chain(change.appended.iter().map(entry)).collect()
+    let env = items(&container["env"]);
+    // One that is there already, which names the same file then, is not written twice.
+    let entry = |(name, path): &(String, String)| {
+        env.iter().all(|before| before["name"] != *name).then(|| json!({"name": name, "value": path}))
+    };
+    let kept = env.iter().enumerate().filter_map(|(index, before)| match change.env.get(&index) {
+        None => Some(before.clone()),
+        Some(new) => new.as_ref().and_then(entry),
+    });
+    kept.chain(change.appended.iter().filter_map(entry)).collect()
 }
 
 fn check_touches_nothing_else(before: &Value, after: &Value, changes: &Changes) {
