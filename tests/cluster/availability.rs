@@ -21,7 +21,19 @@ use crate::service::Service;
 use crate::webhook::Webhook;
 
 const CLIENTS: usize = 8;
+/// The API server speaks HTTP/1.1 with each, and keeps as many connections as it had calls at once. One that leads to a
+/// killed replica loses one call: either what is in flight, or what is sent before the API server sees that it is closed.
+const WEBHOOKS: usize = 2;
 const REPLICAS: usize = 3;
+/// After what time a call is sent again: what controllers do. They are over before a killed replica is back.
+const AGAIN: [Duration; 6] = [
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(20),
+    Duration::from_millis(40),
+    Duration::from_millis(80),
+    Duration::from_millis(160),
+];
 const RENEWALS: usize = 5;
 const CERTIFICATES: &str = "/api/v1/namespaces/secretfence/secrets/secretfence-certificates";
 
@@ -39,8 +51,7 @@ fn no_pod_is_unjudged_while_replicas_are_killed_rolled_and_renewed() {
                 std::thread::sleep(Duration::from_millis(500));
                 replica.restart();
             });
-            // A client has one request at a time, and that asks one webhook at a time.
-            killed.loses(CLIENTS);
+            killed.loses(CLIENTS * WEBHOOKS);
         }
         let killed = load.phase("kill of the one that renews", Duration::from_secs(8), || {
             let renewing = installation.begin_to_renew(&first);
@@ -48,7 +59,7 @@ fn no_pod_is_unjudged_while_replicas_are_killed_rolled_and_renewed() {
             installation.until_renewed(&others(&first, &renewing));
             renewing.restart();
         });
-        killed.loses(CLIENTS);
+        killed.loses(CLIENTS * WEBHOOKS);
         let mut serving = first.clone();
         for index in 0..REPLICAS {
             let rolled = load.phase(&format!("rollout of {index}"), Duration::from_secs(5), || {
@@ -313,7 +324,7 @@ impl<'c> Load<'c> {
         });
     }
 
-    /// A pod to be swapped, and every fourth time one to be denied. What is lost is sent again, and must succeed then.
+    /// A pod to be swapped, and every fourth time one to be denied. What is lost is sent again, and becomes right.
     fn make(&self, client: usize, turn: usize) {
         let name = format!("{}-{client}-{turn}", if turn % 4 == 3 { "denied" } else { "swapped" });
         let container = if turn % 4 == 3 { objects::api() } else { objects::postgres() };
@@ -322,15 +333,18 @@ impl<'c> Load<'c> {
             3 => reply.status == 403 && reply.message().contains("nothing-else-in-env"),
             _ => reply.status == 201 && is_swapped(&reply.body),
         };
-        let mut reply = self.api.create(&pod, "");
-        if !is_right(&reply) {
+        for wait in AGAIN {
+            let reply = self.api.create(&pod, "");
+            if is_right(&reply) {
+                self.made.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
             assert_ne!(reply.status, 201, "made unjudged: {name}");
             self.lost.lock().unwrap().push(format!("{:?} {} {}", self.begun.elapsed(), reply.status, reply.message()));
-            // Once: what lost it is over for those who call again.
-            reply = self.api.create(&pod, "");
-            assert!(is_right(&reply), "lost twice: {} {}", reply.status, reply.message());
+            std::thread::sleep(wait);
         }
-        self.made.fetch_add(1, Ordering::Relaxed);
+        let lost = std::mem::take(&mut *self.lost.lock().unwrap());
+        panic!("lost for good: {name}: {}", lost.join("\n"));
     }
 
     /// Lets so much time pass, in which `act` happens.
