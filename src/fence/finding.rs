@@ -11,7 +11,7 @@ use super::policy::image::ImageName;
 use super::policy::{Action, Mode};
 use super::reference::{Known, Reference};
 use super::swap::{Unsafe, catalogue};
-use super::verdict::{Decision, Judged, Outcome, Reads, Reason};
+use super::verdict::{Decider, Decision, Judged, Outcome, Reads, Reason};
 
 /// One reference, and what one mode's policies decided of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub struct Finding {
     pub help: Option<String>,
     /// The end of the exception that allows it.
     pub expires: Option<Date>,
+    /// The exceptions that decide within their policies, whatever comes of it by the others: policy and rule.
+    pub exceptions: Vec<(String, String)>,
     /// What it is swapped for.
     pub becomes: Option<Becomes>,
     /// What else to say.
@@ -165,6 +167,10 @@ impl Finding {
                 decision.rule.1.message.clone().unwrap_or_else(|| message::help(reference.kind).to_owned())
             }),
             expires: exception.map(|exception| exception.expires),
+            exceptions: decision.map_or(Vec::new(), |decision| {
+                let names = |((_, policy), (_, rule)): &Decider<'_>| (policy.name.clone(), rule.name.clone());
+                decision.exceptions.iter().map(names).collect()
+            }),
             becomes: decision.and_then(|decision| Becomes::of(reference, decision)),
             notes: decision.map_or(Vec::new(), |decision| notes(decision, reference, container)),
             reason,

@@ -82,6 +82,9 @@ pub struct Decision<'p> {
     pub notes: Vec<Note>,
     /// For a `mount` that lets unsafe references through: another that fits, too, and does not.
     pub stricter_on_unsafe: Option<Decider<'p>>,
+    /// The exceptions that decide within their policies, whatever the others make of it: without one of them it may come to
+    /// something else. Each once.
+    pub exceptions: Vec<Decider<'p>>,
 }
 
 /// A policy and a rule of it, each with its index.
@@ -495,6 +498,7 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
         let mut decided = None;
         let mut ended = Vec::new();
         let mut strictest_on_unsafe = [None, None];
+        let mut exceptions = [Vec::new(), Vec::new()];
         for active in &self.active {
             if decided == Some(active.policy.0) {
                 continue;
@@ -516,6 +520,9 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
             if refuses_unsafe {
                 strictest_on_unsafe[active.mode as usize].get_or_insert((active.policy, active.rule));
             }
+            if matches!(active.rule.1.action, Action::Allow(Some(_))) {
+                exceptions[active.mode as usize].push((active.policy, active.rule));
+            }
             let slot = &mut best[active.mode as usize];
             let softened = if reference.guess { Action::Warn.strictness() } else { u8::MAX };
             let strictness = |active: &Active<'_>| active.rule.1.strictness(reference.is_missing()).min(softened);
@@ -535,9 +542,15 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
         }
         let [enforced, dry_run] = best;
         let [on_unsafe, on_unsafe_dry] = strictest_on_unsafe;
+        let [excepts, excepts_dry] = exceptions;
+        let decision = |its, stricter_on_unsafe, exceptions| Decision {
+            stricter_on_unsafe,
+            exceptions,
+            ..self.decision(its, reference)
+        };
         (
-            enforced.map(|its| Decision { stricter_on_unsafe: on_unsafe, ..self.decision(its, reference) }),
-            dry_run.map(|its| Decision { stricter_on_unsafe: on_unsafe_dry, ..self.decision(its, reference) }),
+            enforced.map(|its| decision(its, on_unsafe, excepts)),
+            dry_run.map(|its| decision(its, on_unsafe_dry, excepts_dry)),
         )
     }
 
@@ -567,7 +580,7 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
         };
         let (policy, rule) = (active.policy, active.rule);
         let (reads, reason, variable, stricter_on_unsafe) = (None, None, None, None);
-        Decision { policy, rule, outcome, reads, reason, variable, notes, stricter_on_unsafe }
+        Decision { policy, rule, outcome, reads, reason, variable, notes, stricter_on_unsafe, exceptions: Vec::new() }
     }
 
     /// Plans the swap of one mode's references, and settles what comes of each.
@@ -593,7 +606,8 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
             }
             if guards_volumes && let Some(denied) = self.volume_denial(&its.reference, mount, mode) {
                 if own {
-                    *slot(its, mode) = Some(denied);
+                    let before = slot(its, mode).replace(denied);
+                    add_exceptions(slot(its, mode), before);
                 }
                 continue;
             }
@@ -884,7 +898,20 @@ impl<'t, 'p: 't> Bench<'t, 'p, '_> {
 
 fn stricter<'p>(first: Option<Decision<'p>>, second: Option<Decision<'p>>) -> Option<Decision<'p>> {
     let strictness = |decision: &Option<Decision<'_>>| decision.as_ref().map(|its| its.rule.1.action.strictness());
-    if strictness(&second) > strictness(&first) { second } else { first }
+    let (mut stricter, other) =
+        if strictness(&second) > strictness(&first) { (second, first) } else { (first, second) };
+    add_exceptions(&mut stricter, other);
+    stricter
+}
+
+fn add_exceptions<'p>(decision: &mut Option<Decision<'p>>, other: Option<Decision<'p>>) {
+    let (Some(decision), Some(other)) = (decision, other) else { return };
+    for exception in other.exceptions {
+        let places = |((policy, _), (rule, _)): &Decider<'_>| (*policy, *rule);
+        if !decision.exceptions.iter().any(|its| places(its) == places(&exception)) {
+            decision.exceptions.push(exception);
+        }
+    }
 }
 
 /// Of several keys an `allow` must fit all; for anything stricter one is enough.

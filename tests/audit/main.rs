@@ -9,6 +9,7 @@ mod api_server;
 mod as_enforced;
 mod compare;
 mod conflicts;
+mod crowded;
 mod edges;
 mod explain;
 mod faults;

@@ -280,6 +280,7 @@ fn finding(container: &str, secret: &str, key: &str, variable: &str, outcome: Ou
         message: format!("{what} ({PLACE}): {help} [secrets-as-files/{rule}]"),
         help: Some(help.to_owned()),
         expires: None,
+        exceptions: Vec::new(),
         becomes: None,
         notes: Vec::new(),
         fingerprint: "1f2e3d4c5b6a7988".to_owned(),
@@ -353,7 +354,7 @@ fn exception(rule: &str, expires: &str, state: ExceptionState, references: usize
     };
     let owners = references;
     let used_by = (0..references.min(20)).map(user).collect();
-    ExceptionUse { policy, rule, expires, state, references, owners, used_by }
+    ExceptionUse { policy, rule, expires, state, of_pods: true, references, owners, used_by }
 }
 
 fn left_out(namespace: &str) -> LeftOut {

@@ -2,21 +2,27 @@
 //!
 //! What grows is the number of owners and of their findings, not that of pods.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::hash_map::{DefaultHasher, Entry};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{Hash as _, Hasher as _};
 
 use jiff::civil::Date;
+use smallvec::SmallVec;
 
 use super::{
     Audit, Cluster, ExceptionUse, Fence, LeftOut, ModeLabel, NamespaceLine, Owner, Registration, Row, Scope, Template,
     Totals,
 };
+use crate::fence::kind::Kind;
 use crate::fence::policy::{Mode, PolicySet};
 use crate::fence::{Finding, Outcome};
 use crate::report::{Policies, RuleLine, by_pointer};
 
 /// How many owners are named that use an exception.
 const NAMED_USERS: usize = 20;
+/// How many findings of an owner are kept. One object has room for 50,000 references: what anybody may write into a
+/// namespace shall not end the audit of all others for want of memory.
+const KEPT_ROWS: usize = 1_000;
 
 /// What makes pods, by its names: safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -74,9 +80,18 @@ struct Folded {
     pods: usize,
     missed: usize,
     rows: Vec<Row>,
-    /// References that an exception lets through, each once: its policy and rule, and what tells it from others.
-    excused: BTreeSet<(String, String, String)>,
+    /// The rows that are alike, by what they have in common.
+    places: HashMap<Alike, SmallVec<[u32; 1]>>,
+    /// What is not kept, each by the number that it has among those that are alike.
+    more: HashSet<(Alike, u32)>,
+    /// Of what is not kept.
+    totals_of_more: Totals,
+    /// References that exceptions decide of, each once, by what tells it from others: by policy and rule.
+    excused: BTreeMap<(String, String), BTreeSet<String>>,
 }
+
+/// What two findings of an owner have in common that are one: what is said of the same reference, and comes to the same.
+type Alike = u64;
 
 impl Fold {
     /// For what these policies find. Where some are judged [as if they enforced](PolicySet::as_enforced), no pod is missed:
@@ -124,7 +139,7 @@ impl Fold {
             .map(|(name, label, fence)| (name.clone(), NamespaceLine { name, label, fence, totals: Totals::default() }))
             .collect();
         let mut used: HashMap<(String, String), Uses> = HashMap::new();
-        let mut owners = Vec::new();
+        let (mut owners, mut untold) = (Vec::new(), BTreeSet::new());
         for (name, folded) in self.owners {
             let line = lines.entry(name.namespace.clone()).or_insert_with(|| NamespaceLine {
                 name: name.namespace.clone(),
@@ -133,13 +148,13 @@ impl Fold {
                 totals: Totals::default(),
             });
             line.totals += folded.totals();
-            let mut rules: BTreeMap<(&String, &String), usize> = BTreeMap::new();
-            folded.excused.iter().for_each(|(policy, rule, _)| *rules.entry((policy, rule)).or_default() += 1);
-            for ((policy, rule), references) in rules {
-                used.entry((policy.clone(), rule.clone())).or_default().take(references, &name);
+            for (exception, references) in &folded.excused {
+                used.entry(exception.clone()).or_default().take(references.len(), &name);
             }
+            untold.extend(folded.more_in_words(&name));
             owners.extend(folded.owner(name));
         }
+        not_judged.extend(untold);
         owners.sort_by(|a, b| a.order().cmp(&b.order()));
         let mut totals = Totals::default();
         lines.values().for_each(|line| totals += line.totals);
@@ -151,6 +166,7 @@ impl Fold {
                 rule: rule.name.clone(),
                 expires: exception.expires,
                 state: exception.state(today),
+                of_pods: !rule.on.contains(Kind::Literal) && !rule.on.contains(Kind::RawSecret),
                 references,
                 owners,
                 used_by: first.into_iter().collect(),
@@ -188,51 +204,73 @@ impl Uses {
 
 impl Folded {
     fn new(template: Template) -> Folded {
-        Folded { template, pods: 0, missed: 0, rows: Vec::new(), excused: BTreeSet::new() }
+        Folded {
+            template,
+            pods: 0,
+            missed: 0,
+            rows: Vec::new(),
+            places: HashMap::new(),
+            more: HashSet::new(),
+            totals_of_more: Totals::default(),
+            excused: BTreeMap::new(),
+        }
     }
 
     /// Takes in the findings of the template, or of a pod. Two of one object that are alike stay two: the first goes with
     /// the first, the second with the second.
     fn take(&mut self, findings: Vec<Finding>, is_template: bool, foretold: bool) {
         let (pods, in_template) = (usize::from(!is_template), is_template || self.template == Template::Itself);
-        let mut is_taken = vec![false; self.rows.len()];
-        // One pod is like the other: what comes next there comes next here.
-        let mut next = 0;
+        let mut counts: HashMap<Alike, u32> = HashMap::new();
         for finding in findings {
+            self.excuse(&finding);
             if finding.outcome == Outcome::Allowed {
-                self.excuse(finding);
                 continue;
             }
-            let fits = |index: &usize| {
-                let row = self.rows.get(*index);
-                is_taken.get(*index) == Some(&false) && row.is_some_and(|row| are_alike(&row.finding, &finding))
-            };
-            let index = (next..is_taken.len()).chain(0..next).find(fits).unwrap_or(self.rows.len());
-            match self.rows.get_mut(index) {
-                Some(row) => {
+            let alike = alike(&finding);
+            let count = counts.entry(alike).or_default();
+            let number = std::mem::replace(count, *count + 1);
+            let places = self.places.entry(alike).or_default();
+            match places.get(number as usize) {
+                Some(place) => {
+                    let row = &mut self.rows[*place as usize];
                     row.pods += pods;
                     if is_template && !row.in_template {
                         (row.in_template, row.finding) = (true, finding);
                     }
-                    is_taken[index] = true;
                 }
-                None => {
+                None if self.rows.len() < KEPT_ROWS => {
+                    places.extend(u32::try_from(self.rows.len()));
                     self.rows.push(Row { finding, in_template, pods, foretold, known: false, slipped: 0 });
-                    is_taken.push(true);
                 }
+                None if self.more.insert((alike, number)) => self.totals_of_more.take(&finding),
+                None => {}
             }
-            next = index + 1;
         }
     }
 
-    fn excuse(&mut self, finding: Finding) {
-        if let (Some(_), Some(policy), Some(rule)) = (finding.expires, finding.policy, finding.rule) {
-            self.excused.insert((policy, rule, finding.fingerprint));
+    fn excuse(&mut self, finding: &Finding) {
+        for exception in &finding.exceptions {
+            let references = match self.excused.get_mut(exception) {
+                Some(references) => references,
+                None => self.excused.entry(exception.clone()).or_default(),
+            };
+            if !references.contains(&finding.fingerprint) {
+                references.insert(finding.fingerprint.clone());
+            }
         }
+    }
+
+    /// What is not kept of an owner, if anything is not.
+    fn more_in_words(&self, name: &OwnerName) -> Option<String> {
+        let OwnerName { namespace, kind, name, .. } = name;
+        let more = self.more.len();
+        (more > 0).then(|| {
+            format!("{kind} {namespace}/{name} has {more} more findings than the {KEPT_ROWS} that are told: they are counted")
+        })
     }
 
     fn totals(&self) -> Totals {
-        let mut totals = Totals { owners: 1, pods: self.pods, missed: self.missed, ..Totals::default() };
+        let mut totals = Totals { owners: 1, pods: self.pods, missed: self.missed, ..self.totals_of_more };
         self.rows.iter().for_each(|row| totals.take(&row.finding));
         totals
     }
@@ -262,9 +300,10 @@ impl Owner {
     }
 }
 
-/// Whether two findings of an owner are one: what is said of the same reference, and comes to the same.
-fn are_alike(a: &Finding, b: &Finding) -> bool {
-    a.fingerprint == b.fingerprint && (a.mode, a.outcome, a.reads) == (b.mode, b.outcome, b.reads)
+fn alike(finding: &Finding) -> Alike {
+    let mut hasher = DefaultHasher::new();
+    (&finding.fingerprint, finding.mode, finding.outcome, finding.reads).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Whether the pod would not be there as it is.
@@ -311,13 +350,13 @@ spec:
         json!({"containers": [{"name": "api", "image": "api:1", "env": env}]})
     }
 
-    fn findings(object: &Value, owner: &OwnerName) -> Vec<Finding> {
+    fn findings(object: &Value, owner: &OwnerName, policies: &PolicySet) -> Vec<Finding> {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
         let question = Question { api_version: &api_version, kind: &kind, namespace: "shop", all: true, patch: false };
         let subject = Subject { kind: &owner.kind, namespace: &owner.namespace, name: &owner.name };
         let facts = Facts::on(date(2026, 11, 21));
-        match evaluate_for(object.to_string().as_bytes(), &question, subject, &policies(), &facts).unwrap() {
+        match evaluate_for(object.to_string().as_bytes(), &question, subject, policies, &facts).unwrap() {
             Evaluation::Judged(judgement) => judgement.findings,
             other => panic!("{other:?}"),
         }
@@ -327,17 +366,21 @@ spec:
         let owner = owner("Deployment", name);
         let object = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
             "spec": {"template": {"spec": spec}}});
-        let findings = findings(&object, &owner);
+        let findings = findings(&object, &owner, &policies());
         fold.template(owner, findings);
     }
 
     fn pod(fold: &mut Fold, owner: OwnerName, spec: &Value) {
         let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}, "spec": spec});
-        let findings = findings(&object, &owner);
+        let findings = findings(&object, &owner, &policies());
         fold.pod(owner.clone(), owner.kind == "Pod", findings);
     }
 
     fn finish(fold: Fold) -> Audit {
+        finish_by(fold, &policies())
+    }
+
+    fn finish_by(fold: Fold, policies: &PolicySet) -> Audit {
         let around = Around {
             namespaces: vec![("empty".to_owned(), ModeLabel::None, Fence::Open)],
             registration: Registration::Missing,
@@ -347,7 +390,7 @@ spec:
             not_judged: Vec::new(),
             errors: Vec::new(),
         };
-        fold.finish(&policies(), date(2026, 11, 21), around)
+        fold.finish(policies, date(2026, 11, 21), around)
     }
 
     fn rows(owner: &Owner) -> Vec<(&str, bool, usize, usize)> {
@@ -437,6 +480,88 @@ spec:
         assert_eq!(users(1).count(), 0);
         assert!(audit.owners.is_empty());
         assert_eq!(audit.totals.owners, 2);
+    }
+
+    /// How many references of one pod use the exceptions of `b`, beside what `a` says.
+    fn uses_of_b(a: &str, b: &str, pod_spec: &Value) -> Vec<(usize, bool)> {
+        let policy = |name: &str, rules: &str| {
+            let text = format!(
+                "apiVersion: secretfence.dev/v1alpha1\nkind: SecretPolicy\nmetadata: {{name: {name}}}\nspec: {{rules: [{rules}]}}\n"
+            );
+            (format!("{name}.yaml").into(), text.into_bytes())
+        };
+        let policies = policy_dir::compile(&[policy("a", a), policy("b", b)]).unwrap().set;
+        let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}, "spec": pod_spec});
+        let (mut fold, owner) = (Fold::default(), owner("Pod", "pod"));
+        fold.pod(owner.clone(), true, findings(&object, &owner, &policies));
+        let audit = finish_by(fold, &policies);
+        let of_b = audit.exceptions.iter().filter(|its| its.policy == "b");
+        of_b.map(|its| (its.references, audit.sees_use_of(its))).collect()
+    }
+
+    /// Without it the reference would come to something else by its own policy, now or as soon as the other one goes.
+    #[test]
+    fn an_exception_is_used_whatever_other_policies_make_of_the_reference() {
+        let exception = "{name: vendor, on: [env, volume], action: allow, reason: x, expires: 2027-01-01}";
+        for a in [
+            exception,
+            "{name: allow, on: [env], action: allow}",
+            "{name: warn, on: [env], action: warn}",
+            "{name: swap, on: [env], action: mount}",
+            "{name: deny, on: [env], action: deny}",
+        ] {
+            let used =
+                uses_of_b(a, &format!("{exception}, {{name: deny, on: [env], action: deny}}"), &spec(&["A", "B"]));
+            assert_eq!(used, [(2, true)], "{a}");
+        }
+        let (dry_run, ended) = (exception.replace("vendor", "other"), exception.replace("2027-01-01", "2026-11-20"));
+        assert_eq!(uses_of_b(&dry_run, &ended, &spec(&["A"])), [(0, true)]);
+        let after = format!("{{name: warn, on: [env], action: warn}}, {exception}");
+        assert_eq!(uses_of_b(exception, &after, &spec(&["A"])), [(0, true)], "an earlier rule decides");
+    }
+
+    #[test]
+    fn an_exception_is_used_by_one_key_of_several_and_where_the_volume_of_a_swap_is_refused() {
+        let items = json!([{"key": "a", "path": "a"}, {"key": "b", "path": "b"}]);
+        let volume = json!({"name": "v", "secret": {"secretName": "db", "items": items}});
+        let pod = json!({"containers": [{"name": "api", "image": "api:1"}], "volumes": [volume]});
+        let one = "{name: one, on: [volume], where: {keys: [b]}, action: allow, reason: x, expires: 2027-01-01}";
+        let deny = "{name: deny, on: [volume], action: deny}";
+        assert_eq!(uses_of_b(deny, &format!("{one}, {deny}"), &pod), [(1, true)]);
+        let exception = "{name: vendor, on: [env], action: allow, reason: x, expires: 2027-01-01}";
+        let swap = format!("{{name: swap, on: [env], action: mount}}, {deny}");
+        assert_eq!(uses_of_b(&swap, exception, &spec(&["A"])), [(1, true)]);
+    }
+
+    #[test]
+    fn of_an_exception_that_config_maps_may_use_nobody_says_that_nothing_does() {
+        for (on, of_pods) in [("rawSecret", false), ("literal", false), ("env, literal", false), ("env, volume", true)]
+        {
+            let exception = format!("{{name: x, on: [{on}], action: allow, reason: x, expires: 2027-01-01}}");
+            let used = uses_of_b("{name: deny, on: [env], action: deny}", &exception, &spec(&[]));
+            assert_eq!(used, [(0, of_pods)], "{on}");
+        }
+    }
+
+    #[test]
+    fn what_an_owner_has_beyond_the_rows_that_are_kept_is_counted_once_and_said() {
+        let mut fold = Fold::default();
+        let names: Vec<String> = (0..KEPT_ROWS + 5).map(|number| format!("A{number}")).collect();
+        let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+        // Alike with the last one, and one more all the same.
+        names.push(names[KEPT_ROWS + 4]);
+        template(&mut fold, "web", &spec(&names));
+        (0..3).for_each(|_| pod(&mut fold, owner("Deployment", "web"), &spec(&names)));
+        let mut audit = finish(fold);
+        assert_eq!((audit.owners[0].rows.len(), audit.totals.denied), (KEPT_ROWS, KEPT_ROWS + 6));
+        assert!(audit.owners[0].rows.iter().all(|row| row.in_template && row.pods == 3));
+        let sentence = "Deployment shop/web has 6 more findings than the 1000 that are told: they are counted";
+        assert_eq!(audit.not_judged, [sentence]);
+        // Whether an earlier audit knew of them nobody can say.
+        audit.owners[0].rows.iter_mut().for_each(|row| row.known = true);
+        assert!(audit.denies());
+        audit.totals.denied = KEPT_ROWS;
+        assert!(!audit.denies());
     }
 
     #[test]

@@ -309,7 +309,7 @@ impl<'a> From<&'a NamespaceLine> for NamespaceRow<'a> {
 
 impl<'a> From<&'a ExceptionUse> for ExceptionRow<'a> {
     fn from(exception: &'a ExceptionUse) -> ExceptionRow<'a> {
-        let ExceptionUse { policy, rule, expires, state, references, owners, used_by } = exception;
+        let ExceptionUse { policy, rule, expires, state, references, owners, used_by, of_pods: _ } = exception;
         ExceptionRow {
             policy,
             rule,

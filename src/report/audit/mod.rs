@@ -247,7 +247,9 @@ pub struct ExceptionUse {
     pub expires: Date,
     /// On the day of the audit.
     pub state: ExceptionState,
-    /// How many references of owners it lets through. None: it is not used.
+    /// Whether its rule is about pods alone: ConfigMaps and Secrets are not judged.
+    pub of_pods: bool,
+    /// How many references of owners it decides of within its policy. None: it is not used.
     pub references: usize,
     /// How many owners have them.
     pub owners: usize,
@@ -279,16 +281,25 @@ impl Audit {
         self.scope.is_whole() && self.errors.is_empty()
     }
 
+    /// Whether an exception that nothing uses here is one that nothing uses.
+    pub(crate) fn sees_use_of(&self, exception: &ExceptionUse) -> bool {
+        self.sees_all() && exception.of_pods
+    }
+
     /// Said behind what was not found.
     fn as_far_as_read(&self) -> &'static str {
         if self.errors.is_empty() { "" } else { ", as far as it could be read" }
     }
 
     /// Whether a policy that is enforced would deny something that an earlier audit did not know, or pods slipped in since
-    /// then.
+    /// then. Of what an owner has beyond the rows that are kept nobody knows whether it was there: it counts as new.
     pub fn denies(&self) -> bool {
-        let mut rows = self.owners.iter().flat_map(|owner| &owner.rows);
-        rows.any(|row| row.slipped > 0 || !row.known && row.is_enforced() && row.finding.outcome == Outcome::Denied)
+        let is_denied = |row: &Row| row.is_enforced() && row.finding.outcome == Outcome::Denied;
+        let (mut rows, mut denied) = (self.rows().map(|(_, row)| row), 0);
+        rows.any(|row| {
+            denied += usize::from(is_denied(row));
+            row.slipped > 0 || !row.known && is_denied(row)
+        }) || self.totals.denied > denied
     }
 
     /// How many findings that enforcing policies come to this with would be swapped, were that safe.

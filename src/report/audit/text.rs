@@ -40,7 +40,7 @@ pub fn write_errors(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
 /// Where the writer fails.
 pub fn write_summary(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     write_namespaces(audit, out)?;
-    audit.exceptions.iter().try_for_each(|exception| write_exception(exception, audit.sees_all(), out))?;
+    audit.exceptions.iter().try_for_each(|exception| write_exception(exception, audit.sees_use_of(exception), out))?;
     write_left_out(audit, out)?;
     for sentence in &audit.not_judged {
         writeln!(out, "not judged: {sentence}")?;
@@ -253,7 +253,7 @@ fn write_table(table: &[Vec<String>], out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// `sees_all`: the whole cluster was judged, so what nothing uses here nothing uses.
+/// `sees_all`: all that could use it was judged, so what nothing uses here nothing uses.
 fn write_exception(exception: &ExceptionUse, sees_all: bool, out: &mut dyn Write) -> io::Result<()> {
     let ExceptionUse { policy, rule, expires, state, references, owners, .. } = exception;
     let used = match references {

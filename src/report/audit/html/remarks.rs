@@ -52,7 +52,7 @@ pub(super) fn write_exceptions(audit: &Audit, out: &mut dyn Write) -> io::Result
          <th scope=\"col\" class=\"number\" data-sort=\"number\">Owners</th><th scope=\"col\">Used by</th><th scope=\"col\">What to do</th></tr></thead>
 <tbody>"
     )?;
-    audit.exceptions.iter().try_for_each(|exception| write_exception(exception, audit.sees_all(), out))?;
+    audit.exceptions.iter().try_for_each(|exception| write_exception(exception, audit.sees_use_of(exception), out))?;
     writeln!(out, "</tbody>\n</table>\n</div>\n</section>")
 }
 
