@@ -194,6 +194,62 @@ fn of_many_rows_that_nothing_fits_the_first_are_named() {
     assert!(sentence.contains("absents of h.io (v1) (+2 more): the cluster has none"), "{sentence}");
 }
 
+/// What the API server says of a resource, as `GET /apis/argoproj.io/v1`.
+fn discovered(resource: &str, namespaced: bool) -> Value {
+    json!({"kind": "APIResourceList", "resources": [{"name": resource, "namespaced": namespaced, "kind": "Rollout"}]})
+}
+
+/// Of what is in no namespace the API server has no list that asks for namespaces, nor one in a namespace.
+fn cluster_scoped() -> Cluster {
+    let by = Some(["argoproj.io/v1", "Rollout", "web"]);
+    let pods: Vec<Value> = ["shop", "batch", "quiet"]
+        .iter()
+        .flat_map(|namespace| ["a", "b", "c"].map(|name| pod(namespace, name, by, &denied())))
+        .collect();
+    let mut template = workload("", "web", None, &denied());
+    template["metadata"].as_object_mut().unwrap().remove("namespace");
+    shop().policies(&rows(ROLLOUT)).change(|state| {
+        state.objects.insert("/apis/argoproj.io/v1".to_owned(), discovered("rollouts", false));
+        state.refuses.insert("rollouts", (400, None, usize::MAX));
+        state.lists.insert("rollouts", vec![template]);
+        state.lists.insert("pods", pods);
+    })
+}
+
+#[test]
+fn templates_in_no_namespace_are_said_and_their_pods_are_judged_where_they_are() {
+    let expected = "templates of rollouts of argoproj.io (v1): they are in no namespace, and what is decided of their pods goes \
+                    by the one that these are made in: pods that are there were judged";
+    let all: &[&str] = &[];
+    for (part, namespaces) in [(all, ["batch", "quiet", "shop"].as_slice()), (&["-n", "shop"], &["shop"])] {
+        let cluster = cluster_scoped();
+        let audit = cluster.json(part);
+        assert_eq!(audit["errors"], json!([]), "{audit:#}");
+        let said = audit["notJudged"].as_array().unwrap().iter();
+        let said: Vec<&str> =
+            said.map(|said| said.as_str().unwrap()).filter(|said| said.contains("rollouts")).collect();
+        assert_eq!(said, [expected], "{audit:#}");
+        let found = audit["owners"].as_array().unwrap().iter().filter(|its| its["kind"] == "Rollout");
+        let found: Vec<Value> =
+            found.map(|its| json!([its["namespace"], its["name"], its["template"], its["pods"]])).collect();
+        let expected: Vec<Value> = namespaces.iter().map(|its| json!([its, "web", "unknown", 3])).collect();
+        assert_eq!(found, expected, "{audit:#}");
+        // Not once: neither at first, nor for pods of which it is missing.
+        assert_eq!(cluster.api.asked("/rollouts"), 0);
+    }
+    assert!(cluster_scoped().audit(&[]).starts_with("exit: 1\n"));
+}
+
+#[test]
+fn what_is_in_namespaces_is_listed_there_whatever_else_its_group_has() {
+    let mut said = discovered("rollouts", true);
+    said["resources"].as_array_mut().unwrap().insert(0, json!({"name": "plugins", "namespaced": false}));
+    let cluster = rollout();
+    cluster.api.change(|state| drop(state.objects.insert("/apis/argoproj.io/v1".to_owned(), said)));
+    let audit = cluster.json(&[]);
+    assert_eq!(owners(&audit), [json!(["Rollout", "web", "judged", 2])], "{audit:#}");
+}
+
 /// A Rollout of a version that the row names, and a ReplicaSet that names it by another.
 fn rollout() -> Cluster {
     let by = Some(["argoproj.io/v1alpha1", "Rollout", "web"]);
