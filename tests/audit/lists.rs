@@ -146,6 +146,31 @@ fn what_was_broken_in_the_first_list_is_one_error_in_two() {
     assert_eq!(audit["errors"].as_array().unwrap().len(), 1, "{audit:#}");
 }
 
+/// As the runbook of SecretfenceAuditIncomplete tells.
+#[test]
+fn of_what_is_broken_a_hundred_are_errors_of_their_own_and_the_others_are_one() {
+    let broken = |number: usize| {
+        let mut broken = workload("shop", &format!("broken-{number:03}"), None, &denied());
+        broken["spec"]["template"]["spec"]["containers"] = json!("hunter2");
+        broken
+    };
+    let namespaces = json!([namespace("shop", None)]);
+    let of = |count: usize| {
+        let broken: Vec<Value> = (0..count).map(broken).collect();
+        let cluster = Cluster::new([("namespaces", namespaces.clone()), ("deployments", json!(broken))]);
+        let audit = cluster.json(&["--metrics-file", "a.prom"]);
+        let numbers = std::fs::read_to_string(cluster.folder.path().join("a.prom")).unwrap();
+        let number =
+            numbers.lines().find_map(|line| line.strip_prefix("secretfence_audit_errors ")).unwrap().to_owned();
+        let errors = audit["errors"].as_array().unwrap().clone();
+        (number, errors.len(), errors.last().unwrap().as_str().unwrap().to_owned())
+    };
+    let (number, errors, last) = of(100);
+    assert_eq!((&*number, errors), ("100", 100));
+    assert!(last.starts_with("Deployment shop/broken-099: "), "{last}");
+    assert_eq!(of(130), ("101".to_owned(), 101, "30 more objects could not be judged".to_owned()));
+}
+
 #[test]
 fn a_row_that_nothing_fits_is_said() {
     let other =
