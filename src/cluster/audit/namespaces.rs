@@ -20,8 +20,8 @@ pub struct Namespace {
     pub labels: Option<Labels>,
 }
 
-/// Named ones one by one: who may only see one namespace may read that one, and who may only list, that one of the list. Others by a list. What could not be read is told
-/// beside what could; where that is nothing at all, it is the error.
+/// Named ones one by one: who may only see one namespace may read that one, and who may only list, that one of the list.
+/// Others by a list. What could not be read is told beside what could; where that is nothing at all, it is the error.
 pub(super) async fn read(link: &Link, part: &Part) -> Result<(Vec<Namespace>, Vec<AuditError>), AuditError> {
     if part.namespaces.is_empty() {
         return match list(link).await {
