@@ -117,6 +117,16 @@ fn a_webhook_that_some_pods_get_past_narrows_the_fence_and_nobody_is_told_twice(
 }
 
 #[test]
+fn webhooks_that_lead_to_two_places_are_a_fence_and_a_sentence() {
+    let audit = fenced(|_, validates| validates[0]["clientConfig"]["service"]["namespace"] = json!("other")).json(&[]);
+    assert_eq!(fences(&audit), ["open", "dryRun", "enforced"]);
+    let [sentence] = sentences(&audit)[..] else { panic!("{audit:#}") };
+    let places = "they lead to 2 places, other/secretfence (validate.secretfence.dev) and secretfence/secretfence (";
+    assert!(sentence.starts_with(&format!("who answers our webhooks: {places}")), "{sentence}");
+    assert_eq!(audit["errors"], json!([]));
+}
+
+#[test]
 fn only_one_that_swaps_is_no_fence() {
     let audit = fenced(|_, validates| validates[0] = Value::Null).json(&[]);
     assert_eq!(fences(&audit), ["open", "dryRun", "open"]);

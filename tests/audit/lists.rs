@@ -146,6 +146,31 @@ fn what_was_broken_in_the_first_list_is_one_error_in_two() {
     assert_eq!(audit["errors"].as_array().unwrap().len(), 1, "{audit:#}");
 }
 
+/// As the runbook of SecretfenceAuditIncomplete tells.
+#[test]
+fn of_what_is_broken_a_hundred_are_errors_of_their_own_and_the_others_are_one() {
+    let broken = |number: usize| {
+        let mut broken = workload("shop", &format!("broken-{number:03}"), None, &denied());
+        broken["spec"]["template"]["spec"]["containers"] = json!("hunter2");
+        broken
+    };
+    let namespaces = json!([namespace("shop", None)]);
+    let of = |count: usize| {
+        let broken: Vec<Value> = (0..count).map(broken).collect();
+        let cluster = Cluster::new([("namespaces", namespaces.clone()), ("deployments", json!(broken))]);
+        let audit = cluster.json(&["--metrics-file", "a.prom"]);
+        let numbers = std::fs::read_to_string(cluster.folder.path().join("a.prom")).unwrap();
+        let number =
+            numbers.lines().find_map(|line| line.strip_prefix("secretfence_audit_errors ")).unwrap().to_owned();
+        let errors = audit["errors"].as_array().unwrap().clone();
+        (number, errors.len(), errors.last().unwrap().as_str().unwrap().to_owned())
+    };
+    let (number, errors, last) = of(100);
+    assert_eq!((&*number, errors), ("100", 100));
+    assert!(last.starts_with("Deployment shop/broken-099: "), "{last}");
+    assert_eq!(of(130), ("101".to_owned(), 101, "30 more objects could not be judged".to_owned()));
+}
+
 #[test]
 fn a_row_that_nothing_fits_is_said() {
     let other =
@@ -192,6 +217,62 @@ fn of_many_rows_that_nothing_fits_the_first_are_named() {
     let [sentence] = &audit["notJudged"].as_array().unwrap()[..] else { panic!("{audit:#}") };
     let sentence = sentence.as_str().unwrap();
     assert!(sentence.contains("absents of h.io (v1) (+2 more): the cluster has none"), "{sentence}");
+}
+
+/// What the API server says of a resource, as `GET /apis/argoproj.io/v1`.
+fn discovered(resource: &str, namespaced: bool) -> Value {
+    json!({"kind": "APIResourceList", "resources": [{"name": resource, "namespaced": namespaced, "kind": "Rollout"}]})
+}
+
+/// Of what is in no namespace the API server has no list that asks for namespaces, nor one in a namespace.
+fn cluster_scoped() -> Cluster {
+    let by = Some(["argoproj.io/v1", "Rollout", "web"]);
+    let pods: Vec<Value> = ["shop", "batch", "quiet"]
+        .iter()
+        .flat_map(|namespace| ["a", "b", "c"].map(|name| pod(namespace, name, by, &denied())))
+        .collect();
+    let mut template = workload("", "web", None, &denied());
+    template["metadata"].as_object_mut().unwrap().remove("namespace");
+    shop().policies(&rows(ROLLOUT)).change(|state| {
+        state.objects.insert("/apis/argoproj.io/v1".to_owned(), discovered("rollouts", false));
+        state.refuses.insert("rollouts", (400, None, usize::MAX));
+        state.lists.insert("rollouts", vec![template]);
+        state.lists.insert("pods", pods);
+    })
+}
+
+#[test]
+fn templates_in_no_namespace_are_said_and_their_pods_are_judged_where_they_are() {
+    let expected = "templates of rollouts of argoproj.io (v1): they are in no namespace, and what is decided of their pods goes \
+                    by the one that these are made in: pods that are there were judged";
+    let all: &[&str] = &[];
+    for (part, namespaces) in [(all, ["batch", "quiet", "shop"].as_slice()), (&["-n", "shop"], &["shop"])] {
+        let cluster = cluster_scoped();
+        let audit = cluster.json(part);
+        assert_eq!(audit["errors"], json!([]), "{audit:#}");
+        let said = audit["notJudged"].as_array().unwrap().iter();
+        let said: Vec<&str> =
+            said.map(|said| said.as_str().unwrap()).filter(|said| said.contains("rollouts")).collect();
+        assert_eq!(said, [expected], "{audit:#}");
+        let found = audit["owners"].as_array().unwrap().iter().filter(|its| its["kind"] == "Rollout");
+        let found: Vec<Value> =
+            found.map(|its| json!([its["namespace"], its["name"], its["template"], its["pods"]])).collect();
+        let expected: Vec<Value> = namespaces.iter().map(|its| json!([its, "web", "unknown", 3])).collect();
+        assert_eq!(found, expected, "{audit:#}");
+        // Not once: neither at first, nor for pods of which it is missing.
+        assert_eq!(cluster.api.asked("/rollouts"), 0);
+    }
+    assert!(cluster_scoped().audit(&[]).starts_with("exit: 1\n"));
+}
+
+#[test]
+fn what_is_in_namespaces_is_listed_there_whatever_else_its_group_has() {
+    let mut said = discovered("rollouts", true);
+    said["resources"].as_array_mut().unwrap().insert(0, json!({"name": "plugins", "namespaced": false}));
+    let cluster = rollout();
+    cluster.api.change(|state| drop(state.objects.insert("/apis/argoproj.io/v1".to_owned(), said)));
+    let audit = cluster.json(&[]);
+    assert_eq!(owners(&audit), [json!(["Rollout", "web", "judged", 2])], "{audit:#}");
 }
 
 /// A Rollout of a version that the row names, and a ReplicaSet that names it by another.

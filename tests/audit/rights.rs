@@ -24,8 +24,11 @@ fn a_namespace_that_may_not_be_read_is_an_error_and_the_others_are_judged() {
 #[test]
 fn who_may_see_one_namespace_alone_is_told_what_is_not_known() {
     let cluster = shop().change(|state| {
-        state.forbidden =
-            vec!["/api/v1/namespaces/shop", "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"];
+        state.forbidden = vec![
+            "/api/v1/namespaces/shop",
+            "/api/v1/namespaces",
+            "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
+        ];
     });
     let audit = cluster.json(&["-n", "shop"]);
     assert_eq!(audit["errors"], json!([]), "{audit:#}");
@@ -38,11 +41,38 @@ fn who_may_see_one_namespace_alone_is_told_what_is_not_known() {
     assert_eq!(shop["pods"], 4);
 }
 
+/// As the shipped jobs are let.
+#[test]
+fn who_may_list_namespaces_and_not_get_one_finds_it_in_the_list() {
+    let asks =
+        crate::POLICIES.replace("\nspec:\n", "\nspec:\n  match: {namespaceSelector: {matchLabels: {tier: prod}}}\n");
+    for policies in [crate::POLICIES, &asks] {
+        let cluster = shop().policies(policies).change(|state| state.forbidden = vec!["/api/v1/namespaces/shop"]);
+        let audit = cluster.json(&["-n", "shop"]);
+        assert_eq!(audit["errors"], json!([]), "{audit:#}");
+        assert!(!audit["notJudged"].to_string().contains("may not"), "{audit:#}");
+        let shop = &audit["namespaces"][0];
+        assert_eq!(json!([shop["name"], shop["label"], shop["fence"]]), json!(["shop", "enforce", "enforced"]));
+        // Of that one alone.
+        let of_one = cluster.api.asked("fieldSelector=metadata.name%3Dshop&");
+        assert_eq!((of_one, cluster.api.asked("/api/v1/namespaces?")), (1, 1));
+    }
+}
+
+#[test]
+fn who_may_list_namespaces_hears_of_one_that_is_not_there() {
+    let cluster = shop().change(|state| state.forbidden = vec!["/api/v1/namespaces/shpo"]);
+    let output = cluster.audit(&["-n", "shpo"]);
+    assert!(output.starts_with("exit: 2\n--- stdout\n"), "{output}");
+    assert!(output.contains("error: there is no namespace \"shpo\"\n"), "{output}");
+}
+
 #[test]
 fn labels_that_a_policy_asks_for_and_that_may_not_be_read_are_an_error() {
     let text =
         crate::POLICIES.replace("\nspec:\n", "\nspec:\n  match: {namespaceSelector: {matchLabels: {tier: prod}}}\n");
-    let cluster = shop().policies(&text).change(|state| state.forbidden = vec!["/api/v1/namespaces/shop"]);
+    let cluster =
+        shop().policies(&text).change(|state| state.forbidden = vec!["/api/v1/namespaces/shop", "/api/v1/namespaces"]);
     let output = cluster.audit(&["-n", "shop"]);
     assert!(output.starts_with("exit: 2\n"), "{output}");
     assert!(output.contains("error: may not get namespace \"shop\""), "{output}");

@@ -139,6 +139,14 @@ impl Installed {
         run(&self.cron_job, self.folder.path(), &self.folder.path().join("kubeconfig"))
     }
 
+    /// With further flags, as `audit.extraArgs` of the chart are.
+    fn run_with(&self, more: &[&str]) -> Output {
+        let mut cron_job = self.cron_job.clone();
+        let container = &mut cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0];
+        container["args"].as_array_mut().unwrap().extend(more.iter().map(|flag| json!(flag)));
+        run(&cron_job, self.folder.path(), &self.folder.path().join("kubeconfig"))
+    }
+
     /// As the Job's controller would make it.
     fn pod(&self) -> Value {
         let template = &self.cron_job["spec"]["jobTemplate"]["spec"]["template"];
@@ -192,8 +200,34 @@ fn the_shipped_job_may_do_what_it_does_and_nothing_more() {
         assert_eq!(cluster.get(&report).status, 404);
         cluster.delete(&path(&dirty)).done();
     }
+    cluster.create(&dirty, "").done();
+    one_namespace_takes_no_other_right(&cluster, &job);
     let (used, given) = (used(&control_plane, PUBLISHES), given(&job.role));
     assert_eq!(used, given, "left, what is used; right, what is given");
+}
+
+/// `audit.extraArgs: ["--namespace=shop"]` in the chart. A namespace that is named is got, which the job may not.
+fn one_namespace_takes_no_other_right(cluster: &Api, job: &Installed) {
+    cluster
+        .merge("/api/v1/namespaces/shop", &json!({"metadata": {"labels": {"secretfence.dev/mode": "enforce"}}}))
+        .done();
+    let (all, one) = (job.run_with(&["--format=json"]), job.run_with(&["--format=json", "--namespace=shop"]));
+    assert_eq!((all.status.code(), one.status.code()), (Some(0), Some(0)), "{}{}", shown(&all), shown(&one));
+    assert!(!shown(&one).contains("may not"), "{}", shown(&one));
+    let of_shop = |output: &Output| {
+        let audit: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let its = audit["namespaces"].as_array().unwrap().iter().find(|its| its["name"] == "shop").unwrap().clone();
+        json!([its["label"], its["fence"], its["denied"], audit["registration"]])
+    };
+    assert_eq!([of_shop(&one), of_shop(&all)], [json!(["enforce", "open", 1, "missing"]), of_shop(&one)]);
+    // By a policy that asks for labels, too.
+    let policy = job.folder.path().join("policies/of-labels.yaml");
+    let text = MINE.replace("name: secrets-as-files", "name: of-labels");
+    let text = text.replacen("\nspec:\n", "\nspec:\n  match: {namespaceSelector: {matchLabels: {tier: prod}}}\n", 1);
+    fs::write(&policy, text).unwrap();
+    let one = job.run_with(&["--namespace=shop"]);
+    assert!(one.status.success() && !shown(&one).contains("may not"), "{}", shown(&one));
+    fs::remove_file(policy).unwrap();
 }
 
 fn the_pod_is_let_in(cluster: &Api, job: &Installed) {

@@ -1,13 +1,16 @@
-//! `audit --selector` of a real API server: what is a selector here is one there, and chooses the same.
+//! What `audit` asks a real API server for: what is a selector here is one there, and chooses the same; and what is in no
+//! namespace is not asked for by one.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
 
 use secretfence::cluster::audit::Selector;
 use serde_json::{Value, json};
 
 use crate::audit::audit;
 use crate::cluster::{Cluster, shown};
-use crate::objects::{api, workload};
+use crate::objects::{api, pod, workload};
 
 /// Some are none.
 const SELECTORS: [&str; 56] = [
@@ -68,6 +71,21 @@ const SELECTORS: [&str; 56] = [
     "app in (web",
     "app in (web api)",
 ];
+
+/// A row whose resource is cluster-scoped.
+const OF_FLEETS: &str = r"
+apiVersion: secretfence.dev/v1alpha1
+kind: SecretPolicy
+metadata: {name: files}
+spec:
+  rules: [{name: deny, on: [env], action: deny}]
+---
+apiVersion: secretfence.dev/v1alpha1
+kind: PodTemplates
+metadata: {name: rows}
+spec:
+  rows: [{group: example.com, versions: [v1], resource: fleets, kind: Fleet, paths: [spec.template]}]
+";
 
 /// At the limits of names and values.
 fn lengths() -> Vec<String> {
@@ -148,4 +166,69 @@ fn a_namespace_that_is_not_there_is_what_explain_says() {
     let kubeconfig = cluster.control_plane.path("admin.kubeconfig");
     let output = audit(cluster, &kubeconfig, &["--explain", "deploy/web"]);
     assert!(shown(&output).contains("error: there is no namespace \"deploy\": --explain takes"), "{}", shown(&output));
+}
+
+/// Of a resource that is cluster-scoped a list by `metadata.namespace` is a bad request, and one in a namespace is not found.
+#[test]
+fn what_is_in_no_namespace_fails_no_audit_and_its_pods_are_judged() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let namespace = cluster.namespace("audit-scope", None);
+    let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+    let version = json!({"name": "v1", "served": true, "storage": true, "schema": schema});
+    cluster
+        .api
+        .create(
+            &json!({
+                "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+                "metadata": {"name": "fleets.example.com"},
+                "spec": {
+                    "group": "example.com", "scope": "Cluster", "versions": [version],
+                    "names": {"plural": "fleets", "kind": "Fleet", "singular": "fleet"},
+                },
+            }),
+            "",
+        )
+        .done();
+    let fleets = "/apis/example.com/v1/fleets";
+    cluster.eventually(|| cluster.api.get(fleets), |reply| reply.status == 200);
+    let refused = cluster.api.get(&format!("{fleets}?fieldSelector=metadata.namespace!%3Dkube-system"));
+    let absent = cluster.api.get(&format!("/apis/example.com/v1/namespaces/{namespace}/fleets"));
+    assert_eq!((refused.status, absent.status), (400, 404), "{refused:#?}");
+    let fleet = json!({
+        "apiVersion": "example.com/v1", "kind": "Fleet", "metadata": {"name": "web"},
+        "spec": {"template": {"spec": {"containers": [api()]}}},
+    });
+    let made = cluster.api.request("POST", fleets, "application/json", &fleet).done();
+    let mut its = pod(&namespace, "web-a", json!([api()]));
+    let uid = &made["metadata"]["uid"];
+    its["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": "example.com/v1", "kind": "Fleet", "name": "web", "uid": uid, "controller": true}]);
+    cluster.api.create(&its, "").done();
+
+    let policies = tempfile::tempdir().unwrap();
+    fs::write(policies.path().join("mine.yaml"), OF_FLEETS).unwrap();
+    let kubeconfig = cluster.control_plane.path("admin.kubeconfig");
+    for part in [&["-n", &*namespace][..], &[]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_secretfence"))
+            .args(["audit", "--kubeconfig", &kubeconfig, "--format", "json", "-p"])
+            .arg(policies.path())
+            .args(part)
+            .output()
+            .unwrap();
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", shown(&output)));
+        let of_fleets = |list: &str| -> Vec<String> {
+            let all = found[list].as_array().unwrap().iter().map(|said| said.as_str().unwrap().to_owned());
+            all.filter(|said| said.contains("fleets")).collect()
+        };
+        assert_eq!(of_fleets("errors"), Vec::<String>::new());
+        let [sentence] = &of_fleets("notJudged")[..] else { panic!("{found:#}") };
+        assert!(
+            sentence.starts_with("templates of fleets of example.com (v1): they are in no namespace"),
+            "{sentence}"
+        );
+        let owners = found["owners"].as_array().unwrap().iter().filter(|its| its["kind"] == "Fleet");
+        let owners: Vec<Value> =
+            owners.map(|its| json!([its["namespace"], its["name"], its["template"], its["pods"]])).collect();
+        assert_eq!(owners, [json!([namespace, "web", "unknown", 1])]);
+    }
 }

@@ -13,19 +13,23 @@ const MOST_KINDS: usize = 8;
 
 /// Rows of `PodTemplates` that nothing in this cluster fits: that it has not installed them, and a misspelt row, look alike.
 pub(super) fn absent(kinds: &[Arc<WorkloadKind>]) -> Option<String> {
-    let named = kinds.iter().take(MOST_KINDS);
-    let named: Vec<String> =
-        named.map(|kind| in_full(&format!("{} ({})", kind.in_words(), kind.versions.join(", ")))).collect();
     let (these, rows) = if kinds.len() == 1 { ("it", "its row") } else { ("them", "their rows") };
-    let more = match kinds.len().saturating_sub(MOST_KINDS) {
-        0 => String::new(),
-        more => format!(" (+{more} more)"),
-    };
     (!kinds.is_empty()).then(|| {
         format!(
-            "{}{more}: the cluster has none of these versions, so nothing of {these} was judged: where it should have, look \
+            "{}: the cluster has none of these versions, so nothing of {these} was judged: where it should have, look \
              at group, versions and resource of {rows} in PodTemplates",
-            named.join(", ")
+            in_words(kinds)
+        )
+    })
+}
+
+/// Rows of `PodTemplates` whose objects are in no namespace.
+pub(super) fn cluster_scoped(kinds: &[Arc<WorkloadKind>]) -> Option<String> {
+    (!kinds.is_empty()).then(|| {
+        format!(
+            "templates of {}: they are in no namespace, and what is decided of their pods goes by the one that these are made \
+             in: pods that are there were judged",
+            in_words(kinds)
         )
     })
 }
@@ -58,4 +62,15 @@ pub(super) fn nothing_selected(around: &Surroundings) -> Option<String> {
             selector.as_str()
         )
     })
+}
+
+fn in_words(kinds: &[Arc<WorkloadKind>]) -> String {
+    let named = kinds.iter().take(MOST_KINDS);
+    let named: Vec<String> =
+        named.map(|kind| in_full(&format!("{} ({})", kind.in_words(), kind.versions.join(", ")))).collect();
+    let more = match kinds.len().saturating_sub(MOST_KINDS) {
+        0 => String::new(),
+        more => format!(" (+{more} more)"),
+    };
+    format!("{}{more}", named.join(", "))
 }

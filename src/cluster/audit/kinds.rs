@@ -117,9 +117,14 @@ impl WorkloadKind {
 
     /// Where objects of a version are, in a namespace or in all.
     pub(super) fn listing(&self, version: &str, namespace: Option<&str>) -> Listing {
-        let root = if self.group.is_empty() { "/api" } else { "/apis" };
         let within = namespace.map_or_else(String::new, |namespace| format!("/namespaces/{namespace}"));
-        Listing { path: format!("{root}/{}{within}/{}", self.api_version(version), self.resource), is_metadata: false }
+        Listing { path: format!("{}{within}/{}", self.place(version), self.resource), is_metadata: false }
+    }
+
+    /// Where its group has a version.
+    pub(super) fn place(&self, version: &str) -> String {
+        let root = if self.group.is_empty() { "/api" } else { "/apis" };
+        format!("{root}/{}", self.api_version(version))
     }
 
     /// `deployments of apps`, or `pods`.

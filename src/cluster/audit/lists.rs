@@ -7,6 +7,7 @@ use kube_client::core::params::ListParams;
 use tokio::sync::mpsc::Sender;
 
 use super::Part;
+use super::discovery::resources;
 use super::error::{Asked, AuditError};
 use super::kinds::WorkloadKind;
 use crate::cluster::error::Failure;
@@ -24,6 +25,9 @@ pub enum Read {
     Page(Batch),
     /// The cluster has none of the versions of a custom resource; told for each list of it.
     Absent(Arc<WorkloadKind>),
+    /// The objects of a custom resource are in no namespace, so that nobody can say by which one's policies their pods will be
+    /// judged: they are not listed.
+    ClusterScoped(Arc<WorkloadKind>),
     /// It could not be read, or not to the end.
     Failed(Arc<WorkloadKind>, AuditError),
 }
@@ -151,6 +155,12 @@ pub(super) async fn read(link: Arc<Link>, part: Part, kinds: Vec<Arc<WorkloadKin
         part.namespaces.iter().map(|name| Some(name.as_str().into())).collect()
     };
     for kind in &kinds {
+        if is_cluster_scoped(&link, kind).await {
+            if sender.send(Read::ClusterScoped(Arc::clone(kind))).await.is_err() {
+                return;
+            }
+            continue;
+        }
         for namespace in &namespaces {
             let list = List { link: &link, part: &part, kind, namespace: namespace.as_ref() };
             let why_not = match list.read(&sender).await {
@@ -163,6 +173,22 @@ pub(super) async fn read(link: Arc<Link>, part: Part, kinds: Vec<Arc<WorkloadKin
             }
         }
     }
+}
+
+/// By the first version that the API server has. A list alone does not tell: in a namespace it is one of nothing that there is,
+/// and of all it may ask for no namespace (k8s.io/apiextensions-apiserver/pkg/apiserver/conversion, `ConvertFieldLabel`).
+/// Where it cannot be known, the list says what is wrong.
+async fn is_cluster_scoped(link: &Link, kind: &WorkloadKind) -> bool {
+    if !kind.is_custom() {
+        return false;
+    }
+    for version in &kind.versions {
+        let Ok(Some(found)) = resources(link, kind.place(version)).await else { continue };
+        if let Some(its) = found.iter().find(|its| its.name == kind.resource) {
+            return its.namespaced == Some(false);
+        }
+    }
+    false
 }
 
 /// One list.

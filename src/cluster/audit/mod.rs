@@ -4,6 +4,7 @@
 //! kinds.rs          what is listed: the kinds that have pods, and where the API has them
 //! namespaces.rs     names and labels
 //! registrations.rs  our webhooks -> what they do about the pods of a namespace
+//! discovery.rs      which resources the API server has
 //! lists.rs          one list: pages, retries, a list that its pages outlive
 //! selector.rs       labels that choose what is read
 //! publish.rs        reports that are written, which is all that is
@@ -14,6 +15,7 @@
 //! Nothing is kept: a page is handed over as it came, and is gone when the next one is. While one is judged, the next is
 //! already on its way.
 
+mod discovery;
 mod error;
 mod kinds;
 mod lists;

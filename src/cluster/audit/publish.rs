@@ -10,6 +10,7 @@ use kube_client::core::params::ListParams;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::discovery::resources;
 use super::error::{Asked, AuditError};
 use super::lists::{Pages, Step};
 use super::refusals::{PublishError, Reason, Refusals};
@@ -117,25 +118,13 @@ impl ReportApi {
 
 /// The first that the API server has; none: it has none.
 pub(super) async fn find(link: &Link) -> Result<Option<ReportApi>, AuditError> {
-    #[derive(Deserialize)]
-    struct Resources {
-        resources: Vec<Resource>,
-    }
-    #[derive(Deserialize)]
-    struct Resource {
-        name: String,
-    }
     for api in APIS {
         let what = format!("the resources of {}", api.group);
         let asked = api.asked("get", &what, None);
-        let path = format!("/apis/{}/{}", api.group, api.version);
-        let body = match link.send(&Write { method: Method::GET, path, body: None }).await {
-            Ok(body) => body,
+        let resources = match resources(link, format!("/apis/{}/{}", api.group, api.version)).await {
+            Ok(found) => found.ok_or_else(|| AuditError::malformed(asked, 0))?,
             Err(Failure::Refused { code: 404, .. }) => continue,
             Err(failure) => return Err(AuditError::of(failure, asked, 0)),
-        };
-        let Ok(Resources { resources }) = serde_json::from_slice(&body) else {
-            return Err(AuditError::malformed(asked, 0));
         };
         if resources.iter().any(|resource| resource.name == api.resource) {
             return Ok(Some(api));

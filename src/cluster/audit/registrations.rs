@@ -1,6 +1,6 @@
 //! What is registered of ours, and what that makes of the pods of a namespace.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kube_client::core::params::ListParams;
 
@@ -15,6 +15,8 @@ use crate::fence::facts::Labels;
 pub const MODE_LABEL: &str = "secretfence.dev/mode";
 /// Of sentences about what is registered, how many are said.
 const MOST: usize = 8;
+/// Of places to which webhooks lead, how many are named.
+const MOST_PLACES: usize = 4;
 
 /// Our webhooks, wherever they are registered.
 #[derive(Debug, Default)]
@@ -100,8 +102,8 @@ impl Registrations {
         }
     }
 
-    /// Which pods what is registered misses, and why: a sentence for each webhook of which that can be said, in order.
-    /// Safe to show.
+    /// Which pods what is registered misses, and why: a sentence for each webhook of which that can be said, in order. And one
+    /// where they lead to more than one place. Safe to show.
     pub fn shortfalls(&self) -> Vec<String> {
         if self.is_empty() {
             return Vec::new();
@@ -115,7 +117,35 @@ impl Registrations {
                 "which pods {more} more webhooks of ours miss: what is registered by their names says it"
             ));
         }
+        sentences.extend(self.places_in_words());
         sentences
+    }
+
+    /// Where the Services or hosts to which they lead are more than one. Who answers nobody can see from outside: of one place
+    /// that is as true, and said in the documentation.
+    fn places_in_words(&self) -> Option<String> {
+        let mut places: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for webhook in &self.webhooks {
+            let Some(place) = &webhook.leads_to else { continue };
+            places.entry(place).or_default().insert(&webhook.name);
+        }
+        let in_words = |(place, names): (&&str, &BTreeSet<&str>)| {
+            let names: Vec<&str> = names.iter().copied().collect();
+            format!("{place} ({})", names.join(", "))
+        };
+        let named: Vec<String> = places.iter().take(MOST_PLACES).map(in_words).collect();
+        let more = match places.len().saturating_sub(MOST_PLACES) {
+            0 => String::new(),
+            more => format!(" (+{more} more)"),
+        };
+        (places.len() > 1).then(|| {
+            format!(
+                "who answers our webhooks: they lead to {} places, {}{more}, and the fence is told as if Secretfence were in each \
+                 of them, which nobody can see from outside: look at their clientConfig",
+                places.len(),
+                named.join(" and ")
+            )
+        })
     }
 
     fn add(&mut self, shipped: &Shipped, found: Vec<Registered>) {
@@ -271,7 +301,7 @@ mod tests {
         let condition = |expression: &str| json!([{"name": "mine", "expression": expression}]);
         let selector = |key: &str| json!({"matchExpressions": [{"key": key, "operator": "NotIn", "values": ["a"]}]});
         type Change<'a> = (&'a str, Value, &'a str);
-        let changes: [Change<'_>; 8] = [
+        let changes: [Change<'_>; 7] = [
             ("objectSelector", json!({"matchLabels": {"team": "a"}}), "its objectSelector asks for team=a"),
             // Of a pod, whoever makes it writes that label.
             (
@@ -283,11 +313,6 @@ mod tests {
             ("failurePolicy", json!("Ignore"), "its failurePolicy is Ignore"),
             ("rules/0/operations", json!(["CREATE"]), "its rules are without UPDATE pods"),
             ("rules/1/resources", json!(["pods/status"]), "its rules are without UPDATE pods/ephemeralcontainers"),
-            (
-                "clientConfig",
-                json!({"url": "https://user:password@example.com/allow"}),
-                "it does not lead to /validate",
-            ),
             ("clientConfig/service/path", json!("/"), "it does not lead to /validate"),
         ];
         for (field, value, why) in changes {
@@ -304,6 +329,18 @@ mod tests {
     }
 
     #[test]
+    fn a_path_of_a_url_that_is_none_of_ours_narrows_and_its_password_is_not_said() {
+        let url = json!({"url": "https://user:password@example.com/allow"});
+        let registrations = changed(|[_, _, validate, _]| validate["clientConfig"] = url.clone());
+        assert_eq!(registrations.ask_about(&labels("shop", ENFORCE)), Asks::Narrowed);
+        let sentences = registrations.shortfalls();
+        let [path, places] = &sentences[..] else { panic!("{sentences:#?}") };
+        assert!(path.contains("misses: some, since it does not lead to /validate: "), "{path}");
+        assert!(places.contains(" 2 places, example.com (validate.secretfence.dev) and "), "{places}");
+        assert!(!sentences.concat().contains("password"), "{sentences:#?}");
+    }
+
+    #[test]
     fn what_is_written_otherwise_and_means_the_same_enforces() {
         let registrations = changed(|[_, _, validate, _]| {
             let webhook = validate.as_object_mut().unwrap();
@@ -312,10 +349,66 @@ mod tests {
             let everything =
                 json!({"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*/*"]});
             webhook.insert("rules".to_owned(), json!([everything]));
-            webhook.insert("clientConfig".to_owned(), json!({"url": "https://fence.example.com:8443/validate"}));
         });
         assert_eq!(registrations.ask_about(&labels("shop", ENFORCE)), Asks::Enforcing);
         assert_eq!(registrations.shortfalls(), Vec::<String>::new());
+        // All of them by the address of a server that is in no cluster.
+        let registrations = changed(|webhooks| {
+            for webhook in webhooks {
+                let path = webhook["clientConfig"]["service"]["path"].as_str().unwrap().to_owned();
+                webhook["clientConfig"] = json!({"url": format!("https://fence.example.com:8443{path}")});
+            }
+        });
+        assert_eq!(registrations.ask_about(&labels("shop", ENFORCE)), Asks::Enforcing);
+        assert_eq!(registrations.shortfalls(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn webhooks_that_lead_to_two_places_are_said_with_both() {
+        let elsewhere = |client_config: Value| {
+            let (asks, sentence) = after(|webhook| webhook["clientConfig"] = client_config.clone());
+            assert_eq!(asks, Asks::Enforcing, "{sentence}");
+            let start = "who answers our webhooks: they lead to 2 places, ";
+            let end = ", and the fence is told as if Secretfence were in each of them, which nobody can see from outside: look at \
+                       their clientConfig";
+            let places = sentence.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
+            places.unwrap_or_else(|| panic!("{sentence}")).to_owned()
+        };
+        let others = "secretfence/secretfence (mutate-dry-run.secretfence.dev, mutate.secretfence.dev, \
+                      validate-dry-run.secretfence.dev)";
+        let service =
+            json!({"service": {"namespace": "other", "name": "secretfence", "path": "/validate", "port": 443}});
+        assert_eq!(elsewhere(service), format!("other/secretfence (validate.secretfence.dev) and {others}"));
+        for (url, host) in [
+            ("https://User:hunter2@FENCE.example.com:8443/validate", "fence.example.com"),
+            ("https://[::1]:8443/validate", "[::1]"),
+        ] {
+            let place = format!("{host} (validate.secretfence.dev) and {others}");
+            let mut expected: Vec<&str> = place.split(" and ").collect();
+            expected.sort_unstable();
+            assert_eq!(elsewhere(json!({"url": url})), expected.join(" and "));
+        }
+        // Another port of the same Service is the same place.
+        let registrations = changed(|[_, _, validate, _]| validate["clientConfig"]["service"]["port"] = json!(8443));
+        assert_eq!(registrations.shortfalls(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn of_many_places_the_first_are_named() {
+        let shipped = Shipped::of(Configuration::Validating);
+        let mut registrations = Registrations::default();
+        for index in 0..100 {
+            let service =
+                json!({"namespace": format!("{index:02}\u{7}"), "name": "x".repeat(500), "path": "/validate"});
+            let webhook = json!({"name": "validate.secretfence.dev", "clientConfig": {"service": service}});
+            registrations
+                .add(&shipped, shipped.registered(&serde_json::to_vec(&json!({"webhooks": [webhook]})).unwrap()));
+        }
+        let sentences = registrations.shortfalls();
+        let last = sentences.last().unwrap();
+        assert!(last.starts_with("who answers our webhooks: they lead to 100 places, 00"), "{last}");
+        assert!(last.contains(" (+96 more), and the fence") && last.len() < 2048, "{last}");
+        assert!(last.chars().all(|character| (' '..='~').contains(&character)), "{last:?}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! It goes by what is registered. Whether a server is there, and is ours, nobody can see from outside.
 
+use http::Uri;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -33,7 +34,10 @@ pub(in crate::cluster) struct Registered {
     pub(in crate::cluster) pods: Pods,
     /// Why that is less than all, and what to do: safe to show.
     pub(in crate::cluster) shortfall: Option<String>,
-    name: String,
+    /// What it is called.
+    pub(in crate::cluster) name: String,
+    /// The Service as `namespace/name`, or of a URL its host: safe to show. None: this version cannot read it.
+    pub(in crate::cluster) leads_to: Option<String>,
     namespaces: Selector,
 }
 
@@ -100,6 +104,7 @@ impl Shipped {
             pods,
             shortfall,
             name: shipped.name.clone(),
+            leads_to: found.as_ref().and_then(|found| place(&found.client_config)),
             namespaces: found.map(|found| found.namespace_selector).unwrap_or_default(),
         }
     }
@@ -181,4 +186,17 @@ fn path(config: &ClientConfig) -> &str {
         }
         (None, None) => "",
     }
+}
+
+/// Of a URL nothing but its host: the rest may hold a password.
+fn place(config: &ClientConfig) -> Option<String> {
+    let place = match (&config.service, &config.url) {
+        (Some(service), _) => format!("{}/{}", Shown(&service.namespace), Shown(&service.name)),
+        (None, Some(url)) => {
+            let url: Uri = url.parse().ok()?;
+            Shown(&url.host()?.to_ascii_lowercase()).to_string()
+        }
+        (None, None) => return None,
+    };
+    Some(shown(&place))
 }
