@@ -128,6 +128,62 @@ impl Published {
     }
 }
 
+fn role(name: &str, rules: Value) -> Value {
+    json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules})
+}
+
+/// A ClusterRole to the account `tenant`.
+fn bound(kind: &str, metadata: Value) -> Value {
+    let rbac = "rbac.authorization.k8s.io";
+    json!({
+        "apiVersion": format!("{rbac}/v1"), "kind": kind, "metadata": metadata,
+        "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": metadata["name"]},
+        "subjects": [{"kind": "ServiceAccount", "namespace": "default", "name": "tenant"}],
+    })
+}
+
+fn writes() -> Value {
+    json!([{"apiGroups": ["openreports.io"], "resources": ["reports"], "verbs": ["create", "patch", "delete"]}])
+}
+
+#[test]
+fn reports_move_to_the_api_that_comes_later_and_stay_where_somebody_has_no_right() {
+    let Some(mut cluster) = Published::start() else { return };
+    cluster.namespace("shop");
+    cluster.deploy("shop");
+    cluster.install(APIS[0]);
+    assert!(
+        shown(&cluster.audit(&[])).ends_with("published: 1 namespace in policyreports of wgpolicyk8s.io, 0 removed\n")
+    );
+    let before = cluster.place("shop");
+    cluster.api.create(&cluster.object("shop", "theirs", "kyverno"), "").done();
+
+    cluster.install(APIS[1]);
+    // Who may not look there has none there.
+    let tenant = cluster.account("tenant");
+    let reads = ["", "apps", "batch", "admissionregistration.k8s.io", "openreports.io"];
+    for object in [
+        role("reads-one", json!([{"apiGroups": reads, "resources": ["*"], "verbs": ["list"]}])),
+        role("writes-one", writes()),
+        bound("ClusterRoleBinding", json!({"name": "reads-one"})),
+        bound("ClusterRoleBinding", json!({"name": "writes-one"})),
+    ] {
+        cluster.api.create(&object, "").done();
+    }
+    let published = "published: 1 namespace in reports of openreports.io, 0 removed\n";
+    let by_tenant = || shown(&cluster.audit_by(tenant.to_str().unwrap(), &[]));
+    assert!(eventually(|| by_tenant().ends_with(published).then_some(())).is_some(), "{}", by_tenant());
+    let said = by_tenant();
+    assert!(said.starts_with("exit: 1\n"), "{said}");
+    assert_eq!(cluster.api.get(&before).status, 200);
+
+    let said = shown(&cluster.audit(&[]));
+    assert!(said.ends_with("published: 1 namespace in reports of openreports.io, 1 removed\n"), "{said}");
+    assert_eq!(cluster.all(), ["shop/secretfence"]);
+    assert_eq!(cluster.api.get(&before).status, 404);
+    assert_eq!(cluster.api.get(&before.replace("/secretfence", "/theirs")).status, 200, "what others have is theirs");
+}
+
 #[test]
 fn reports_are_where_something_is_to_do_and_go_when_it_is_done() {
     let Some(mut cluster) = Published::start() else { return };
@@ -142,14 +198,14 @@ fn reports_are_where_something_is_to_do_and_go_when_it_is_done() {
     );
     assert!(said.contains("install the CustomResourceDefinitions of https://"), "{said}");
 
-    // With both installed, the second is the one.
-    for definition in APIS {
+    // With both installed, the second is the one, and what was left in the first goes.
+    for (left, definition) in APIS.into_iter().enumerate() {
         cluster.install(definition);
         let in_words = format!("{} of {}", cluster.resource, cluster.version.split('/').next().unwrap());
         let output = cluster.audit(&[]);
         let said = shown(&output);
         assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(said.ends_with(&format!("published: 2 namespaces in {in_words}, 0 removed\n")), "{said}");
+        assert!(said.ends_with(&format!("published: 2 namespaces in {in_words}, {left} removed\n")), "{said}");
         assert_eq!(cluster.all(), ["first/secretfence", "second/secretfence"]);
         let report = cluster.api.get(&cluster.place("first")).done();
         is_whole(&report, &cluster.revision(&[]));
@@ -389,20 +445,9 @@ fn what_one_namespace_refuses_stops_no_other_and_is_told_apart_from_a_right() {
     }
     let kubeconfig = cluster.account("tenant");
     let kubeconfig = kubeconfig.to_str().unwrap();
-    let rbac = "rbac.authorization.k8s.io";
-    let role = |name: &str, rules: Value| json!({"apiVersion": format!("{rbac}/v1"), "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules});
-    let bound = |kind: &str, metadata: Value| {
-        json!({
-            "apiVersion": format!("{rbac}/v1"), "kind": kind, "metadata": metadata,
-            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": metadata["name"]},
-            "subjects": [{"kind": "ServiceAccount", "namespace": "default", "name": "tenant"}],
-        })
-    };
-    let writes =
-        json!([{"apiGroups": ["openreports.io"], "resources": ["reports"], "verbs": ["create", "patch", "delete"]}]);
     for object in [
         role("reads-all", json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["list"]}])),
-        role("writes-one", writes),
+        role("writes-one", writes()),
         bound("ClusterRoleBinding", json!({"name": "reads-all"})),
         bound("RoleBinding", json!({"name": "writes-one", "namespace": "shop"})),
     ] {

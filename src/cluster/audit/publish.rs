@@ -119,18 +119,24 @@ impl ReportApi {
 /// The first that the API server has; none: it has none.
 pub(super) async fn find(link: &Link) -> Result<Option<ReportApi>, AuditError> {
     for api in APIS {
-        let what = format!("the resources of {}", api.group);
-        let asked = api.asked("get", &what, None);
-        let resources = match resources(link, format!("/apis/{}/{}", api.group, api.version)).await {
-            Ok(found) => found.ok_or_else(|| AuditError::malformed(asked, 0))?,
-            Err(Failure::Refused { code: 404, .. }) => continue,
-            Err(failure) => return Err(AuditError::of(failure, asked, 0)),
-        };
-        if resources.iter().any(|resource| resource.name == api.resource) {
+        if is_served(link, api).await? {
             return Ok(Some(api));
         }
     }
     Ok(None)
+}
+
+async fn is_served(link: &Link, api: ReportApi) -> Result<bool, AuditError> {
+    let what = format!("the resources of {}", api.group);
+    let asked = api.asked("get", &what, None);
+    match resources(link, format!("/apis/{}/{}", api.group, api.version)).await {
+        Ok(found) => {
+            let resources = found.ok_or_else(|| AuditError::malformed(asked, 0))?;
+            Ok(resources.iter().any(|resource| resource.name == api.resource))
+        }
+        Err(Failure::Refused { code: 404, .. }) => Ok(false),
+        Err(failure) => Err(AuditError::of(failure, asked, 0)),
+    }
 }
 
 pub(super) async fn publish(
@@ -139,14 +145,31 @@ pub(super) async fn publish(
     scope: &Scope,
     wanted: &Wanted<'_>,
 ) -> (Published, Vec<PublishError>) {
-    let (removal, refusals) = (scope.removal, Refusals::new(api));
-    let mut publishing =
-        Publishing { link, api, wanted, removal, published: Published::default(), unanswered: 0, refusals };
     let places: Vec<Option<&str>> = match &scope.namespaces {
         Some(namespaces) => namespaces.iter().map(|name| Some(name.as_str())).collect(),
         None => vec![None],
     };
+    // What was published before the cluster had this API would stay for ever, and say what was true then. It goes first: where
+    // one object is served by both, it is there in the end.
+    let nothing = Wanted { namespaces: BTreeSet::new(), content: &|_| None, revision: wanted.revision };
+    let mut before = Published::default();
     let mut errors = Vec::new();
+    for other in APIS.into_iter().filter(|other| *other != api && scope.removal != Removal::Nothing) {
+        if !matches!(is_served(link, other).await, Ok(true)) {
+            continue;
+        }
+        let mut publishing = Publishing::new(link, other, scope.removal, &nothing);
+        for place in &places {
+            // Who has rights in one of them alone has published nothing in the other.
+            let unread = publishing.place(*place).await.err();
+            let unread = unread.filter(|error| !matches!(error, AuditError::Forbidden { .. }));
+            errors.extend(unread.map(PublishError::Unread));
+        }
+        before.removed += publishing.published.removed;
+        errors.extend(publishing.refusals.finish());
+    }
+    let mut publishing = Publishing::new(link, api, scope.removal, wanted);
+    publishing.published = before;
     for place in places {
         errors.extend(publishing.place(place).await.err().map(PublishError::Unread));
     }
@@ -165,7 +188,12 @@ struct Publishing<'a> {
     refusals: Refusals,
 }
 
-impl Publishing<'_> {
+impl<'a> Publishing<'a> {
+    fn new(link: &'a Link, api: ReportApi, removal: Removal, wanted: &'a Wanted<'a>) -> Publishing<'a> {
+        let refusals = Refusals::new(api);
+        Publishing { link, api, wanted, removal, published: Published::default(), unanswered: 0, refusals }
+    }
+
     /// Of a namespace, or of all: each round takes up what the one before has left. What is refused in one namespace says
     /// nothing of the others: a right may be that of a RoleBinding, and a quota is a namespace's own.
     async fn place(&mut self, place: Option<&str>) -> Result<(), AuditError> {
