@@ -151,8 +151,9 @@ impl<'a> Auditor<'a> {
             self.chains.put(head.namespace(), &itself, controller);
             return None;
         }
-        // What was rolled out before, of a kind whose template nobody knows (Argo's Rollouts): it makes no pods any more.
-        if batch.kind.is_replica_set() && controller.is_some() && has_no_replicas(json) {
+        // What was rolled out before, of a kind whose template nobody knows (Argo's Rollouts, OpenShift's DeploymentConfigs):
+        // it makes no pods any more.
+        if batch.kind.is_left_behind() && controller.is_some() && has_no_replicas(json) {
             return None;
         }
         if batch.kind.is_job() && head.has_ended() {
