@@ -73,7 +73,7 @@ impl<'a> Auditor<'a> {
 
     /// Nothing is there of what a row of the policies names.
     pub(super) fn absent(&mut self, kind: &Arc<WorkloadKind>) {
-        self.settled.cannot_be_read(kind);
+        self.settled.is_absent(kind);
         if !self.absent.contains(kind) {
             self.absent.push(Arc::clone(kind));
         }
@@ -81,7 +81,7 @@ impl<'a> Auditor<'a> {
 
     /// Something could not be read.
     pub(super) fn failed(&mut self, kind: &Arc<WorkloadKind>, error: &AuditError) {
-        self.settled.cannot_be_read(kind);
+        self.settled.cannot_be_read(kind, error);
         let text = error.to_string();
         // Who is not let in is not let in anywhere.
         if !self.errors.contains(&text) {
@@ -185,7 +185,7 @@ impl<'a> Auditor<'a> {
         }
         let name = owner.owner_name(namespace);
         if !is_its_own
-            && let Some(kind) = self.kind_of(&owner).filter(|kind| !kind.is_pod() && !self.settled.has(kind))
+            && let Some(kind) = self.kind_of(&owner).filter(|kind| !self.settled.has(kind, namespace))
             && !self.is_known(&name)
         {
             return Some(Arc::clone(kind));
