@@ -98,6 +98,20 @@ fn what_may_not_be_read_in_one_namespace_is_read_again_in_another() {
 }
 
 #[test]
+fn a_list_that_is_read_again_counts_what_it_brings_once() {
+    let mut ended = workload("shop", "ended", None, &denied());
+    ended["status"] = json!({"conditions": [{"type": "Complete", "status": "True"}]});
+    ended["metadata"]["uid"] = json!("00000000-0000-0000-0000-000000000001");
+    let mut broken = workload("shop", "broken", None, &json!({"containers": "hunter2"}));
+    broken["metadata"]["uid"] = json!("00000000-0000-0000-0000-000000000002");
+    let cluster = between().change(|state| drop(state.lists.insert("jobs", vec![ended, broken])));
+    let audit = cluster.json(&[]);
+    assert_eq!(cluster.api.asked("/v1/jobs"), 2);
+    assert_eq!(audit["notJudged"], json!(["1 Job that has ended: it makes no pods any more"]), "{audit:#}");
+    assert_eq!(audit["errors"].as_array().unwrap().len(), 1, "{audit:#}");
+}
+
+#[test]
 fn a_night_is_no_news() {
     let made = || workload("shop", "nightly-1", Some(["batch/v1", "CronJob", "nightly"]), &denied());
     let cluster = between().change(|state| {

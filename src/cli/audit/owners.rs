@@ -187,11 +187,6 @@ impl Chains {
         self.parents.insert(child.place(namespace), parent);
     }
 
-    /// Whether it is known who made it.
-    pub(super) fn has(&self, namespace: &str, child: &Maker<'_>) -> bool {
-        self.parents.contains_key(&child.place(namespace))
-    }
-
     /// Who makes it in the end.
     pub(super) fn last<'m>(&self, namespace: &str, mut maker: Maker<'m>) -> Maker<'m> {
         for _ in 0..STEPS {
