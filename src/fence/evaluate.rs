@@ -302,11 +302,11 @@ impl<'a> Workload<'a> {
         self.metadata.as_ref().is_some_and(|metadata| metadata.controller().is_some())
     }
 
-    /// Whether that object has a pod template of its own.
+    /// Whether that object has a pod template of its own. A pod has none: who judges it has not judged what it makes.
     pub(super) fn is_made_by_a_workload(&self, policies: &PolicySet) -> bool {
         self.metadata.as_ref().and_then(Metadata::controller).is_some_and(|owner| {
             let (group, version) = group_and_version(owner.api_version.as_str());
-            Shape::of(group, version, owner.kind.as_str(), policies).is_some()
+            Shape::of(group, version, owner.kind.as_str(), policies).is_some_and(|shape| !shape.is_pod())
         })
     }
 }

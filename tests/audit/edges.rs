@@ -175,6 +175,27 @@ fn what_was_rolled_out_before_is_no_owner() {
     assert_eq!(names, ["of-operator", "asleep", "web-2", "web-3"], "{audit:#}");
 }
 
+#[test]
+fn what_a_deployment_config_rolled_out_before_is_no_owner() {
+    let spec = spec("api", "api:1", &[env("KEY", "other")]);
+    let config = Some(["apps.openshift.io/v1", "DeploymentConfig", "web"]);
+    let controller = |name: &str, owner, replicas: u32| {
+        let mut controller = workload("shop", name, owner, &spec);
+        controller["spec"]["replicas"] = json!(replicas);
+        controller
+    };
+    let cluster = Cluster::new([
+        ("namespaces", json!([namespace("shop", None)])),
+        (
+            "replicationcontrollers",
+            json!([controller("web-1", config, 0), controller("web-2", config, 2), controller("asleep", None, 0)]),
+        ),
+    ]);
+    let audit = cluster.json(&[]);
+    let kind = "ReplicationController";
+    assert_eq!(owners(&audit), [[kind, "asleep", "judged"], [kind, "web-2", "judged"]], "{audit:#}");
+}
+
 /// What is said by this `KUBECONFIG`.
 fn by_kubeconfig(cluster: &Cluster, paths: &str, more: &[&str]) -> String {
     let arguments = [&["audit", "-p", "policies.yaml", "-n", "quiet"], more].concat();

@@ -1,6 +1,8 @@
 //! One workload from end to end.
 
-use crate::shop;
+use serde_json::json;
+
+use crate::{Cluster, POLICIES, env, namespace, pod, shop, spec, workload};
 
 #[test]
 fn a_workload_is_explained_with_the_diff_of_its_swap() {
@@ -83,6 +85,34 @@ fn what_another_makes_leads_there() {
     let expected =
         "exit: 0\n--- stdout\nReplicaSet shop/web-1: another workload makes it: explain that one\n\nby 1 policy ";
     assert!(output.starts_with(expected), "{output}");
+}
+
+#[test]
+fn two_of_one_kind_and_name_are_told_apart_by_their_groups() {
+    let rows = "apiVersion: secretfence.dev/v1alpha1\nkind: PodTemplates\nmetadata: {name: rows}\nspec:\n  rows:\n    \
+                - {group: batch.volcano.sh, versions: [v1alpha1], resource: jobs, kind: Job, paths: [spec.template]}\n";
+    let [template, older] = ["KEY", "OLDER"].map(|variable| spec("api", "api:1", &[env(variable, "other")]));
+    let of = |api_version| Some([api_version, "Job", "train"]);
+    let cluster = Cluster::new([
+        ("namespaces", json!([namespace("shop", None)])),
+        ("jobs", json!([workload("shop", "train", None, &template)])),
+        (
+            "pods",
+            json!([
+                pod("shop", "train-a", of("batch/v1"), &template),
+                pod("shop", "train-b", of("batch.volcano.sh/v1alpha1"), &template),
+                pod("shop", "train-c", of("batch.volcano.sh/v1alpha1"), &older),
+            ]),
+        ),
+    ]);
+    let cluster = cluster.policies(&format!("{POLICIES}---\n{rows}"));
+    let heading = |kind: &str| {
+        let output = cluster.audit(&["--explain", &format!("shop/{kind}/train")]);
+        let heading = output.lines().nth(2).unwrap().to_owned();
+        (heading, output.contains("\n  only pods have:\n    1 pod, denied: "))
+    };
+    assert_eq!(heading("job.batch.volcano.sh"), ("Job shop/train: 2 pods, missed".to_owned(), true));
+    assert_eq!(heading("job.batch"), ("Job shop/train: 1 pod, missed".to_owned(), false));
 }
 
 #[test]

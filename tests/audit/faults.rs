@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{Cluster, env, namespace, pod, shop, spec};
+use crate::{Cluster, POLICIES, env, namespace, pod, shop, spec, workload};
 
 fn findings(audit: &Value) -> usize {
     audit["owners"].as_array().unwrap().iter().map(|owner| owner["findings"].as_array().unwrap().len()).sum()
@@ -69,6 +69,62 @@ fn pods_of_a_list_that_is_begun_anew_count_once() {
     let output = cluster.audit(&[]);
     assert!(output.starts_with("exit: 2\n"), "{output}");
     assert!(output.contains("error: pods could not be listed to the end"), "{output}");
+}
+
+/// As an API server's objects have one.
+fn with_uid(mut object: Value, number: usize) -> Value {
+    object["metadata"]["uid"] = json!(format!("00000000-0000-0000-0000-{number:012}"));
+    object
+}
+
+/// What four of these are, in pages of two, of which the second is of a version that is gone when it is first asked for.
+fn begun_anew(resource: &'static str, change: impl Fn(usize, &mut Value)) -> Value {
+    let objects = (0..4).map(|number| {
+        let spec = spec("api", "api:1", &[env("KEY", "other")]);
+        let mut object = with_uid(workload("shop", &format!("a-{number}"), None, &spec), number);
+        change(number, &mut object);
+        object
+    });
+    let objects: Vec<Value> = objects.collect();
+    let about_nothing =
+        POLICIES.replace("{name: files}\nspec:", "{name: files}\nspec:\n  match: {namespaces: [nowhere]}");
+    let cluster = Cluster::new([("namespaces", json!([namespace("shop", None)])), (resource, json!(objects))]);
+    let cluster = cluster.policies(&about_nothing);
+    cluster.api.change(|state| state.outlives = 1);
+    let audit = cluster.json(&[]);
+    assert_eq!(cluster.api.asked(&format!("v1/{resource}")), 4);
+    audit
+}
+
+#[test]
+fn jobs_of_a_list_that_is_begun_anew_count_once() {
+    let audit = begun_anew("jobs", |number, job| {
+        if number == 0 {
+            job["status"] = json!({"conditions": [{"type": "Complete", "status": "True"}]});
+        }
+    });
+    assert_eq!(audit["errors"], json!([]));
+    let said = [
+        "policy \"files\" is not about any of the 3 workloads: look at match, exclude and templates, and at --namespace",
+        "1 Job that has ended: it makes no pods any more",
+    ];
+    assert_eq!(audit["notJudged"], json!(said));
+}
+
+#[test]
+fn what_is_broken_in_a_list_that_is_begun_anew_is_one_error() {
+    let audit = begun_anew("deployments", |number, deployment| match number {
+        0 => deployment["spec"]["template"]["spec"]["containers"] = json!("hunter2"),
+        1 => deployment["metadata"] = json!("hunter2"),
+        _ => {}
+    });
+    let errors = [
+        "Deployment shop/a-0: this is no Deployment: /spec/template/spec/containers: expected a list",
+        "deployments: an object has no metadata that can be read",
+    ];
+    assert_eq!(audit["errors"], json!(errors));
+    let said = audit["notJudged"][0].as_str().unwrap();
+    assert!(said.contains("any of the 2 workloads"), "{said}");
 }
 
 #[test]

@@ -58,8 +58,8 @@ fn pods_of_a_job_that_was_made_after_its_list_was_read_are_its_cron_jobs() {
     assert_eq!([cluster.api.asked("/v1/jobs"), cluster.api.asked("/v1/cronjobs")], [2, 1]);
 }
 
-#[test]
-fn each_namespace_that_is_asked_for_by_name_is_read_again_by_itself() {
+/// In each of two namespaces a CronJob, and a pod of a Job that was made after the Jobs were read.
+fn between_in_two() -> Cluster {
     let mut state = [Vec::new(), Vec::new(), Vec::new()];
     for name in ["a", "b"] {
         let mut cron = cron_job();
@@ -72,9 +72,43 @@ fn each_namespace_that_is_asked_for_by_name_is_read_again_by_itself() {
     let namespaces = json!([namespace("a", None), namespace("b", None)]);
     let cluster = Cluster::new([("namespaces", namespaces), ("cronjobs", json!(crons)), ("pods", json!(pods))]);
     cluster.api.change(|state| drop(state.later.insert("jobs", jobs)));
+    cluster
+}
+
+#[test]
+fn each_namespace_that_is_asked_for_by_name_is_read_again_by_itself() {
+    let cluster = between_in_two();
     let audit = cluster.json(&["-n", "a", "-n", "b"]);
     assert_eq!(owners(&audit), vec![json!(["CronJob", "nightly", "judged", 1]); 2], "{audit:#}");
     assert_eq!(["a", "b"].map(|name| cluster.api.asked(&format!("/namespaces/{name}/jobs"))), [2, 2]);
+}
+
+#[test]
+fn what_may_not_be_read_in_one_namespace_is_read_again_in_another() {
+    let cluster = between_in_two().change(|state| state.forbidden = vec!["/apis/batch/v1/namespaces/a/jobs"]);
+    let audit = cluster.json(&["-n", "a", "-n", "b"]);
+    let of = |namespace: &str| {
+        let mut owners = audit["owners"].as_array().unwrap().iter().filter(|its| its["namespace"] == namespace);
+        (owners.next().unwrap()["kind"].clone(), owners.map(|its| its["name"].clone()).collect::<Vec<_>>())
+    };
+    assert_eq!(of("a"), (json!("CronJob"), vec![json!("nightly-1")]), "{audit:#}");
+    assert_eq!(of("b"), (json!("CronJob"), Vec::new()), "{audit:#}");
+    assert_eq!(audit["errors"].as_array().unwrap().len(), 1, "{audit:#}");
+    assert_eq!(["a", "b"].map(|name| cluster.api.asked(&format!("/namespaces/{name}/jobs"))), [1, 2]);
+}
+
+#[test]
+fn a_list_that_is_read_again_counts_what_it_brings_once() {
+    let mut ended = workload("shop", "ended", None, &denied());
+    ended["status"] = json!({"conditions": [{"type": "Complete", "status": "True"}]});
+    ended["metadata"]["uid"] = json!("00000000-0000-0000-0000-000000000001");
+    let mut broken = workload("shop", "broken", None, &json!({"containers": "hunter2"}));
+    broken["metadata"]["uid"] = json!("00000000-0000-0000-0000-000000000002");
+    let cluster = between().change(|state| drop(state.lists.insert("jobs", vec![ended, broken])));
+    let audit = cluster.json(&[]);
+    assert_eq!(cluster.api.asked("/v1/jobs"), 2);
+    assert_eq!(audit["notJudged"], json!(["1 Job that has ended: it makes no pods any more"]), "{audit:#}");
+    assert_eq!(audit["errors"].as_array().unwrap().len(), 1, "{audit:#}");
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod forms;
 mod lists;
 mod numbers;
 mod outcomes;
+mod owners;
 #[path = "../support/program.rs"]
 mod program;
 mod reach;

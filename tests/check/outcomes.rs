@@ -216,6 +216,9 @@ fn what_another_workload_made_is_not_judged_and_the_summary_says_so() {
     // Nothing else here would be judged in its place.
     let by_operator = owned("{apiVersion: example.com/v1, kind: Database, name: web, controller: true}");
     assert!(Folder::with(&by_operator).run(&["check", "pod.yaml"]).starts_with("exit: 1\n"));
+    // Nor is its template in a pod that makes it.
+    let by_pod = owned("{apiVersion: v1, kind: Pod, name: web, controller: true}");
+    assert!(Folder::with(&by_pod).run(&["check", "pod.yaml"]).starts_with("exit: 1\n"));
 }
 
 #[test]

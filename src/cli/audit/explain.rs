@@ -117,13 +117,14 @@ fn write(
         Ok(None) => return writeln!(out, "{kind} {namespace}/{name}: another workload makes it: explain that one\n"),
         Err(error) => return writeln!(out, "{kind} {namespace}/{name}: this is no {kind}: {error}\n"),
     };
-    text::write_heading(audit, kind, namespace, &name, out)?;
+    let owner = audit.owner(api_version, kind, namespace, &name);
+    text::write_heading(owner, [kind, namespace, &name], out)?;
     if references.is_empty() {
         writeln!(out, "  no reference to a Secret")?;
     }
     references.iter().try_for_each(|reference| explanation::write_reference(reference, None, out))?;
     explanation::write_bystanders(&bystanders, out)?;
-    write_of_pods(audit, [kind, namespace, &name], out)?;
+    write_of_pods(owner, out)?;
     writeln!(out)?;
     let Ok(Evaluation::Judged(judgement)) = evaluate(&json, &question, policies, facts) else { return Ok(()) };
     if judgement.patch.is_empty() {
@@ -141,9 +142,7 @@ fn write(
 }
 
 /// What pods have and their template has not: of an older one, or put in while they were admitted.
-fn write_of_pods(audit: &Audit, [kind, namespace, name]: [&str; 3], out: &mut dyn Write) -> io::Result<()> {
-    let is_it = |owner: &&Owner| (&*owner.kind, &*owner.namespace, &*owner.name) == (kind, namespace, name);
-    let owner = audit.owners.iter().find(is_it);
+fn write_of_pods(owner: Option<&Owner>, out: &mut dyn Write) -> io::Result<()> {
     let rows: Vec<&Row> = owner.into_iter().flat_map(|owner| &owner.rows).filter(|row| !row.in_template).collect();
     if rows.is_empty() {
         return Ok(());

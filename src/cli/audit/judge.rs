@@ -11,7 +11,8 @@ use super::sentences;
 use super::surroundings::Surroundings;
 use crate::cluster::audit::{AuditError, Batch, WorkloadKind};
 use crate::fence::name::Shown;
-use crate::fence::{Evaluation, Finding, Judgement, ObjectError, Outcome, PolicySet, Question, Subject, evaluate_for};
+use crate::fence::{Evaluation, Facts, Finding, Judgement, ObjectError, Outcome};
+use crate::fence::{PolicySet, Question, Subject, evaluate_for};
 use crate::report::audit::fold::{Fold, OwnerName};
 
 /// How many objects are named that cannot be judged.
@@ -28,13 +29,11 @@ pub(super) struct Auditor<'a> {
     waiting: HashMap<OwnerName, Judgement>,
     /// The versions by which kinds are read, by group and kind: who owns a pod may be named by another.
     versions: HashMap<(String, String), String>,
-    /// Pods that have come. A list that is begun anew brings them again.
+    /// Objects that were counted, by uid. A list that is begun anew brings them again, and so does one that is read again.
     seen: HashSet<u128>,
     /// Custom resources of which the cluster has no version.
     absent: Vec<Arc<WorkloadKind>>,
     settled: Settled,
-    /// Whether a list comes for the second time, since something was missing in the first.
-    is_again: bool,
     ended_jobs: usize,
     matching: BTreeSet<u32>,
     /// The ServiceAccounts of pods that a policy is about, where somebody asks.
@@ -61,7 +60,6 @@ impl<'a> Auditor<'a> {
             seen: HashSet::new(),
             absent: Vec::new(),
             settled: Settled::default(),
-            is_again: false,
             ended_jobs: 0,
             matching: BTreeSet::new(),
             accounts: BTreeSet::new(),
@@ -73,7 +71,7 @@ impl<'a> Auditor<'a> {
 
     /// Nothing is there of what a row of the policies names.
     pub(super) fn absent(&mut self, kind: &Arc<WorkloadKind>) {
-        self.settled.cannot_be_read(kind);
+        self.settled.is_absent(kind);
         if !self.absent.contains(kind) {
             self.absent.push(Arc::clone(kind));
         }
@@ -81,7 +79,7 @@ impl<'a> Auditor<'a> {
 
     /// Something could not be read.
     pub(super) fn failed(&mut self, kind: &Arc<WorkloadKind>, error: &AuditError) {
-        self.settled.cannot_be_read(kind);
+        self.settled.cannot_be_read(kind, error);
         let text = error.to_string();
         // Who is not let in is not let in anywhere.
         if !self.errors.contains(&text) {
@@ -100,10 +98,8 @@ impl<'a> Auditor<'a> {
 
     /// A page of a list that is read again.
     pub(super) fn again(&mut self, batch: &Batch) {
-        self.is_again = true;
         // No pods are among them, and they alone wait.
         let _ = self.items(batch, |_| true);
-        self.is_again = false;
     }
 
     /// The pods of a page that waited, once those lists have come.
@@ -142,23 +138,24 @@ impl<'a> Auditor<'a> {
         if batch.kind.is_pod() {
             return self.pod(batch, json, &head, itself);
         }
-        let name = itself.owner_name(head.namespace());
-        if self.is_again && (self.is_known(&name) || self.chains.has(head.namespace(), &itself)) {
-            return None;
-        }
         let controller = head.controller();
         if let Some(controller) = controller.as_ref().filter(|maker| self.is_judged(maker)) {
             self.chains.put(head.namespace(), &itself, controller);
             return None;
         }
-        // What was rolled out before, of a kind whose template nobody knows (Argo's Rollouts): it makes no pods any more.
-        if batch.kind.is_replica_set() && controller.is_some() && has_no_replicas(json) {
+        // What was rolled out before, of a kind whose template nobody knows (Argo's Rollouts, OpenShift's DeploymentConfigs):
+        // it makes no pods any more.
+        if batch.kind.is_left_behind() && controller.is_some() && has_no_replicas(json) {
+            return None;
+        }
+        if !self.is_new(&head) {
             return None;
         }
         if batch.kind.is_job() && head.has_ended() {
-            self.ended_jobs += usize::from(!self.is_again && self.around.chooses(json));
+            self.ended_jobs += usize::from(self.around.chooses(json));
             return None;
         }
+        let name = itself.owner_name(head.namespace());
         match self.judge(batch, json, &itself, head.namespace()) {
             Ok(Evaluation::Judged(judgement)) if self.around.chooses(json) => self.template(name, judgement),
             Ok(Evaluation::Judged(judgement)) => drop(self.waiting.insert(name, judgement)),
@@ -184,12 +181,12 @@ impl<'a> Auditor<'a> {
         }
         let name = owner.owner_name(namespace);
         if !is_its_own
-            && let Some(kind) = self.kind_of(&owner).filter(|kind| !kind.is_pod() && !self.settled.has(kind))
+            && let Some(kind) = self.kind_of(&owner).filter(|kind| !self.settled.has(kind, namespace))
             && !self.is_known(&name)
         {
             return Some(Arc::clone(kind));
         }
-        if head.uid().is_some_and(|uid| !self.seen.insert(uid)) {
+        if !self.is_new(head) {
             return None;
         }
         match self.judge(batch, json, &owner, namespace) {
@@ -198,12 +195,17 @@ impl<'a> Auditor<'a> {
                     self.template(name.clone(), template);
                 }
                 self.take(&judgement);
-                self.fold.pod(name, is_its_own, counted(judgement.findings));
+                self.fold.pod(name, is_its_own, judgement.findings);
             }
             Ok(Evaluation::Owned | Evaluation::NotAWorkload | Evaluation::Data(_)) => {}
             Err(error) => self.broken(&itself, head, &error),
         }
         None
+    }
+
+    /// Whether it is the first time that it is counted. Of one without a uid, which no API server has, nobody can say.
+    fn is_new(&mut self, head: &Head<'_>) -> bool {
+        head.uid().is_none_or(|uid| self.seen.insert(uid))
     }
 
     /// Whether its pod template has come.
@@ -223,16 +225,15 @@ impl<'a> Auditor<'a> {
     }
 
     fn judge(&self, batch: &Batch, json: &[u8], owner: &Maker<'_>, namespace: &str) -> Result<Evaluation, ObjectError> {
-        // What is allowed is asked for, too: exceptions are in it.
         let question =
             Question { api_version: &batch.api_version, kind: &batch.kind.kind, namespace, all: true, patch: false };
         let subject = Subject { kind: &owner.kind, namespace, name: &owner.name };
-        evaluate_for(json, &question, subject, self.policies, &self.around.facts)
+        judged(json, &question, subject, self.policies, &self.around.facts)
     }
 
     fn template(&mut self, owner: OwnerName, judgement: Judgement) {
         self.take(&judgement);
-        self.fold.template(owner, counted(judgement.findings));
+        self.fold.template(owner, judgement.findings);
     }
 
     fn take(&mut self, judgement: &Judgement) {
@@ -255,8 +256,8 @@ impl<'a> Auditor<'a> {
     }
 
     fn error(&mut self, text: String) {
-        // The same is said once.
-        if self.is_again && (self.more_errors > 0 || self.errors.contains(&text)) {
+        // The same is said once: what has no metadata comes again with a list that is begun anew.
+        if self.errors.contains(&text) {
             return;
         }
         if self.errors.len() < NAMED_ERRORS {
@@ -284,8 +285,48 @@ impl<'a> Auditor<'a> {
     }
 }
 
-/// Of what is allowed, only exceptions are counted.
-fn counted(mut findings: Vec<Finding>) -> Vec<Finding> {
-    findings.retain(|finding| finding.outcome != Outcome::Allowed || !finding.exceptions.is_empty());
-    findings
+/// As [`evaluate_for`], with the findings that count: of what is allowed, which is asked for since exceptions are in it, those
+/// alone. A judgement may wait for a pod that chooses it, and is no bigger meanwhile than what comes of it.
+fn judged(
+    json: &[u8],
+    question: &Question<'_>,
+    owner: Subject<'_>,
+    policies: &PolicySet,
+    facts: &Facts,
+) -> Result<Evaluation, ObjectError> {
+    let counts = |finding: &Finding| finding.outcome != Outcome::Allowed || !finding.exceptions.is_empty();
+    let mut evaluation = evaluate_for(json, question, owner, policies, facts)?;
+    if let Evaluation::Judged(judgement) = &mut evaluation {
+        judgement.findings.retain(counts);
+        judgement.findings.shrink_to_fit();
+    }
+    Ok(evaluation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy_dir;
+    use jiff::civil::date;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_merely_allowed_is_not_kept() {
+        let text = b"apiVersion: secretfence.dev/v1alpha1\nkind: SecretPolicy\nmetadata: {name: a}\nspec:\n  rules:\n    \
+            - {name: let, on: [secretKeyRef], where: {secrets: [let]}, action: allow}\n    \
+            - {name: excuse, on: [secretKeyRef], where: {secrets: [excused]}, action: allow, reason: soon, expires: 2026-12-01}\n    \
+            - {name: deny, on: [secretKeyRef], where: {secrets: [denied]}, action: deny}\n";
+        let policies = policy_dir::compile(&[("a.yaml".into(), text.to_vec())]).unwrap().set;
+        let env = ["let", "excused", "denied", "of-no-rule"]
+            .map(|secret| json!({"name": "KEY", "valueFrom": {"secretKeyRef": {"name": secret, "key": "a"}}}));
+        let spec = json!({"containers": [{"name": "api", "image": "api", "env": env}]});
+        let pod = json!({"metadata": {"name": "web"}, "spec": spec}).to_string();
+        let question = Question { api_version: "v1", kind: "Pod", namespace: "shop", all: true, patch: false };
+        let owner = Subject { kind: "Pod", namespace: "shop", name: "web" };
+        let evaluation = judged(pod.as_bytes(), &question, owner, &policies, &Facts::on(date(2026, 11, 21))).unwrap();
+        let Evaluation::Judged(judgement) = evaluation else { panic!("a pod is a workload") };
+        let rules: Vec<Option<&str>> = judgement.findings.iter().map(|finding| finding.rule.as_deref()).collect();
+        assert_eq!(rules, [Some("excuse"), Some("deny")]);
+        assert_eq!((judgement.references, judgement.findings.capacity()), (4, 2));
+    }
 }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::cluster::audit::{Batch, Part, WorkloadKind};
+use crate::cluster::audit::{AuditError, Batch, Part, WorkloadKind};
 
 /// What is to be read again before the rest of a page of pods is judged.
 pub(super) struct Late {
@@ -19,8 +19,8 @@ pub(super) struct Late {
 /// Which kinds there is no use in reading again.
 #[derive(Default)]
 pub(super) struct Settled {
-    /// They cannot be read, or the cluster has none of their versions.
-    unread: Vec<Arc<WorkloadKind>>,
+    /// They cannot be read, in this namespace; none: anywhere, as where the cluster has none of their versions.
+    unread: Vec<(Arc<WorkloadKind>, Option<String>)>,
     /// Read again since the pods of this list began to come.
     again: Vec<Arc<WorkloadKind>>,
 }
@@ -54,13 +54,37 @@ impl Settled {
         self.again.extend(kinds.iter().cloned());
     }
 
-    pub(super) fn cannot_be_read(&mut self, kind: &Arc<WorkloadKind>) {
-        if !self.unread.contains(kind) {
-            self.unread.push(Arc::clone(kind));
+    /// The cluster has none of its versions.
+    pub(super) fn is_absent(&mut self, kind: &Arc<WorkloadKind>) {
+        self.unread(kind, None);
+    }
+
+    /// Where lists are by namespace, another one may be read all the same.
+    pub(super) fn cannot_be_read(&mut self, kind: &Arc<WorkloadKind>, error: &AuditError) {
+        self.unread(kind, namespace(error));
+    }
+
+    fn unread(&mut self, kind: &Arc<WorkloadKind>, namespace: Option<&str>) {
+        let unread = (Arc::clone(kind), namespace.map(str::to_owned));
+        if !self.unread.contains(&unread) {
+            self.unread.push(unread);
         }
     }
 
-    pub(super) fn has(&self, kind: &Arc<WorkloadKind>) -> bool {
-        self.unread.contains(kind) || self.again.contains(kind)
+    /// For what is in this namespace.
+    pub(super) fn has(&self, kind: &Arc<WorkloadKind>, namespace: &str) -> bool {
+        let is_here = |its: &Option<String>| its.as_ref().is_none_or(|its| its == namespace);
+        self.unread.iter().any(|(its, place)| its == kind && is_here(place)) || self.again.contains(kind)
+    }
+}
+
+/// Of the list that could not be read; none: of all of them.
+fn namespace(error: &AuditError) -> Option<&str> {
+    match error {
+        AuditError::Forbidden { namespace, .. }
+        | AuditError::NotFound { namespace, .. }
+        | AuditError::Outlived { namespace, .. }
+        | AuditError::Failed { namespace, .. } => namespace.as_deref(),
+        AuditError::Connect(_) | AuditError::Unauthorized => None,
     }
 }

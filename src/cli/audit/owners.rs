@@ -127,7 +127,8 @@ impl<'a> Head<'a> {
         status.and_then(|status| status.conditions).is_some_and(|conditions| conditions.iter().any(ends))
     }
 
-    /// Who controls it. A node does not: a static pod is nobody's but its own.
+    /// Who controls it. A node does not: a static pod is nobody's but its own. Nor does a pod, which has no template: what it
+    /// makes (Spark's executors) is not as it is.
     pub(super) fn controller(&self) -> Option<Maker<'_>> {
         let references = self.metadata.owner_references.iter().flatten();
         let controller = references.into_iter().find(|reference| reference.controller == Some(true))?;
@@ -137,7 +138,8 @@ impl<'a> Head<'a> {
             kind: Cow::Borrowed(kind.as_str()),
             name: Cow::Borrowed(name.as_str()),
         };
-        (maker.api_version != "v1" || maker.kind != "Node").then_some(maker)
+        let is_no_maker = maker.group().is_empty() && matches!(&*maker.kind, "Node" | "Pod");
+        (!is_no_maker).then_some(maker)
     }
 }
 
@@ -183,11 +185,6 @@ impl Chains {
         let (api_version, kind) = (shared(&parent.api_version), shared(&parent.kind));
         let parent = Parent { api_version, kind, name: parent.name.as_ref().into() };
         self.parents.insert(child.place(namespace), parent);
-    }
-
-    /// Whether it is known who made it.
-    pub(super) fn has(&self, namespace: &str, child: &Maker<'_>) -> bool {
-        self.parents.contains_key(&child.place(namespace))
     }
 
     /// Who makes it in the end.
@@ -267,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_makes_no_pods_and_who_does_not_control_does_not_either() {
+    fn nodes_and_pods_control_nothing_and_who_does_not_control_does_not_either() {
         let controller = |api_version: &str, kind: &str, controller: bool| {
             let owner = json!({"apiVersion": api_version, "kind": kind, "name": "a", "controller": controller});
             let json = json!({"metadata": {"name": "pod", "ownerReferences": [owner]}}).to_string();
@@ -276,6 +273,8 @@ mod tests {
         assert_eq!(controller("apps/v1", "ReplicaSet", true).as_deref(), Some("ReplicaSet"));
         assert_eq!(controller("apps/v1", "ReplicaSet", false), None);
         assert_eq!(controller("v1", "Node", true), None);
+        assert_eq!(controller("v1", "Pod", true), None);
+        assert_eq!(controller("example.com/v1", "Pod", true).as_deref(), Some("Pod"));
     }
 
     #[test]

@@ -73,9 +73,9 @@ impl WorkloadKind {
         self.group.is_empty() && self.kind == "Pod"
     }
 
-    /// Whether its objects are ReplicaSets, of which each roll-out leaves one behind.
-    pub fn is_replica_set(&self) -> bool {
-        (&*self.group, &*self.kind) == ("apps", "ReplicaSet")
+    /// Whether its objects are of one template each, so that each roll-out of what makes them leaves one behind.
+    pub fn is_left_behind(&self) -> bool {
+        matches!((&*self.group, &*self.kind), ("apps", "ReplicaSet") | ("", "ReplicationController"))
     }
 
     /// Whether its objects are Jobs, which end.

@@ -326,6 +326,18 @@ impl Audit {
         })
     }
 
+    /// Of these names, which tell it from others with the group: the version may be another.
+    pub fn owner(&self, api_version: &str, kind: &str, namespace: &str, name: &str) -> Option<&Owner> {
+        fn group(api_version: &str) -> &str {
+            api_version.rsplit_once('/').map_or("", |(group, _)| group)
+        }
+        let is_it = |owner: &&Owner| {
+            (&*owner.kind, &*owner.namespace, &*owner.name) == (kind, namespace, name)
+                && group(&owner.api_version) == group(api_version)
+        };
+        self.owners.iter().find(is_it)
+    }
+
     /// Every finding with its owner, in order.
     pub fn rows(&self) -> impl Iterator<Item = (&Owner, &Row)> {
         self.owners.iter().flat_map(|owner| owner.rows.iter().map(move |row| (owner, row)))

@@ -72,13 +72,12 @@ pub fn write_policies(audit: &Audit, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)
 }
 
-/// The line of an owner, with how many pods it has where they were looked at.
+/// The line of an owner, with how many pods it has where something was found.
 ///
 /// # Errors
 /// Where the writer fails.
-pub fn write_heading(audit: &Audit, kind: &str, namespace: &str, name: &str, out: &mut dyn Write) -> io::Result<()> {
-    let is_it = |owner: &&Owner| (&*owner.kind, &*owner.namespace, &*owner.name) == (kind, namespace, name);
-    let beside = audit.owners.iter().find(is_it).map(beside).unwrap_or_default();
+pub fn write_heading(owner: Option<&Owner>, [kind, namespace, name]: [&str; 3], out: &mut dyn Write) -> io::Result<()> {
+    let beside = owner.map(beside).unwrap_or_default();
     writeln!(out, "{BOLD}{kind} {namespace}/{name}{RESET}{beside}")
 }
 
