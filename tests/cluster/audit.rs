@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use secretfence::fence::Outcome;
+use secretfence::fence::{Finding, Outcome, PolicySet};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -46,6 +46,9 @@ fn audited(cluster: &Cluster, more: &[&str]) -> Value {
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
+
+/// Kind, container, variable, Secret and key.
+type Reference = [String; 5];
 
 /// What is said of a reference, without how many pods have it.
 type Said = [String; 8];
@@ -261,11 +264,39 @@ fn there_is_something_of_every_sort(applied: &[&Value], audit: &Value) {
     assert!(["denied", "swapped", "allowed"].iter().all(|outcome| counts.get(outcome).is_some_and(|count| *count > 5)));
 }
 
+/// What an audit says of an owner's references that come to one of these.
+fn references(audit: &Value, kind: &str, name: &str, outcomes: &[&str]) -> Vec<Reference> {
+    let owners = audit["owners"].as_array().unwrap().iter();
+    let of_it = owners.filter(|owner| owner["kind"] == kind && owner["name"] == name);
+    let findings = of_it.flat_map(|owner| owner["findings"].as_array().unwrap());
+    let mut all: Vec<Reference> = findings
+        .filter(|finding| outcomes.contains(&text(&finding["outcome"])))
+        .map(|finding| ["kind", "container", "variable", "secret", "key"].map(|field| text(&finding[field]).to_owned()))
+        .collect();
+    all.sort();
+    all
+}
+
+/// What `check` says of a pod as it is stored.
+fn references_left(pod: &Value, policies: &PolicySet) -> Vec<Reference> {
+    let mut left: Vec<Reference> = check(pod, policies)
+        .findings
+        .into_iter()
+        .map(|finding| {
+            let Finding { kind, container, variable, secret, key, .. } = finding;
+            [Some(kind.to_owned()), container, variable, secret, key].map(Option::unwrap_or_default)
+        })
+        .collect();
+    left.sort();
+    left
+}
+
 /// Ends every pod, makes those anew that nobody else makes anew, and one of each template besides. How many came otherwise
-/// than was foretold.
+/// than was foretold, reference by reference.
 fn made_anew(cluster: &Cluster, applied: &[&Value], audit: &Value) -> usize {
-    let mut wrong = 0;
-    let mut judge = |about: &str, pod: &Value, expected: Outcome, query: &str| {
+    let (mut wrong, policies) = (0, policies());
+    let mut judge = |kind: &str, name: &str, pod: &Value, query: &str| {
+        let (about, expected) = (format!("{kind} {name}"), outcome(audit, kind, name));
         let reply = cluster.api.create(pod, query);
         let is_swapped = !reply.body["metadata"]["annotations"]["secretfence.dev/swapped"].is_null();
         let came = match (reply.status, is_swapped) {
@@ -277,6 +308,20 @@ fn made_anew(cluster: &Cluster, applied: &[&Value], audit: &Value) -> usize {
         if came != expected {
             println!("{about}: {} was foretold, and it was {}: {}", expected.name(), came.name(), reply.message());
             wrong += 1;
+            return;
+        }
+        let foretold = |outcomes: &[&str]| references(audit, kind, name, outcomes);
+        let (left, expected) = match came {
+            Outcome::Denied => {
+                let (_, said) = reply.message().split_once("denied the request: ").expect("a denial");
+                let count: usize = said.split(' ').next().unwrap().parse().unwrap();
+                (vec![Reference::default(); count], vec![Reference::default(); foretold(&["denied"]).len()])
+            }
+            _ => (references_left(&reply.body, &policies), foretold(&["warned"])),
+        };
+        if left != expected {
+            println!("{about}: {expected:?} was foretold, and it was {left:?}: {}", reply.message());
+            wrong += 1;
         }
     };
     let namespaces: BTreeSet<&str> = applied.iter().map(|object| text(&object["metadata"]["namespace"])).collect();
@@ -287,11 +332,10 @@ fn made_anew(cluster: &Cluster, applied: &[&Value], audit: &Value) -> usize {
     for object in applied {
         let (kind, name) = (text(&object["kind"]), text(&object["metadata"]["name"]));
         let namespace = text(&object["metadata"]["namespace"]);
-        let expected = outcome(audit, kind, name);
         if kind == "Pod" {
             let path = format!("/api/v1/namespaces/{namespace}/pods/{name}");
             assert!(eventually(|| (cluster.api.get(&path).status == 404).then_some(())).is_some(), "{path}");
-            judge(&format!("{kind} {name}"), object, expected, "");
+            judge(kind, name, object, "");
             continue;
         }
         let path =
@@ -302,7 +346,7 @@ fn made_anew(cluster: &Cluster, applied: &[&Value], audit: &Value) -> usize {
         pod["metadata"]["name"] = json!(format!("{name}-anew"));
         // Nobody's labels: no workload shall take it for its own.
         pod["metadata"]["labels"]["anew"] = json!("true");
-        judge(&format!("{kind} {name}"), &pod, expected, "?dryRun=All");
+        judge(kind, name, &pod, "?dryRun=All");
     }
     wrong
 }
