@@ -33,6 +33,8 @@ pub(super) struct Auditor<'a> {
     seen: HashSet<u128>,
     /// Custom resources of which the cluster has no version.
     absent: Vec<Arc<WorkloadKind>>,
+    /// Custom resources that are in no namespace.
+    cluster_scoped: Vec<Arc<WorkloadKind>>,
     settled: Settled,
     ended_jobs: usize,
     matching: BTreeSet<u32>,
@@ -59,6 +61,7 @@ impl<'a> Auditor<'a> {
             versions: HashMap::new(),
             seen: HashSet::new(),
             absent: Vec::new(),
+            cluster_scoped: Vec::new(),
             settled: Settled::default(),
             ended_jobs: 0,
             matching: BTreeSet::new(),
@@ -71,10 +74,16 @@ impl<'a> Auditor<'a> {
 
     /// Nothing is there of what a row of the policies names.
     pub(super) fn absent(&mut self, kind: &Arc<WorkloadKind>) {
-        self.settled.is_absent(kind);
+        self.settled.is_not_listed(kind);
         if !self.absent.contains(kind) {
             self.absent.push(Arc::clone(kind));
         }
+    }
+
+    /// Its objects are in no namespace.
+    pub(super) fn cluster_scoped(&mut self, kind: &Arc<WorkloadKind>) {
+        self.settled.is_not_listed(kind);
+        self.cluster_scoped.push(Arc::clone(kind));
     }
 
     /// Something could not be read.
@@ -281,6 +290,7 @@ impl<'a> Auditor<'a> {
         not_judged.extend(sentences::absent(&self.absent));
         not_judged.extend(sentences::ended_jobs(self.ended_jobs));
         not_judged.extend(sentences::pull_secrets(self.policies));
+        not_judged.extend(sentences::cluster_scoped(&self.cluster_scoped));
         (self.fold, self.errors, not_judged)
     }
 }

@@ -54,8 +54,8 @@ impl Settled {
         self.again.extend(kinds.iter().cloned());
     }
 
-    /// The cluster has none of its versions.
-    pub(super) fn is_absent(&mut self, kind: &Arc<WorkloadKind>) {
+    /// The cluster has none of its versions, or none of its objects is in a namespace.
+    pub(super) fn is_not_listed(&mut self, kind: &Arc<WorkloadKind>) {
         self.unread(kind, None);
     }
 

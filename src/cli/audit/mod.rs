@@ -196,7 +196,6 @@ fn audit(
     let kinds = crate::cluster::audit::kinds(policies);
     let mut auditor = Auditor::new(policies, &around, &kinds);
     let mut progress = progress::Progress::start();
-    let mut cluster_scoped = Vec::new();
     if let Some(part) = &around.part {
         cluster.workloads(part, &kinds, |read| match read {
             Read::Page(batch) => {
@@ -208,7 +207,7 @@ fn audit(
                 progress.tell(&batch.kind.resource, batch.items().count(), batch.remaining);
             }
             Read::Absent(kind) => auditor.absent(&kind),
-            Read::ClusterScoped(kind) => cluster_scoped.push(kind),
+            Read::ClusterScoped(kind) => auditor.cluster_scoped(&kind),
             Read::Failed(kind, error) => auditor.failed(&kind, &error),
         });
     }
@@ -218,7 +217,6 @@ fn audit(
     let Surroundings { mut around, .. } = around;
     around.errors.append(&mut errors);
     around.not_judged.append(&mut not_judged);
-    around.not_judged.extend(sentences::cluster_scoped(&cluster_scoped));
     let mut audit = fold.finish(policies, today, around);
     audit.policies.is_built_in = is_built_in;
     (audit, is_idle)
@@ -229,8 +227,7 @@ fn read_again(cluster: &Reader, part: &Part, late: &Late, auditor: &mut Auditor<
     cluster.workloads(part, &late.kinds, |read| match read {
         Read::Page(batch) => auditor.again(&batch),
         Read::Absent(kind) => auditor.absent(&kind),
-        // It was said when all were read.
-        Read::ClusterScoped(_) => {}
+        Read::ClusterScoped(kind) => auditor.cluster_scoped(&kind),
         Read::Failed(kind, error) => auditor.failed(&kind, &error),
     });
 }
