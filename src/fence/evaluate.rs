@@ -11,7 +11,7 @@ use super::rules::data::{self, DataObject};
 use super::swap::patch;
 use super::swap::plan::Pod;
 use super::verdict::{Judged, Outcome, Place, SetAside, Stage, Verdict, judge, judge_object};
-use super::workload::{ObjectError, Shape, Workload};
+use super::workload::{ObjectError, Shape, Workload, group_and_version};
 
 /// What is asked of an object.
 #[derive(Clone, Copy, Debug)]
@@ -258,10 +258,6 @@ impl<'q> Asked<'q> {
             AskedObject::Data(data) => data.metadata.as_ref(),
         }
     }
-}
-
-fn group_and_version(api_version: &str) -> (&str, &str) {
-    api_version.rsplit_once('/').unwrap_or(("", api_version))
 }
 
 /// Joins two JSON arrays, either of which may be empty text.

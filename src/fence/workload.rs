@@ -27,6 +27,11 @@ pub const BUILT_IN: [(&str, &str, &[&str]); 12] = [
     ("extensions", "DaemonSet", &["spec", "template"]),
 ];
 
+/// The two parts of an `apiVersion`; the core group is empty.
+pub fn group_and_version(api_version: &str) -> (&str, &str) {
+    api_version.rsplit_once('/').unwrap_or(("", api_version))
+}
+
 /// Where the pod templates of one kind are.
 #[derive(Clone, Copy, Debug)]
 pub enum Shape<'p> {

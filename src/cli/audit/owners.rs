@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use crate::cluster::audit::Selector;
 use crate::fence::PolicySet;
 use crate::fence::name::{Text, in_full};
-use crate::fence::workload::Shape;
+use crate::fence::workload::{Shape, group_and_version};
 use crate::report::audit::fold::OwnerName;
 
 /// How far up it is looked: a CronJob's pod is two steps away.
@@ -146,12 +146,12 @@ impl<'a> Head<'a> {
 impl Maker<'_> {
     /// Empty for the core.
     pub(super) fn group(&self) -> &str {
-        self.api_version.rsplit_once('/').map_or("", |(group, _)| group)
+        group_and_version(&self.api_version).0
     }
 
     /// Whether the policies know where this version of it has its template.
     pub(super) fn is_judged(&self, policies: &PolicySet) -> bool {
-        let (group, version) = self.api_version.rsplit_once('/').unwrap_or(("", &self.api_version));
+        let (group, version) = group_and_version(&self.api_version);
         Shape::of(group, version, &self.kind, policies).is_some()
     }
 

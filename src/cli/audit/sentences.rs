@@ -8,8 +8,8 @@ use crate::fence::name::in_full;
 use crate::fence::policy::Action;
 use crate::fence::{Kind, PolicySet};
 
-/// Of kinds in one sentence, how many are named.
-const MOST_KINDS: usize = 8;
+/// Of names in one sentence, how many are said.
+const MOST_NAMES: usize = 8;
 
 /// Rows of `PodTemplates` that nothing in this cluster fits: that it has not installed them, and a misspelt row, look alike.
 pub(super) fn absent(kinds: &[Arc<WorkloadKind>]) -> Option<String> {
@@ -65,12 +65,13 @@ pub(super) fn nothing_selected(around: &Surroundings) -> Option<String> {
 }
 
 fn in_words(kinds: &[Arc<WorkloadKind>]) -> String {
-    let named = kinds.iter().take(MOST_KINDS);
-    let named: Vec<String> =
-        named.map(|kind| in_full(&format!("{} ({})", kind.in_words(), kind.versions.join(", ")))).collect();
-    let more = match kinds.len().saturating_sub(MOST_KINDS) {
-        0 => String::new(),
-        more => format!(" (+{more} more)"),
-    };
+    let name = |kind: &Arc<WorkloadKind>| in_full(&format!("{} ({})", kind.in_words(), kind.versions.join(", ")));
+    listed(&kinds.iter().map(name).collect::<Vec<_>>())
+}
+
+/// `a, b (+2 more)`.
+pub(super) fn listed(names: &[String]) -> String {
+    let (named, more) = names.split_at(names.len().min(MOST_NAMES));
+    let more = if more.is_empty() { String::new() } else { format!(" (+{} more)", more.len()) };
     format!("{}{more}", named.join(", "))
 }

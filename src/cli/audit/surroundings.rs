@@ -7,7 +7,7 @@ use anyhow::Context;
 use jiff::civil::Date;
 
 use super::super::check::live;
-use super::owners;
+use super::{owners, sentences};
 use crate::cluster::audit::{Asks, AuditError, Half, MODE_LABEL, Namespace, Part, Reader, Registrations, Selector};
 use crate::cluster::{Connection, Credentials, Needs, Snapshot, Unread};
 use crate::fence::access::Dangling;
@@ -16,9 +16,6 @@ use crate::fence::name::{Shown, in_full};
 use crate::fence::{Facts, Kind, KindSet, PolicySet};
 use crate::report::audit::fold::Around;
 use crate::report::audit::{Cluster, Fence, LeftOut, ModeLabel, Registration, Scope};
-
-/// Of namespaces in one sentence, how many are named.
-const MOST_NAMES: usize = 8;
 
 /// What somebody asked for.
 #[derive(Clone, Debug)]
@@ -194,10 +191,7 @@ fn halves_in_words(namespaces: &[Namespace], standing: &[Standing]) -> Vec<Strin
         let its = namespaces.iter().zip(standing).filter(|(_, standing)| standing.alone == Some(half));
         let mut names: Vec<String> = its.map(|(its, _)| in_full(&its.name)).collect();
         names.sort_unstable();
-        let more = names.len().saturating_sub(MOST_NAMES);
-        names.truncate(MOST_NAMES);
-        let more = if more > 0 { format!(" (+{more} more)") } else { String::new() };
-        (!names.is_empty()).then(|| format!("{what} in {}{more}: {why}: {way_out}", names.join(", ")))
+        (!names.is_empty()).then(|| format!("{what} in {}: {why}: {way_out}", sentences::listed(&names)))
     };
     let swaps = of(
         Half::Swaps,

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::fence::name::Shown;
-use crate::fence::workload::BUILT_IN;
+use crate::fence::workload::{BUILT_IN, group_and_version};
 use crate::manifest::Object;
 
 /// An object with containers that nothing judges.
@@ -67,7 +67,7 @@ pub fn sentences(unknown: &[Unknown]) -> Vec<String> {
 
 /// A built-in kind in another case, or in a group that is no one's: those of custom resources have a dot.
 fn meant(api_version: &str, kind: &str) -> Option<String> {
-    let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+    let (group, _) = group_and_version(api_version);
     let (its_group, its_kind, _) = BUILT_IN.iter().find(|(_, its, _)| its.eq_ignore_ascii_case(kind))?;
     let version = if its_group.is_empty() { "v1".to_owned() } else { format!("{its_group}/v1") };
     (!group.contains('.')).then(|| format!("{version} {its_kind}"))

@@ -18,6 +18,7 @@ use jiff::civil::Date;
 
 use super::{Gone, Policies, RuleLine, change};
 use crate::fence::policy::{ExceptionState, Mode};
+use crate::fence::workload::group_and_version;
 use crate::fence::{Finding, Outcome};
 use fold::OwnerName;
 
@@ -328,12 +329,10 @@ impl Audit {
 
     /// Of these names, which tell it from others with the group: the version may be another.
     pub fn owner(&self, api_version: &str, kind: &str, namespace: &str, name: &str) -> Option<&Owner> {
-        fn group(api_version: &str) -> &str {
-            api_version.rsplit_once('/').map_or("", |(group, _)| group)
-        }
+        let (group, _) = group_and_version(api_version);
         let is_it = |owner: &&Owner| {
             (&*owner.kind, &*owner.namespace, &*owner.name) == (kind, namespace, name)
-                && group(&owner.api_version) == group(api_version)
+                && group_and_version(&owner.api_version).0 == group
         };
         self.owners.iter().find(is_it)
     }
